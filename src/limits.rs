@@ -1,0 +1,153 @@
+//! Every bound in the program, named with its unit. No other file may hold a bare number that limits something.
+//!
+//! What a deployment may want to change stands in its configuration; these are the values that hold for everybody.
+
+use std::time::Duration;
+
+// === names (S3: "Object key naming guidelines", "Bucket naming rules")
+
+/// Longest object key, in bytes of UTF-8.
+pub const KEY_BYTES_MAX: usize = 1024;
+/// Shortest bucket name, in bytes.
+pub const BUCKET_BYTES_MIN: usize = 3;
+/// Longest bucket name, in bytes.
+pub const BUCKET_BYTES_MAX: usize = 63;
+
+// === requests
+
+/// Largest header block of a request, in bytes.
+pub const HEADER_BYTES_MAX: usize = 64 * 1024;
+/// Most header lines of a request.
+pub const HEADERS_MAX: usize = 100;
+/// Longest request target (path and query), in bytes.
+pub const URI_BYTES_MAX: usize = 16 * 1024;
+/// Most query parameters of a request.
+pub const QUERY_PARAMS_MAX: usize = 64;
+/// Largest XML body that an operation may carry, in bytes.
+pub const XML_BODY_BYTES_MAX: usize = 1024 * 1024;
+/// Largest form body at a token door (`POST /`), in bytes.
+pub const FORM_BODY_BYTES_MAX: usize = 64 * 1024;
+/// Time that a client has for its header block.
+pub const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(20);
+/// Time that a client has for a TLS handshake.
+pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Most open connections of one listener.
+pub const CONNECTIONS_MAX: usize = 10_000;
+/// Time without progress in writing a response after which its connection is closed.
+pub const WRITE_IDLE_TIMEOUT: Duration = Duration::from_secs(120);
+/// Time that requests in flight have to finish when the server stops.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+// === signatures and sessions
+
+/// How far a request's own time may lie from ours (AWS Signature Version 4).
+pub const SIGNATURE_SKEW: Duration = Duration::from_secs(15 * 60);
+/// Longest life of a presigned URL (AWS Signature Version 4).
+pub const PRESIGN_LIFETIME_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Shortest session that can be asked for (STS `DurationSeconds`).
+pub const SESSION_LIFETIME_MIN: Duration = Duration::from_secs(15 * 60);
+/// Longest session of any role.
+pub const SESSION_LIFETIME_MAX: Duration = Duration::from_secs(12 * 3600);
+/// Session length where neither the role nor the request says one.
+pub const SESSION_LIFETIME_DEFAULT: Duration = Duration::from_secs(3600);
+/// Longest sealed session token, in bytes; 12,000 passed every client that was tried.
+pub const SESSION_TOKEN_BYTES_MAX: usize = 8 * 1024;
+/// Longest ID or access token that a door reads, in bytes (the STS model of the SDKs allows 20,000).
+pub const JWT_BYTES_MAX: usize = 20_000;
+/// Clock difference that a token's `exp`, `nbf` and `iat` may show.
+pub const JWT_SKEW: Duration = Duration::from_secs(60);
+/// Longest life of an identity provider's token that is believed.
+pub const JWT_LIFETIME_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Largest discovery document or key set, in bytes.
+pub const JWKS_BYTES_MAX: usize = 1024 * 1024;
+/// Most keys of one issuer that are kept.
+pub const JWKS_KEYS_MAX: usize = 64;
+/// Time that an identity provider has to answer.
+pub const JWKS_TIMEOUT: Duration = Duration::from_secs(5);
+/// Shortest time between two refreshes of one issuer's keys.
+pub const JWKS_REFRESH_MIN: Duration = Duration::from_secs(10);
+/// Age at which an issuer's keys are fetched anew.
+pub const JWKS_MAX_AGE: Duration = Duration::from_secs(3600);
+/// Age up to which keys are still believed while the provider does not answer.
+pub const JWKS_STALE_MAX: Duration = Duration::from_secs(24 * 3600);
+/// Unknown key ids of one issuer that are remembered as unknown.
+pub const JWKS_UNKNOWN_KIDS_MAX: u64 = 1024;
+/// Groups that one token may list.
+pub const GROUPS_MAX: usize = 1000;
+/// How often the list of revocations is read anew.
+pub const REVOCATION_POLL: Duration = Duration::from_secs(2);
+/// Age of the list of revocations after which nobody is served.
+pub const REVOCATION_STALE_MAX: Duration = Duration::from_secs(60);
+
+// === policy
+
+/// Largest policy file, in bytes.
+pub const POLICY_FILE_BYTES_MAX: usize = 1024 * 1024;
+/// Most files of a policy set.
+pub const POLICY_FILES_MAX: usize = 1000;
+/// Longest glob, in bytes.
+pub const GLOB_BYTES_MAX: usize = 1024;
+/// Largest value of a claim that may stand in a path, in bytes.
+pub const CLAIM_VALUE_BYTES_MAX: usize = 64;
+/// Most values of one claim that are put into a path.
+pub const CLAIM_VALUES_MAX: usize = 64;
+/// Largest dense automaton of one role, in bytes; above it the lazy one is used.
+pub const AUTOMATON_DENSE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Largest cache of a lazy automaton, in bytes.
+pub const AUTOMATON_LAZY_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Automata (one per role and claim values) that are kept.
+pub const AUTOMATA_MAX: u64 = 1024;
+/// How often the policy folder is looked at for changes.
+pub const POLICY_POLL: Duration = Duration::from_secs(1);
+
+// === log
+
+/// Largest entry of the log, in bytes (C2SP tlog-tiles allows 65,535).
+pub const ENTRY_BYTES_MAX: usize = 32 * 1024;
+/// Size of one segment file of the log, in bytes.
+pub const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
+/// Space of a segment that only outcomes may use, in bytes.
+pub const SEGMENT_RESERVE_BYTES: u64 = 1024 * 1024;
+/// Entries that wait for the disk; above it requests are refused with `SlowDown`.
+pub const JOURNAL_QUEUE_MAX: usize = 8192;
+/// Keys of a listing that one blob of the log may hold (the most that a page may show).
+pub const LISTED_KEYS_MAX: usize = 1000;
+/// Network of an IPv4 caller by which refusals are counted together, in bits.
+pub const REFUSAL_NETWORK_V4_BITS: u8 = 24;
+/// Network of an IPv6 caller by which refusals are counted together, in bits.
+pub const REFUSAL_NETWORK_V6_BITS: u8 = 48;
+/// Time over which refusals of one network and reason become one entry.
+pub const REFUSAL_WINDOW: Duration = Duration::from_secs(10);
+/// Networks and reasons that are counted apart within one window; the rest are counted together.
+pub const REFUSAL_BUCKETS_MAX: usize = 1024;
+
+// === listings
+
+/// Most keys and common prefixes of a page (S3: 1000).
+pub const PAGE_KEYS_MAX: u32 = 1000;
+/// Backend pages that one page of ours may cost; then it is returned short, with a token to go on.
+pub const LIST_BACKEND_PAGES_MAX: u32 = 16;
+
+// === redaction
+
+/// Bytes of a document, or of a record, that are held back until they are known to be sound.
+pub const HOLD_BYTES_MAX: usize = 64 * 1024;
+/// Deepest nesting of arrays and objects.
+pub const JSON_DEPTH_MAX: usize = 1024;
+/// Longest member name, in bytes as written.
+pub const JSON_NAME_BYTES_MAX: usize = 4096;
+/// Bytes before a range of one document that are read to reach it.
+pub const RANGE_AHEAD_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// First look back from a range's start for the record that it lies in, in bytes; doubled until found.
+pub const LOOK_BACK_BYTES: u64 = 64 * 1024;
+/// Compiled redaction plans that are kept.
+pub const PLANS_MAX: u64 = 4096;
+
+// === the real bucket
+
+/// Time to reach the backend.
+pub const BACKEND_CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
+/// Time to the backend's response head.
+pub const BACKEND_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time without a byte of a backend's body.
+pub const BACKEND_IDLE_TIMEOUT: Duration = Duration::from_secs(30);

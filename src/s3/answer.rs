@@ -1,0 +1,147 @@
+//! What operations find: objects, heads, attributes, listings. Plain data; who may see it is decided elsewhere.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use jiff::Timestamp;
+
+use super::name::{Key, Prefix};
+use super::operation::ETag;
+
+/// The bytes of an object as they come. An error ends them.
+pub type Body = BoxStream<'static, Result<Bytes, BodyError>>;
+
+/// Why a body ended before its end. The text is for our own log, never for a client.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The backend's connection broke, stalled, or it sent another length than it had said.
+    #[error("the backend's body broke off: {0}")]
+    Backend(String),
+    /// The object could not be shown under the view: the offset of the fault and its class, never its bytes.
+    #[error("the object cannot be shown from byte {offset} on: {reason}")]
+    Unshowable {
+        /// Offset in the object.
+        offset: u64,
+        /// Class of the fault.
+        reason: &'static str,
+    },
+}
+
+/// What is known of an object without its bytes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ObjectHead {
+    /// Size of the whole object, in bytes.
+    pub size: u64,
+    /// Entity tag.
+    pub etag: ETag,
+    /// Time of the last change; S3 gives whole seconds.
+    pub last_modified: Timestamp,
+    /// `Content-Type`
+    pub content_type: Option<String>,
+    /// `Content-Encoding`
+    pub content_encoding: Option<String>,
+    /// `Content-Disposition`
+    pub content_disposition: Option<String>,
+    /// `Content-Language`
+    pub content_language: Option<String>,
+    /// `Cache-Control`
+    pub cache_control: Option<String>,
+    /// `Expires`, as stored
+    pub expires: Option<String>,
+    /// `x-amz-storage-class`
+    pub storage_class: Option<String>,
+    /// `x-amz-version-id`
+    pub version_id: Option<String>,
+    /// `x-amz-mp-parts-count`, where a part was asked for
+    pub parts_count: Option<u32>,
+    /// `x-amz-meta-*`, names in lower case without the prefix
+    pub user_metadata: BTreeMap<String, String>,
+}
+
+/// A part of an object, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ContentRange {
+    /// Offset of the first byte.
+    pub first: u64,
+    /// Offset of the last byte.
+    pub last: u64,
+}
+
+impl ContentRange {
+    /// How many bytes that is.
+    #[expect(clippy::len_without_is_empty, reason = "a range has at least one byte")]
+    pub fn len(&self) -> u64 {
+        self.last - self.first + 1
+    }
+}
+
+/// An object's head and its bytes, or those of one range.
+pub struct Object {
+    /// The head; its size is the whole object's.
+    pub head: ObjectHead,
+    /// Which bytes these are; `None` is all of them.
+    pub range: Option<ContentRange>,
+    /// The bytes.
+    pub body: Body,
+}
+
+/// What `GetObjectAttributes` tells.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attributes {
+    /// Size, tag and time.
+    pub head: ObjectHead,
+    /// Checksums by S3's element name (`ChecksumCRC32`…).
+    pub checksums: BTreeMap<&'static str, String>,
+    /// `COMPOSITE` or `FULL_OBJECT`
+    pub checksum_type: Option<String>,
+    /// Number of parts of a multipart object.
+    pub parts: Option<u32>,
+}
+
+/// One key of a listing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listed {
+    /// The key.
+    pub key: Key,
+    /// Size in bytes.
+    pub size: u64,
+    /// Entity tag.
+    pub etag: ETag,
+    /// Time of the last change.
+    pub last_modified: Timestamp,
+    /// `STANDARD`…
+    pub storage_class: Option<String>,
+}
+
+/// One page of the backend's own listing: what our listing is made of.
+///
+/// `items` are in the backend's order (UTF-8 bytes). Keys that [`Key`] rules out are left out and counted.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Batch {
+    /// Keys and common prefixes, in order.
+    pub items: Vec<Item>,
+    /// Where the backend says that more follows: the last name it looked at (`start-after` of the next page).
+    pub more_after: Option<String>,
+    /// Keys that cannot be named and were left out.
+    pub unnameable: u32,
+}
+
+/// A key or a common prefix.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Item {
+    /// A key.
+    Key(Listed),
+    /// All keys that begin so, rolled up.
+    Common(Prefix),
+}
+
+impl Item {
+    /// The name by which listings are ordered.
+    pub fn name(&self) -> &str {
+        match self {
+            Item::Key(listed) => listed.key.as_str(),
+            Item::Common(prefix) => prefix.as_str(),
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The dialect: names, operations, answers and errors of S3, and the pure checks of its wire form.
+//!
+//! Knows neither who asks nor why; nothing here does I/O.
+
+pub mod answer;
+pub mod error;
+pub mod name;
+pub mod operation;
