@@ -3,6 +3,8 @@
 //! What the rim reads from a request is [`claimed::Claimed`]; only a verified signature or a verified token turns it
 //! into an [`Identity`], which has no public constructor.
 
+pub mod roles;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
