@@ -13,6 +13,9 @@ pub const BUCKET_BYTES_MIN: usize = 3;
 /// Longest bucket name, in bytes.
 pub const BUCKET_BYTES_MAX: usize = 63;
 
+/// The region that we say we are; SDKs sign for it.
+pub const REGION: &str = "tracegate";
+
 // === requests
 
 /// Largest header block of a request, in bytes.
@@ -31,6 +34,12 @@ pub const FORM_BODY_BYTES_MAX: usize = 64 * 1024;
 pub const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(20);
 /// Time that a client has for a TLS handshake.
 pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Most requests at a time on one HTTP/2 connection.
+pub const H2_STREAMS_MAX: u32 = 200;
+/// How often an idle HTTP/2 connection is asked for a sign of life, and how long it may take to give one.
+pub const H2_PING: Duration = Duration::from_secs(30);
+/// How often the files of the certificate are looked at.
+pub const TLS_POLL: Duration = Duration::from_secs(5);
 /// Most open connections of one listener.
 pub const CONNECTIONS_MAX: usize = 10_000;
 /// Time without progress in writing a response after which its connection is closed.
@@ -125,6 +134,8 @@ pub const REFUSAL_BUCKETS_MAX: usize = 1024;
 
 /// Most keys and common prefixes of a page (S3: 1000).
 pub const PAGE_KEYS_MAX: u32 = 1000;
+/// Longest marker or continuation token that is read, in bytes.
+pub const PAGE_TOKEN_BYTES_MAX: usize = 8 * 1024;
 /// Backend pages that one page of ours may cost; then it is returned short, with a token to go on.
 pub const LIST_BACKEND_PAGES_MAX: u32 = 16;
 
