@@ -112,6 +112,8 @@ pub struct IssuerConfig {
     pub immutable_claims: Vec<String>,
     /// The claim that names a person to people.
     pub name_claim: Option<String>,
+    /// Claims that list groups, where the issuer writes them as one text parted by commas.
+    pub group_claims: Vec<String>,
 }
 
 /// The log.
@@ -339,6 +341,7 @@ fn issuers(written: Vec<written::Issuer>, base: &Path, notes: &mut Notes<'_>) ->
             ca: entry.ca.map(|file| base.join(file)),
             immutable_claims: entry.immutable_claims,
             name_claim: entry.name_claim,
+            group_claims: entry.group_claims,
         });
     }
     issuers

@@ -55,6 +55,8 @@ pub const SIGNATURE_SKEW: Duration = Duration::from_secs(15 * 60);
 pub const PRESIGN_LIFETIME_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Shortest session that can be asked for (STS `DurationSeconds`).
 pub const SESSION_LIFETIME_MIN: Duration = Duration::from_secs(15 * 60);
+/// How often the demo renews its personas' tokens.
+pub const DEMO_TOKEN_RENEWAL: Duration = Duration::from_secs(3600);
 /// Longest session of any role.
 pub const SESSION_LIFETIME_MAX: Duration = Duration::from_secs(12 * 3600);
 /// Session length where neither the role nor the request says one.

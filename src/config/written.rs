@@ -96,6 +96,12 @@ pub struct Issuer {
     #[serde(default)]
     pub immutable_claims: Vec<String>,
     pub name_claim: Option<String>,
+    #[serde(default = "group_claims")]
+    pub group_claims: Vec<String>,
+}
+
+fn group_claims() -> Vec<String> {
+    vec!["groups".to_owned()]
 }
 
 fn algorithms() -> Vec<String> {

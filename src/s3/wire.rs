@@ -9,17 +9,6 @@ use super::error::{Code, Refusal};
 use super::operation::OpName;
 use crate::limits;
 
-/// What a request line names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Route<'a> {
-    /// A path below `/-/`, which no bucket can be called: ours, not S3's. Without the `/-/`.
-    Own(&'a str),
-    /// `POST /`: the security token service (STS).
-    Sts,
-    /// An operation of S3.
-    S3(OpName),
-}
-
 /// The resource that a path names, by its shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Resource {
@@ -65,21 +54,13 @@ const ATTRIBUTES: [&str; 1] = ["attributes"];
 const LOCATION: [&str; 1] = ["location"];
 const BUCKETS: [&str; 4] = ["bucket-region", "continuation-token", "max-buckets", "prefix"];
 
-/// Reads a request's line and framing headers. `host_bucket` says that the host name already names the bucket.
+/// The operation of S3 that a request's line and framing headers name. `host_bucket` says that the host name already
+/// names the bucket. Paths below `/-/` and `POST /` are not S3's, and come elsewhere.
 ///
-/// Refuses what [`crate::limits`] bounds, a body where none belongs, forms, methods and parameters that we do not speak.
-pub fn route<'a>(method: &Method, uri: &'a Uri, headers: &HeaderMap, host_bucket: bool) -> Result<Route<'a>, Refusal> {
+/// Refuses what [`crate::limits`] bounds, a body where none belongs, methods and parameters that we do not speak.
+pub fn operation(method: &Method, uri: &Uri, headers: &HeaderMap, host_bucket: bool) -> Result<OpName, Refusal> {
     check_target(uri)?;
-    if let Some(own) = uri.path().strip_prefix("/-/")
-        && !host_bucket
-    {
-        check_no_body(headers)?;
-        return if method == Method::GET { Ok(Route::Own(own)) } else { Err(not_allowed(method)) };
-    }
     let parameters = parameters(uri)?;
-    if method == Method::POST && uri.path() == "/" && !host_bucket {
-        return check_form(headers).map(|()| Route::Sts);
-    }
     if method == Method::OPTIONS {
         return Err(Refusal::new(
             Code::AccessDenied,
@@ -92,8 +73,8 @@ pub fn route<'a>(method: &Method, uri: &'a Uri, headers: &HeaderMap, host_bucket
             format!("{method} is not served: this endpoint reads objects and listings, it does not change the bucket."),
         ));
     }
-    check_no_body(headers)?;
-    let (op, allowed) = operation(method, resource(uri.path(), host_bucket), &parameters)?;
+    no_body(headers)?;
+    let (op, allowed) = named(method, resource(uri.path(), host_bucket), &parameters)?;
     for (name, value) in &parameters {
         let harmless = PRESIGN.contains(&name.as_str()) || HARMLESS.contains(&name.as_str());
         let confirmed = name == "x-id" && value == op.as_str();
@@ -101,7 +82,29 @@ pub fn route<'a>(method: &Method, uri: &'a Uri, headers: &HeaderMap, host_bucket
             return Err(unknown_parameter(name));
         }
     }
-    Ok(Route::S3(op))
+    Ok(op)
+}
+
+/// Refuses a body, or the announcement of one.
+pub fn no_body(headers: &HeaderMap) -> Result<(), Refusal> {
+    let length_is_zero = headers.get_all(header::CONTENT_LENGTH).iter().all(|length| length.as_bytes() == b"0");
+    if headers.contains_key(header::TRANSFER_ENCODING) || !length_is_zero {
+        return Err(Refusal::new(Code::InvalidRequest, "This request must not have a body."));
+    }
+    Ok(())
+}
+
+/// Refuses every body but the form of the token service; a browser's upload form is buffered by nobody.
+pub fn form(headers: &HeaderMap) -> Result<(), Refusal> {
+    let form = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .is_some_and(|kind| kind.trim().to_ascii_lowercase().starts_with("application/x-www-form-urlencoded"));
+    if form {
+        Ok(())
+    } else {
+        Err(Refusal::new(Code::InvalidRequest, "A POST to / must be a form of the token service."))
+    }
 }
 
 fn check_target(uri: &Uri) -> Result<(), Refusal> {
@@ -150,7 +153,7 @@ fn resource(path: &str, host_bucket: bool) -> Resource {
     }
 }
 
-fn operation(
+fn named(
     method: &Method,
     resource: Resource,
     parameters: &[(String, String)],
@@ -171,26 +174,6 @@ fn operation(
     }
 }
 
-fn check_no_body(headers: &HeaderMap) -> Result<(), Refusal> {
-    let length_is_zero = headers.get_all(header::CONTENT_LENGTH).iter().all(|length| length.as_bytes() == b"0");
-    if headers.contains_key(header::TRANSFER_ENCODING) || !length_is_zero {
-        return Err(Refusal::new(Code::InvalidRequest, "This request must not have a body."));
-    }
-    Ok(())
-}
-
-fn check_form(headers: &HeaderMap) -> Result<(), Refusal> {
-    let form = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|kind| kind.to_str().ok())
-        .is_some_and(|kind| kind.trim().to_ascii_lowercase().starts_with("application/x-www-form-urlencoded"));
-    if form {
-        Ok(())
-    } else {
-        Err(Refusal::new(Code::InvalidRequest, "A POST to / must be a form of the token service."))
-    }
-}
-
 fn not_allowed(method: &Method) -> Refusal {
     Refusal::new(Code::MethodNotAllowed, format!("{method} is not allowed on this resource."))
 }
@@ -206,11 +189,7 @@ mod tests {
 
     fn named(method: &str, target: &str) -> Result<OpName, Code> {
         let uri: Uri = target.parse().unwrap();
-        match route(&method.parse().unwrap(), &uri, &HeaderMap::new(), false) {
-            Ok(Route::S3(op)) => Ok(op),
-            Ok(other) => panic!("{other:?}"),
-            Err(refusal) => Err(refusal.code),
-        }
+        operation(&method.parse().unwrap(), &uri, &HeaderMap::new(), false).map_err(|refusal| refusal.code)
     }
 
     #[test]
@@ -263,31 +242,24 @@ mod tests {
 
     #[test]
     fn a_read_has_no_body_and_only_the_token_service_takes_a_form() {
-        let check = |method: Method, target: &'static str, pairs: &[(header::HeaderName, &'static str)]| {
-            let mut headers = HeaderMap::new();
-            for (name, value) in pairs {
-                headers.append(name, value.parse().unwrap());
-            }
-            let uri = Uri::from_static(target);
-            route(&method, &uri, &headers, false).map(drop).map_err(|refusal| refusal.code)
+        let with = |check: fn(&HeaderMap) -> Result<(), Refusal>, name: header::HeaderName, value: &'static str| {
+            let headers = HeaderMap::from_iter([(name, header::HeaderValue::from_static(value))]);
+            check(&headers).map_err(|refusal| refusal.code)
         };
-        assert_eq!(check(Method::GET, "/b/k", &[(header::CONTENT_LENGTH, "0")]), Ok(()));
-        assert_eq!(check(Method::GET, "/b/k", &[(header::CONTENT_LENGTH, "1")]), Err(Code::InvalidRequest));
-        assert_eq!(check(Method::GET, "/b/k", &[(header::TRANSFER_ENCODING, "chunked")]), Err(Code::InvalidRequest));
-        let form = (header::CONTENT_TYPE, "application/x-www-form-urlencoded; charset=utf-8");
-        assert_eq!(check(Method::POST, "/", &[form]), Ok(()));
-        let multipart = (header::CONTENT_TYPE, "multipart/form-data; boundary=x");
-        assert_eq!(check(Method::POST, "/", &[multipart.clone()]), Err(Code::InvalidRequest));
-        assert_eq!(check(Method::POST, "/traces", &[multipart]), Err(Code::NotImplemented));
+        assert_eq!(with(no_body, header::CONTENT_LENGTH, "0"), Ok(()));
+        assert_eq!(with(no_body, header::CONTENT_LENGTH, "1"), Err(Code::InvalidRequest));
+        assert_eq!(with(no_body, header::TRANSFER_ENCODING, "chunked"), Err(Code::InvalidRequest));
+        assert_eq!(with(form, header::CONTENT_TYPE, "application/x-www-form-urlencoded; charset=utf-8"), Ok(()));
+        assert_eq!(with(form, header::CONTENT_TYPE, "multipart/form-data; boundary=x"), Err(Code::InvalidRequest));
+        assert_eq!(with(form, header::ACCEPT, "*/*"), Err(Code::InvalidRequest));
     }
 
     #[test]
     fn a_bucket_in_the_host_name_shifts_the_path() {
-        let uri = Uri::from_static("/-/credentials");
-        let headers = HeaderMap::new();
-        assert_eq!(route(&Method::GET, &uri, &headers, false), Ok(Route::Own("credentials")));
-        assert_eq!(route(&Method::GET, &uri, &headers, true), Ok(Route::S3(OpName::GetObject)));
-        let root = Uri::from_static("/");
-        assert_eq!(route(&Method::GET, &root, &headers, true), Ok(Route::S3(OpName::ListObjects)));
+        let named = |target: &'static str| {
+            operation(&Method::GET, &Uri::from_static(target), &HeaderMap::new(), true).map_err(|refusal| refusal.code)
+        };
+        assert_eq!(named("/"), Ok(OpName::ListObjects));
+        assert_eq!(named("/a"), Ok(OpName::GetObject));
     }
 }
