@@ -121,6 +121,32 @@ pub const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
 pub const SEGMENT_RESERVE_BYTES: u64 = 1024 * 1024;
 /// Entries that wait for the disk; above it requests are refused with `SlowDown`.
 pub const JOURNAL_QUEUE_MAX: usize = 8192;
+/// Largest outcome in the log, in bytes with its frame; so much is kept free for every request in flight.
+pub const OUTCOME_BYTES_MAX: u64 = 8 * 1024;
+/// Most bytes of entries that are written and synced at once.
+pub const JOURNAL_BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// How often the journal looks at the free space, at what was refused, and at what ends its retention.
+pub const JOURNAL_TICK: Duration = Duration::from_secs(1);
+/// Free space of the log's disk below which a warning shows, in bytes, where the configuration says nothing.
+pub const LOG_SPACE_WARN_BYTES: u64 = 4 * 1024 * 1024 * 1024;
+/// Free space of the log's disk below which nothing new is served, in bytes, where the configuration says nothing.
+pub const LOG_SPACE_MIN_BYTES: u64 = 512 * 1024 * 1024;
+/// Longest name of a log, in bytes.
+pub const LOG_ORIGIN_BYTES_MAX: usize = 255;
+/// Longest key, prefix or sentence in an entry, in bytes as escaped. A key with every byte escaped still fits.
+pub const LOG_NAME_BYTES_MAX: usize = 2 * KEY_BYTES_MAX + 128;
+/// Longest other text of a caller (user agent, subject…) in an entry, in bytes as escaped.
+pub const LOG_TEXT_BYTES_MAX: usize = 1024;
+/// Longest word (entity tag, session, profile…) in an entry, in bytes as escaped.
+pub const LOG_WORD_BYTES_MAX: usize = 128;
+/// Paths that an entry holds behind its first.
+pub const LOG_PATHS_MAX: usize = 4;
+/// Entity tags of one condition that an entry holds.
+pub const LOG_TAGS_MAX: usize = 16;
+/// Profiles that an outcome counts apart; the rest are counted together.
+pub const LOG_PROFILES_MAX: usize = 24;
+/// How often a follower looks for new entries.
+pub const LOG_FOLLOW_POLL: Duration = Duration::from_millis(250);
 /// Keys of a listing that one blob of the log may hold (the most that a page may show).
 pub const LISTED_KEYS_MAX: usize = 1000;
 /// Network of an IPv4 caller by which refusals are counted together, in bits.
@@ -131,6 +157,8 @@ pub const REFUSAL_NETWORK_V6_BITS: u8 = 48;
 pub const REFUSAL_WINDOW: Duration = Duration::from_secs(10);
 /// Networks and reasons that are counted apart within one window; the rest are counted together.
 pub const REFUSAL_BUCKETS_MAX: usize = 1024;
+/// Space of a segment that summaries of refusals may use, as one part of so many.
+pub const REFUSAL_SPACE_PART: u64 = 100;
 
 // === listings
 
