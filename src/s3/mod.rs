@@ -6,3 +6,4 @@ pub mod answer;
 pub mod error;
 pub mod name;
 pub mod operation;
+pub mod order;
