@@ -188,6 +188,12 @@ pub const PAGE_KEYS_MAX: u32 = 1000;
 pub const PAGE_TOKEN_BYTES_MAX: usize = 8 * 1024;
 /// Backend pages that one page of ours may cost; then it is returned short, with a token to go on.
 pub const LIST_BACKEND_PAGES_MAX: u32 = 16;
+/// Keys that the first look below a common prefix asks for; each further look of the page asks for four times as many.
+pub const LIST_PROBE_KEYS: u32 = 64;
+/// Longest place that a continuation token holds, in bytes: longer than any key by more than one character.
+pub const LIST_PLACE_BYTES_MAX: usize = KEY_BYTES_MAX + 4;
+/// Empty pages in a row of the backend that are followed, where it says that more keys come.
+pub const LIST_EMPTY_PAGES_MAX: u32 = 8;
 
 // === redaction
 
@@ -212,3 +218,7 @@ pub const BACKEND_CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 pub const BACKEND_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time without a byte of a backend's body.
 pub const BACKEND_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time that an unused connection to the backend is kept; shorter than that of common load balancers.
+pub const BACKEND_POOL_IDLE: Duration = Duration::from_secs(15);
+/// Largest chunk in which the embedded bucket gives a body, in bytes.
+pub const MEMORY_CHUNK_BYTES: usize = 128 * 1024;

@@ -7,4 +7,5 @@ pub mod conditional;
 pub mod error;
 pub mod name;
 pub mod operation;
+pub mod order;
 pub mod wire;
