@@ -17,9 +17,10 @@ use object_store::local::LocalFileSystem;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::audit::journal::SpaceLeft;
 use crate::audit::{Event, Journal, JournalOptions, Recovery};
 use crate::backend::Backend;
-use crate::backend::aws::{Aws, AwsOptions, Credentials};
+use crate::backend::aws::{self, AwsOptions, Credentials, Timeouts};
 use crate::backend::memory::Memory;
 use crate::config::{BackendConfig, Config, IssuerConfig, Mistake};
 use crate::gateway::{self, Gateway, Rules};
@@ -114,11 +115,11 @@ pub async fn backend(config: &Config) -> Result<Arc<dyn Backend>> {
     match &config.backend {
         BackendConfig::Memory { seed } => {
             let memory = Memory::new();
-            for (outside, bucket) in &config.buckets {
+            for outside in config.buckets.keys() {
                 memory.create_bucket(outside);
-                if let Some(dir) = seed.as_ref().map(|dir| dir.join(&bucket.inside)).filter(|dir| dir.is_dir()) {
-                    memory.seed_from(outside, &dir).with_context(|| dir.display().to_string())?;
-                }
+            }
+            if let Some(dir) = seed {
+                memory.seed_from(dir).context("the seed")?;
             }
             Ok(Arc::new(memory))
         }
@@ -127,7 +128,11 @@ pub async fn backend(config: &Config) -> Result<Arc<dyn Backend>> {
                 None => Credentials::Chain,
                 Some((id, file)) => {
                     let secret = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
-                    Credentials::Static { access_key_id: id.clone(), secret_access_key: SecretText::new(secret.trim()) }
+                    Credentials::Static {
+                        access_key_id: SecretText::new(id),
+                        secret_access_key: SecretText::new(secret.trim()),
+                        session_token: None,
+                    }
                 }
             };
             let ca_pem = match ca {
@@ -142,8 +147,9 @@ pub async fn backend(config: &Config) -> Result<Arc<dyn Backend>> {
                 credentials,
                 ca_pem,
                 buckets: config.buckets.iter().map(inside).collect(),
+                timeouts: Timeouts::default(),
             };
-            Ok(Arc::new(Aws::connect(options).await?))
+            Ok(Arc::new(aws::connect(options).await?))
         }
     }
 }
@@ -250,8 +256,8 @@ impl App {
         let mut stop = stop;
         let died = tokio::select! {
             () = &mut serving => None,
-            _ = stop.wait_for(|stop| *stop) => None,
-            why = self.journal.died() => Some(why),
+            () = stopped(&mut stop) => None,
+            () = self.journal.died() => Some(()),
         };
         end.send_replace(true);
         if died.is_none() {
@@ -259,33 +265,51 @@ impl App {
         }
         self.tasks.shutdown().await;
         match died {
-            None => self.journal.close().await.map_err(|error| anyhow!("the log could not be closed: {error}")),
-            Some(why) => Err(anyhow!("the audit log failed, so nothing can be served: {why}")),
+            None => {
+                self.journal.close().await;
+                Ok(())
+            }
+            Some(()) => Err(anyhow!("the audit log could not be written, so nothing can be served: see its disk")),
         }
     }
 }
 
+/// Waits until it turns true, or nobody can say so any more.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    stop.wait_for(|stop| *stop).await.ok();
+}
+
 fn open_journal(config: &Config, keys: &KeyRing) -> Result<(Journal, Recovery)> {
     let (_, digest_key) = keys.active(Purpose::LogDigest);
-    let options = JournalOptions::new(config.log.dir.clone(), config.log.name.clone(), digest_key, Timestamp::now);
-    let options = JournalOptions { retention: config.log.retention, ..options };
+    let options = JournalOptions {
+        dir: config.log.dir.clone(),
+        log_name: config.log.name.clone(),
+        digest_key,
+        retention: config.log.retention,
+        space: SpaceLeft::default(),
+        clock: Timestamp::now,
+    };
     Journal::open(options).with_context(|| format!("the log in {}", config.log.dir.display()))
 }
 
 fn told(recovery: &Recovery) {
-    if recovery.torn_bytes > 0 || recovery.orphans > 0 {
+    if recovery.torn.is_some() || recovery.orphans > 0 {
         tracing::warn!(
-            torn_bytes = recovery.torn_bytes,
+            torn = recovery.torn.is_some(),
             orphans = recovery.orphans,
             "the log was not closed in order; it was repaired, and says so"
         );
     }
 }
 
+/// The log of revocations in a control store, which is made where none is.
+pub fn revocation_log(control: &Path, keys: &Arc<ArcSwap<KeyRing>>) -> Result<RevocationLog> {
+    std::fs::create_dir_all(control).with_context(|| control.display().to_string())?;
+    Ok(RevocationLog::new(Arc::new(LocalFileSystem::new_with_prefix(control)?), keys.clone()))
+}
+
 async fn authority(config: &Config, keys: &Arc<ArcSwap<KeyRing>>) -> Result<Arc<Authority>> {
-    std::fs::create_dir_all(&config.control).with_context(|| config.control.display().to_string())?;
-    let store = Arc::new(LocalFileSystem::new_with_prefix(&config.control)?);
-    let log = RevocationLog::new(store, keys.clone());
+    let log = revocation_log(&config.control, keys)?;
     log.found("start", Timestamp::now()).await.context("the control store")?;
     let revocations = Arc::new(Revocations::new(log));
     revocations.poll(Timestamp::now()).await.context("the revocations")?;

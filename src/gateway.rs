@@ -22,12 +22,12 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3, S3Error, S3Request, S3Response, S3Result};
 
 use crate::audit::journal::Journal;
-use crate::audit::{Queued, Recorded, Unavailable};
-use crate::backend::{Backend, Trouble};
+use crate::audit::{Intent, Queued, Recorded};
+use crate::backend::Backend;
 use crate::identity::Identity;
 use crate::identity::authority::Authority;
+use crate::identity::roles::RoleBook;
 use crate::keyring::KeyRing;
-use crate::limits;
 use crate::policy::permit::Permit;
 use crate::policy::{self, Decision, Ruleset};
 use crate::redact::{self, Redacted, Redaction};
@@ -39,19 +39,35 @@ use call::{Call, Left};
 /// What every request needs, in one plain struct.
 pub struct Gateway {
     /// The rules, swapped whole when the files change.
-    pub rules: Arc<ArcSwap<Ruleset>>,
+    pub rules: Arc<ArcSwap<Rules>>,
     /// The log.
     pub journal: Journal,
     /// The real bucket.
     pub backend: Arc<dyn Backend>,
     /// Our keys.
-    pub keys: Arc<KeyRing>,
+    pub keys: Arc<ArcSwap<KeyRing>>,
     /// Plans and keys of the redaction.
     pub redaction: Redaction,
     /// The buckets served, in order.
     pub buckets: Vec<Bucket>,
     /// What `ListBuckets` says of when they were made.
     pub since: Timestamp,
+}
+
+/// A policy set in force, with the terms of its roles.
+pub struct Rules {
+    /// The set.
+    pub set: Ruleset,
+    /// Who may assume which role; made from the set.
+    pub book: RoleBook,
+}
+
+impl Rules {
+    /// The set, and what follows from it.
+    pub fn new(set: Ruleset) -> Self {
+        let book = set.role_book();
+        Self { set, book }
+    }
 }
 
 /// The gateway as s3s serves it. `host_names` are those below which a bucket may stand.
@@ -79,11 +95,10 @@ impl Gateway {
         for touch in op.touches() {
             self.served(touch.bucket())?;
         }
-        match policy::decide(&self.rules.load(), who(call)?, op, call.now) {
-            Decision::Allow(permit) => Ok(self.journal.queue(permit, &call.facts).map_err(unavailable)?),
+        match policy::decide(&self.rules.load().set, who(call)?, op, call.now) {
+            Decision::Allow(permit) => Ok(self.journal.queue(permit, &call.facts)?),
             Decision::Deny(denial) => {
-                let denied = self.journal.queue(denial, &call.facts).map_err(unavailable)?;
-                let denial = denied.durable_alone().await.map_err(unavailable)?;
+                let denial = self.journal.queue(denial, &call.facts)?.durable().await?;
                 call.slot.leave(|left| left.denied = true);
                 let code = if denial.looks_missing() { Code::NoSuchKey } else { Code::AccessDenied };
                 Err(Refusal::new(code, denial.reason()))
@@ -104,9 +119,10 @@ impl Gateway {
         &self,
         call: &Call,
         queued: Queued<Permit<O>>,
-        ask: impl AsyncFnOnce(crate::audit::Intent<'_, Permit<O>>) -> R,
+        ask: impl AsyncFnOnce(Intent<'_, Permit<O>>) -> R,
     ) -> Result<(Recorded<Permit<O>>, R), Refusal> {
-        let (recorded, entry, found) = queued.durable_with(ask).await.map_err(unavailable)?;
+        let (mut recorded, found) = queued.durable_with(ask).await?;
+        let entry = recorded.detach();
         call.slot.leave(|left| {
             left.until = recorded.conditions().until();
             left.entry = Some(entry);
@@ -124,16 +140,13 @@ impl Gateway {
         let queued = self.permit(call, op).await?;
         let (_recorded, page) = self
             .recorded(call, queued, async |intent| {
-                redact::listing::page(self.backend.as_ref(), intent, &self.keys, call.now).await
+                redact::listing::page(self.backend.as_ref(), intent, &self.keys.load(), call.now).await
             })
             .await?;
         let page = page?;
-        let shown = self.journal.store_listing(page.names()).await.map_err(unavailable)?;
-        call.slot.leave(|left| {
-            if let Some(entry) = &left.entry {
-                entry.listed(shown);
-            }
-        });
+        let names = page.items.iter().map(|item| item.name().to_owned());
+        let shown = self.journal.store_listing(names).await?;
+        call.slot.leave(|left| left.listing = Some(shown));
         Ok(page.shown())
     }
 }
@@ -142,56 +155,6 @@ fn who(call: &Call) -> Result<Arc<Identity>, Refusal> {
     let mut who = None;
     call.slot.leave(|left: &mut Left| who = left.who.clone());
     who.ok_or_else(|| Refusal::new(Code::AccessDenied, "Nobody is proven to ask."))
-}
-
-/// The log cannot take it: nothing is served.
-pub fn unavailable(why: Unavailable) -> Refusal {
-    match why {
-        Unavailable::Busy => Refusal::new(Code::SlowDown, "Please reduce your request rate."),
-        Unavailable::Full | Unavailable::Dead => {
-            Refusal::new(Code::ServiceUnavailable, "The audit log cannot record; nothing is served until it can.")
-        }
-    }
-}
-
-/// What the caller learns of trouble behind us: S3's own codes, never the backend's words.
-pub fn trouble(why: &Trouble, may_list: bool) -> Refusal {
-    match why {
-        Trouble::NoSuchKey => missing(may_list),
-        Trouble::NoSuchBucket => Refusal::new(Code::NoSuchBucket, "The specified bucket does not exist."),
-        Trouble::InvalidRange { size } => {
-            let refusal = Refusal::new(Code::InvalidRange, "The requested range cannot be satisfied.");
-            match size {
-                Some(size) => refusal.with_header("content-range", format!("bytes */{size}")),
-                None => refusal,
-            }
-        }
-        Trouble::Changed => Refusal::new(Code::PreconditionFailed, "The object changed while it was read; try again."),
-        Trouble::Archived => Refusal::new(
-            Code::InvalidObjectState,
-            "The object is archived: it must be restored in the real bucket before it can be read.",
-        ),
-        Trouble::KeyService(_) => {
-            Refusal::new(Code::KmsAccessDenied, "The object's encryption key refused the service that reads it.")
-        }
-        Trouble::Refused(_) => Refusal::new(
-            Code::ServiceUnavailable,
-            "The service cannot read the real bucket with its own credential; its operators must act.",
-        ),
-        Trouble::Busy => Refusal::new(Code::SlowDown, "Please reduce your request rate."),
-        Trouble::Timeout | Trouble::Broken(_) => {
-            Refusal::new(Code::ServiceUnavailable, "The real bucket does not answer; try again later.")
-        }
-    }
-}
-
-/// Missing, or not to be known: the same, unless the caller may list there.
-pub fn missing(may_list: bool) -> Refusal {
-    if may_list {
-        Refusal::new(Code::NoSuchKey, "The specified key does not exist.")
-    } else {
-        Refusal::new(Code::AccessDenied, "Access Denied")
-    }
 }
 
 /// The gateway behind s3s.
@@ -219,13 +182,19 @@ impl S3 for Served {
         let (call, gateway) = (Self::call(&request)?, &self.0);
         let shown = async {
             let queued = gateway.permit(&call, ask::get_object(&request, &call)?).await?;
-            let get = async |intent: crate::audit::Intent<'_, Permit<_>>| {
+            let get = async |intent: Intent<'_, Permit<_>>| {
                 gateway.backend.get(intent, redact::object::first_fetch(&intent)).await
             };
             let (recorded, raw) = gateway.recorded(&call, queued, get).await?;
-            redact::object::show(raw, recorded, &gateway.redaction, &gateway.backend, &call.tally()).await
+            redact::object::show(raw, recorded, &gateway.redaction, &gateway.backend).await
         };
-        out(&call, shown.await).map(answer::object)
+        let shown = out(&call, shown.await)?;
+        call.slot.leave(|left| {
+            left.view_etag = Some(shown.object.peek().head.etag.0.to_string());
+            left.version_id = shown.object.peek().head.version_id.clone();
+            left.tally = shown.tally;
+        });
+        Ok(answer::object(shown.object))
     }
 
     async fn head_object(&self, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
@@ -234,9 +203,9 @@ impl S3 for Served {
             let op = ask::head_object(&request, &call)?;
             let overrides = op.overrides.clone();
             let queued = gateway.permit(&call, op).await?;
-            let head = async |intent: crate::audit::Intent<'_, Permit<_>>| gateway.backend.head(intent).await;
+            let head = async |intent: Intent<'_, Permit<_>>| gateway.backend.head(intent, intent.op().part).await;
             let (recorded, raw) = gateway.recorded(&call, queued, head).await?;
-            Ok((redact::object::show_head(raw, recorded, &gateway.redaction)?, overrides))
+            Ok((redact::object::show_head(raw, &recorded, &gateway.redaction)?, overrides))
         };
         out(&call, shown.await).map(|(shown, overrides)| answer::head(shown, &overrides))
     }
@@ -251,9 +220,9 @@ impl S3 for Served {
             let wanted = op.wanted;
             let queued = gateway.permit(&call, op).await?;
             let attributes =
-                async |intent: crate::audit::Intent<'_, Permit<_>>| gateway.backend.attributes(intent).await;
+                async |intent: Intent<'_, Permit<_>>| gateway.backend.attributes(intent).await;
             let (recorded, raw) = gateway.recorded(&call, queued, attributes).await?;
-            Ok((redact::object::show_attributes(raw, recorded, &gateway.redaction)?, wanted))
+            Ok((redact::object::show_attributes(raw, &recorded, &gateway.redaction)?, wanted))
         };
         out(&call, shown.await).map(|(shown, wanted)| answer::attributes(shown, wanted))
     }
@@ -276,7 +245,7 @@ impl S3 for Served {
     async fn list_buckets(&self, request: S3Request<ListBucketsInput>) -> S3Result<S3Response<ListBucketsOutput>> {
         let (call, gateway) = (Self::call(&request)?, &self.0);
         let recorded = out(&call, gateway.recorded_alone(&call, ListBuckets).await)?;
-        Ok(answer::buckets(redact::buckets(&recorded, &gateway.buckets), gateway.since))
+        Ok(answer::buckets(redact::buckets(&recorded, &gateway.buckets, call.now), gateway.since))
     }
 
     async fn head_bucket(&self, request: S3Request<HeadBucketInput>) -> S3Result<S3Response<HeadBucketOutput>> {
@@ -296,6 +265,3 @@ impl S3 for Served {
         Ok(answer::location(redact::nothing(&recorded)))
     }
 }
-
-/// The region of every bucket, in a header that SDKs read.
-pub const REGION_HEADER: (&str, &str) = ("x-amz-bucket-region", limits::REGION);

@@ -19,17 +19,19 @@ use jiff::Timestamp;
 use s3s::dto::{self, ETagCondition, TimestampFormat};
 use s3s::service::S3Service;
 
-use crate::audit::{EntryId, Ended, Event, Outcome, RequestFacts, Unproven};
+use crate::audit::{Ended, EntryId, Event, Outcome, RequestFacts, Unproven};
+use crate::gateway::Gateway;
 use crate::gateway::call::{Call, Entrance, Left, Slot};
-use crate::gateway::{self, Gateway};
 use crate::identity::Identity;
 use crate::identity::authority::Authority;
 use crate::identity::claimed::Claimed;
+use crate::identity::door::Door;
+use crate::identity::rate::DoorRate;
 use crate::limits;
 use crate::s3::conditional;
 use crate::s3::error::{Code, Refusal};
 use crate::s3::operation::{OpName, Preconditions};
-use crate::s3::wire::{self, Route};
+use crate::s3::wire;
 use crate::telemetry::Metrics;
 use body::Closing;
 
@@ -50,6 +52,8 @@ pub struct Rim {
     pub gateway: Arc<Gateway>,
     /// Who is who.
     pub authority: Arc<Authority>,
+    /// How often the token doors are used.
+    pub doors: DoorRate,
     /// Peers that are believed about whose request it is.
     pub trusted_proxies: Vec<IpNet>,
     /// Host names below which a bucket may stand.
@@ -85,11 +89,11 @@ impl Rim {
         let began = Instant::now();
         let (parts, incoming) = request.into_parts();
         let asked = self.asked(parts, on);
-        let (facts, method) = (asked.facts.clone(), asked.parts.method.clone());
+        let (facts, now, method) = (asked.facts.clone(), asked.now, asked.parts.method.clone());
         let (operation, outcome) = self.routed(asked, incoming).await;
         let response = match outcome {
             Ok(response) => response,
-            Err(refused) => self.refuse(refused, &facts, &method).await,
+            Err(refused) => self.refuse(refused, &facts, now, &method).await,
         };
         self.metrics.answered(operation, response.status().as_u16(), began.elapsed());
         response
@@ -97,20 +101,20 @@ impl Rim {
 
     async fn routed(&self, asked: Asked, incoming: Incoming) -> (&'static str, Result<Response<Closing>, Refused>) {
         let host_bucket = self.host_names_bucket(&asked);
-        let checked = check_framing(&asked.parts).and_then(|()| {
-            let parts = &asked.parts;
-            // The route borrows the target, which goes on with the request.
-            Ok(match wire::route(&parts.method, &parts.uri, &parts.headers, host_bucket)? {
-                Route::Own(path) => Door::Own(path.to_owned()),
-                Route::Sts => Door::Sts,
-                Route::S3(op) => Door::S3(op),
-            })
-        });
-        match checked {
-            Err(refusal) => ("none", Err(refusal.into())),
-            Ok(Door::Own(path)) => ("Door", self.own(asked, &path).await),
-            Ok(Door::Sts) => ("Door", self.sts(asked, incoming).await),
-            Ok(Door::S3(op)) => (op.as_str(), self.s3(asked, op).await),
+        let parts = &asked.parts;
+        if let Err(refusal) = check_framing(parts) {
+            return ("none", Err(refusal.into()));
+        }
+        let door = if host_bucket { None } else { Door::of(&parts.method, parts.uri.path()) };
+        match door {
+            Some(Err(refusal)) => ("none", Err(refusal.into())),
+            Some(Ok(Door::Credentials { role })) => ("Credentials", self.credentials(&asked, role).await),
+            Some(Ok(Door::Sts)) => ("Sts", self.sts(asked, incoming).await),
+            Some(Ok(Door::WhoAmI)) => ("WhoAmI", self.whoami(&asked).await),
+            None => match wire::operation(&parts.method, &parts.uri, &parts.headers, host_bucket) {
+                Err(refusal) => ("none", Err(refusal.into())),
+                Ok(op) => (op.as_str(), self.s3(asked, op).await),
+            },
         }
     }
 
@@ -144,11 +148,11 @@ impl Rim {
             )),
             Claimed::Bearer(claim) => {
                 asked.check_private()?;
-                let who = self.authority.bearer(&claim, rules.role_book(), asked.now).await?;
+                let who = self.authority.bearer(&claim, &rules.book, asked.now).await?;
                 Ok(Entrance::Proven(Arc::new(who)))
             }
             Claimed::Signed(claim) => {
-                Ok(Entrance::Signed(Arc::new(self.authority.opened(&claim, rules.role_book(), asked.now)?)))
+                Ok(Entrance::Signed(Arc::new(self.authority.opened(&claim, &rules.book, asked.now)?)))
             }
         }
     }
@@ -194,7 +198,7 @@ impl Rim {
             }
             if status.is_client_error() || status.is_server_error() {
                 // s3s refused it, or the gateway did before anything was asked: recorded like any other refusal.
-                self.record_refusal(&left, status, facts).await?;
+                self.record_refusal(&left, status, facts, now).await?;
                 return Ok(finished(response.map(Closing::plain), facts, method));
             }
             tracing::error!(id = %facts.id, %status, "an answer without an entry was held back");
@@ -202,38 +206,44 @@ impl Rim {
         };
         let length = length(response.headers());
         let bodyless = method == Method::HEAD || length == Some(0) || status == StatusCode::NOT_MODIFIED;
+        let mut outcome = Outcome::new(status.as_u16(), Ended::Ok);
         if let Some(code) = left.refused {
-            entry.close(Outcome::new(status.as_u16(), Ended::Refused(code)));
+            outcome.ended = Ended::Refused(code);
+            entry.close(outcome);
             return Ok(finished(response.map(Closing::plain), facts, method));
         }
-        let mut closing = response.map(|body| Closing::of(body, entry, status.as_u16(), length, left.shown));
+        outcome.view_etag = left.view_etag;
+        outcome.version_id = left.version_id;
+        outcome.listing = left.listing;
+        let digest = left.tally.is_some();
+        let mut closing = response.map(|body| Closing::of(body, entry, outcome, length, left.tally));
         if bodyless {
             closing.body_mut().close(Ended::Ok);
         } else if let Some(who) = left.who {
             let (authority, metrics) = (self.authority.clone(), self.metrics.clone());
-            closing = closing.map(|body| body.while_allowed(left.until, now, authority, who).counted(metrics));
+            closing = closing.map(|body| body.digested(digest).while_allowed(left.until, now, authority, who).counted(metrics));
         }
         Ok(finished(closing, facts, method))
     }
 
     /// A refusal leaves, once it is on the record.
-    async fn refuse(&self, refused: Refused, facts: &RequestFacts, method: &Method) -> Response<Closing> {
+    async fn refuse(&self, refused: Refused, facts: &RequestFacts, now: Timestamp, method: &Method) -> Response<Closing> {
         let status = StatusCode::from_u16(refused.refusal.code.status()).unwrap_or(StatusCode::FORBIDDEN);
-        let recorded = self.record_refusal(&refused.left, status, facts).await;
+        let recorded = self.record_refusal(&refused.left, status, facts, now).await;
         let refusal = recorded.err().unwrap_or(refused.refusal);
         finished(doors::error(&refusal, facts).map(Closing::plain), facts, method)
     }
 
     /// Of a proven caller by name; of anybody else summed up, so that nobody can fill the log.
-    async fn record_refusal(&self, left: &Left, status: StatusCode, facts: &RequestFacts) -> Result<(), Refusal> {
+    async fn record_refusal(&self, left: &Left, status: StatusCode, facts: &RequestFacts, now: Timestamp) -> Result<(), Refusal> {
         let journal = &self.gateway.journal;
         match &left.who {
             Some(who) => {
                 let event = Event::Refused { who: who.clone(), status: status.as_u16(), facts: facts.clone() };
-                journal.event(event).await.map_err(gateway::unavailable)
+                Ok(journal.event(event).await?)
             }
             None => {
-                journal.refused(facts.peer, Unproven::Request(word(status)));
+                journal.refused(facts.peer, Unproven::Request(word(status)), now);
                 Ok(())
             }
         }
@@ -301,13 +311,6 @@ impl Rim {
         let host = host.rsplit_once(':').map_or(host.as_str(), |(host, _)| host).to_ascii_lowercase();
         self.host_names.iter().any(|name| host.strip_suffix(name.as_str()).is_some_and(|rest| rest.ends_with('.')))
     }
-}
-
-/// [`Route`], owned.
-enum Door {
-    Own(String),
-    Sts,
-    S3(OpName),
 }
 
 impl Asked {

@@ -58,7 +58,7 @@ async fn accept(listener: Listener, rim: Arc<Rim>, bounds: &Bounds, mut stop: wa
         let taken = tokio::select! {
             taken = listener.socket.accept() => taken,
             Some(_) = open.join_next(), if !open.is_empty() => continue,
-            _ = stop.wait_for(|stop| *stop) => break,
+            () = told(&mut stop) => break,
         };
         let (socket, peer) = match taken {
             Ok(taken) => taken,
@@ -83,6 +83,11 @@ async fn accept(listener: Listener, rim: Arc<Rim>, bounds: &Bounds, mut stop: wa
     if tokio::time::timeout(bounds.drain_timeout, rest).await.is_err() {
         tracing::warn!(open = open.len(), "connections were cut at the end of the drain time");
     }
+}
+
+/// Waits until it turns true, or nobody can say so any more.
+async fn told(receiver: &mut watch::Receiver<bool>) {
+    receiver.wait_for(|told| *told).await.ok();
 }
 
 fn protocol(header_timeout: Duration) -> Builder<TokioExecutor> {
@@ -141,7 +146,7 @@ where
     tokio::pin!(served);
     let result = tokio::select! {
         result = &mut served => result,
-        _ = ended.wait_for(|ended| *ended) => tokio::join!(graceful.shutdown(), served).1,
+        () = told(&mut ended) => tokio::join!(graceful.shutdown(), served).1,
     };
     if let Err(error) = result {
         tracing::debug!(error, peer = %on.peer, "the connection ended");

@@ -221,6 +221,22 @@ pub enum Event {
         /// The request that asked for it.
         facts: RequestFacts,
     },
+    /// `s3.refuse`: a request of a proven caller that asked for nothing that could be decided.
+    Refused {
+        /// Whose.
+        who: Arc<Identity>,
+        /// The HTTP status of the answer.
+        status: u16,
+        /// The request.
+        facts: RequestFacts,
+    },
+    /// `session.ask`: a proven caller asked who they are.
+    Asked {
+        /// Who.
+        who: Arc<Identity>,
+        /// The request.
+        facts: RequestFacts,
+    },
     /// `policy.load`: a policy set is in force.
     PolicyLoaded {
         /// The set.

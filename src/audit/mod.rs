@@ -176,6 +176,14 @@ impl<T> Recorded<T> {
         &self.open
     }
 
+    /// Takes the entry out, for whoever sends the answer and closes it; the record stays, as the proof for further
+    /// questions to the backend.
+    pub fn detach(&mut self) -> OpenEntry {
+        let OpenEntry { shared, id, line: _, tally } = &self.open;
+        let closed = OpenEntry { shared: shared.clone(), id: *id, line: None, tally: tally.clone() };
+        std::mem::replace(&mut self.open, closed)
+    }
+
     /// What was recorded, and the entry that waits for its outcome.
     pub fn into_parts(self) -> (T, OpenEntry) {
         (self.what, self.open)

@@ -159,6 +159,21 @@ pub(super) fn event(event: &Event) -> Vec<u8> {
             session: Session::new(who),
             client: Client::new(facts),
         }),
+        Event::Refused { who, status, facts } => json(&Refuse {
+            kind: "s3.refuse",
+            id: facts.id.as_str(),
+            status: *status,
+            actor: Actor::new(who),
+            session: Session::new(who),
+            client: Client::new(facts),
+        }),
+        Event::Asked { who, facts } => json(&SessionAsk {
+            kind: "session.ask",
+            id: facts.id.as_str(),
+            actor: Actor::new(who),
+            session: Session::new(who),
+            client: Client::new(facts),
+        }),
         Event::PolicyLoaded { digest, previous, roles } => json(&PolicyLoad {
             kind: "policy.load",
             policy: digest.to_string(),
@@ -542,6 +557,25 @@ struct SessionIssue<'a> {
     kind: &'static str,
     id: &'a str,
     door: &'static str,
+    actor: Actor<'a>,
+    session: Session<'a>,
+    client: Client<'a>,
+}
+
+#[derive(Serialize)]
+struct SessionAsk<'a> {
+    kind: &'static str,
+    id: &'a str,
+    actor: Actor<'a>,
+    session: Session<'a>,
+    client: Client<'a>,
+}
+
+#[derive(Serialize)]
+struct Refuse<'a> {
+    kind: &'static str,
+    id: &'a str,
+    status: u16,
     actor: Actor<'a>,
     session: Session<'a>,
     client: Client<'a>,

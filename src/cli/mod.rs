@@ -12,9 +12,17 @@ mod revoke;
 mod serve;
 mod token;
 
+use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use clap::{CommandFactory as _, Parser, Subcommand};
+
+use crate::app;
+use crate::identity::revocation_log::RevocationLog;
+use crate::keyring;
 
 /// An S3-compatible façade that redacts, filters and records every read of a bucket of AI reasoning traces.
 #[derive(Debug, Parser)]
@@ -77,8 +85,11 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Policy(args) => policy::run(args),
         Command::Audit(args) => done(audit::run(args)),
         Command::Keys(args) => done(keys::run(args)),
-        Command::Token(args) => done(token::run(args)),
-        Command::Revoke(args) => done(wait(revoke::run(args))),
+        Command::Token(args) => done(wait(token::run(args))),
+        Command::Revoke(args) => done(wait(async {
+            let log = revocation_log(args.config.as_deref(), args.control.as_deref())?;
+            revoke::run(args, &log).await
+        })),
         Command::Login(args) => done(wait(login::run(args))),
         Command::Credentials(args) => done(wait(credentials::run(args))),
         Command::Completions { shell } => {
@@ -86,6 +97,25 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// The log of revocations that a configuration names.
+fn revocation_log(config: Option<&Path>, control: Option<&Path>) -> anyhow::Result<RevocationLog> {
+    let config = app::config(config.unwrap_or(Path::new("tracegate.toml")))?;
+    let ring = keyring::file::read(&config.keys)?;
+    app::revocation_log(control.unwrap_or(&config.control), &Arc::new(ArcSwap::from_pointee(ring)))
+}
+
+/// Writes a line to standard output; a closed pipe is an error, not a panic.
+fn say(line: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")?;
+    Ok(out.flush()?)
+}
+
+/// Writes a line for the person at the terminal, apart from the output.
+fn tell(line: &str) -> anyhow::Result<()> {
+    Ok(writeln!(std::io::stderr().lock(), "{line}")?)
 }
 
 fn wait<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {

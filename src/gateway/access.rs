@@ -14,10 +14,15 @@ use s3s::{Body, S3Request, S3Response, S3Result};
 use super::answer;
 use super::call::{Call, Entrance};
 use crate::identity::authority::Authority;
+use crate::identity::secret::SecretText;
+use crate::identity::session::OpenedSession;
 use crate::s3::error::{Code, Refusal};
 
 /// Looks up secrets by access key id, from the key ring alone.
 pub(super) struct Secrets(pub(super) Arc<Authority>);
+
+/// What a key that is not ours is checked against. The rim has refused such a request before; nobody signs with it.
+const NO_SECRET: &str = "";
 
 /// Admits requests that the rim has let in, and nothing else.
 pub(super) struct Admission;
@@ -29,7 +34,8 @@ pub(super) struct VerifyOnly;
 impl S3Auth for Secrets {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
         // A key that is not ours gets a secret that fits nothing, so that it looks like a wrong signature.
-        Ok(SecretKey::from(self.0.secret_for(access_key).expose()))
+        let secret = self.0.secret_for(access_key);
+        Ok(SecretKey::from(secret.as_ref().map_or(NO_SECRET, SecretText::expose)))
     }
 }
 
@@ -64,7 +70,9 @@ impl S3Route for VerifyOnly {
 fn admit(call: &Call, verified: Option<&Credentials>) -> Result<(), Refusal> {
     let who = match (&call.entrance, verified) {
         (Entrance::Proven(who), None) => who.clone(),
-        (Entrance::Signed(session), Some(credentials)) => Arc::new(session.confirm(&credentials.access_key)?),
+        (Entrance::Signed(session), Some(credentials)) => {
+            Arc::new(OpenedSession::clone(session).confirm(&credentials.access_key)?)
+        }
         (Entrance::Proven(_), Some(_)) | (Entrance::Signed(_), None) => {
             return Err(Refusal::new(Code::AccessDenied, "The request's credentials do not belong together."));
         }

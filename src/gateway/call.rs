@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
-use crate::audit::{OpenEntry, RequestFacts};
+use crate::audit::{ListingShown, OpenEntry, RequestFacts};
 use crate::identity::Identity;
 use crate::identity::session::OpenedSession;
+use crate::redact::tally::TallyCell;
 use crate::s3::error::Code;
 use crate::s3::operation::{OpName, Preconditions, RangeAsk};
 
@@ -58,6 +59,14 @@ pub struct Left {
     pub denied: bool,
     /// When a stream is cut.
     pub until: Option<Timestamp>,
+    /// What is hidden while the body runs; `None` if nothing is.
+    pub tally: Option<Arc<TallyCell>>,
+    /// The tag that the caller sees.
+    pub view_etag: Option<String>,
+    /// The version that the caller is told of.
+    pub version_id: Option<String>,
+    /// What a listing shows.
+    pub listing: Option<ListingShown>,
     /// The code of the refusal that leaves, if one does.
     pub refused: Option<Code>,
 }

@@ -80,6 +80,11 @@ impl<T> Redacted<T> {
         Self(shown)
     }
 
+    /// What leaves, to be read.
+    pub fn peek(&self) -> &T {
+        &self.0
+    }
+
     /// What leaves.
     pub fn into_inner(self) -> T {
         self.0

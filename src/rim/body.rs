@@ -15,7 +15,9 @@ use tokio::time::Sleep;
 use crate::audit::{Ended, OpenEntry, Outcome};
 use crate::identity::Identity;
 use crate::identity::authority::Authority;
+use crate::redact::tally::TallyCell;
 use crate::s3::answer::BodyError;
+use crate::telemetry::Metrics;
 
 /// Why a response ended early; hyper then breaks its framing, so that no client takes it for whole.
 #[derive(Debug, thiserror::Error)]
@@ -26,47 +28,90 @@ pub struct CutShort;
 pub struct Closing {
     inner: s3s::Body,
     open: Option<Open>,
-    left: Option<u64>,
+    length: Option<u64>,
     bytes: u64,
     digest: Option<blake3::Hasher>,
     end: Option<Pin<Box<Sleep>>>,
     right: Option<(Arc<Authority>, Arc<Identity>)>,
+    metrics: Option<Arc<Metrics>>,
 }
 
 /// What is needed to close the entry.
 struct Open {
     entry: OpenEntry,
-    status: u16,
+    outcome: Outcome,
+    tally: Option<Arc<TallyCell>>,
 }
 
 impl Closing {
     /// A body without an entry of its own: what it answers is on the record, or needs none.
     pub fn plain(inner: s3s::Body) -> Self {
-        Self { inner, open: None, left: None, bytes: 0, digest: None, end: None, right: None }
+        Self { inner, open: None, length: None, bytes: 0, digest: None, end: None, right: None, metrics: None }
     }
 
-    /// A body that closes this entry. `length` is what its head says.
-    pub fn of(inner: s3s::Body, entry: OpenEntry, status: u16, length: Option<u64>) -> Self {
-        let digest = entry.digests().then(|| entry.digest_hasher());
-        let open = Some(Open { entry, status });
-        Self { inner, open, left: length, bytes: 0, digest, end: None, right: None }
+    /// A body that closes this entry with this outcome, completed by what happens. `length` is what its head says.
+    pub fn of(
+        inner: s3s::Body,
+        entry: OpenEntry,
+        outcome: Outcome,
+        length: Option<u64>,
+        tally: Option<Arc<TallyCell>>,
+    ) -> Self {
+        let mut body = Self::plain(inner);
+        body.open = Some(Open { entry, outcome, tally });
+        body.length = length;
+        body
+    }
+
+    /// The same, with a keyed digest of its bytes in the log: for views that redact, where no version stands for them.
+    #[must_use]
+    pub fn digested(mut self, wanted: bool) -> Self {
+        self.digest = self.open.as_ref().filter(|_| wanted).map(|open| open.entry.digest_key().hasher());
+        self
+    }
+
+    /// The same, counted as a stream while it runs.
+    #[must_use]
+    pub fn counted(mut self, metrics: Arc<Metrics>) -> Self {
+        metrics.streams.inc();
+        self.metrics = Some(metrics);
+        self
     }
 
     /// The same, cut when the right to it ends: at a time, or by revocation.
     #[must_use]
-    pub fn while_allowed(mut self, until: Option<Timestamp>, now: Timestamp, right: (Arc<Authority>, Arc<Identity>)) -> Self {
+    pub fn while_allowed(
+        mut self,
+        until: Option<Timestamp>,
+        now: Timestamp,
+        authority: Arc<Authority>,
+        who: Arc<Identity>,
+    ) -> Self {
         self.end = until.map(|until| {
             let rest = Duration::try_from(until.duration_since(now)).unwrap_or_default();
             Box::pin(tokio::time::sleep(rest))
         });
-        self.right = Some(right);
+        self.right = Some((authority, who));
         self
     }
 
-    fn close(&mut self, ended: Ended) {
-        if let Some(Open { entry, status }) = self.open.take() {
-            let digest = self.digest.take().map(|hasher| *hasher.finalize().as_bytes());
-            entry.close(Outcome { status, ended, bytes: self.bytes, digest });
+    /// Closes the entry, once.
+    pub fn close(&mut self, ended: Ended) {
+        let Some(Open { entry, mut outcome, tally }) = self.open.take() else { return };
+        outcome.ended = ended;
+        outcome.bytes = self.bytes;
+        outcome.digest = self.digest.take().map(|hasher| *hasher.finalize().as_bytes());
+        if let Some(cell) = tally {
+            let hidden = cell.read();
+            for (profile, count) in cell.profiles().iter().zip(hidden.fields) {
+                entry.tally().hidden(profile, count);
+            }
+            entry.tally().blanked(hidden.records_blanked);
+        }
+        entry.close(outcome);
+        if let Some(metrics) = self.metrics.take() {
+            metrics.streams.dec();
+            metrics.sent_bytes.inc_by(self.bytes);
         }
     }
 
@@ -75,8 +120,8 @@ impl Closing {
         if self.end.as_mut().is_some_and(|end| end.as_mut().poll(context).is_ready()) {
             return Some("the right to read ended");
         }
-        let revoked = self.right.as_ref().is_some_and(|(authority, who)| !authority.still_allows(who));
-        revoked.then_some("the session was revoked")
+        let (authority, who) = self.right.as_ref()?;
+        (!authority.still_stands(who, Timestamp::now())).then_some("the session ended or was revoked")
     }
 
     fn passed(&mut self, data: &Bytes) {
@@ -84,8 +129,8 @@ impl Closing {
         if let Some(digest) = &mut self.digest {
             digest.update(data);
         }
-        if self.left.is_some_and(|length| self.bytes >= length) {
-            self.close(Ended::Whole);
+        if self.length.is_some_and(|length| self.bytes >= length) {
+            self.close(Ended::Ok);
         }
     }
 }
@@ -121,8 +166,8 @@ impl Body for Closing {
                 Some(Err(CutShort))
             }
             None => {
-                let whole = this.left.is_none_or(|length| this.bytes == length);
-                this.close(if whole { Ended::Whole } else { Ended::Backend("the body was shorter than its head said") });
+                let whole = this.length.is_none_or(|length| this.bytes == length);
+                this.close(if whole { Ended::Ok } else { Ended::Backend("the body was shorter than its head said") });
                 if whole { None } else { Some(Err(CutShort)) }
             }
         })

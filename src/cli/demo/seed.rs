@@ -7,7 +7,7 @@ use include_dir::{Dir, include_dir};
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan as _};
 
-use crate::backend::memory::Memory;
+use crate::backend::memory::{Content, Memory};
 use crate::s3::name::{Bucket, Key};
 
 static SEED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/localstack/seed");
@@ -33,7 +33,8 @@ pub fn fill(memory: &Memory, bucket: &Bucket, now: Timestamp) -> Result<usize> {
                 Ok(text) => moved(text, shift).into_bytes(),
                 Err(_) => file.contents().to_vec(),
             };
-            memory.put(bucket, &key, bytes.into(), content_type(path), now);
+            let content = Content::new(bytes, now).with_type(content_type(path));
+            memory.put(bucket, key.as_str(), content);
             filled += 1;
         }
     }
@@ -46,12 +47,12 @@ pub fn policies(dir: &std::path::Path) -> Result<()> {
     POLICIES.extract(dir).context("the policy set")
 }
 
-fn content_type(path: &str) -> Option<&'static str> {
+fn content_type(path: &str) -> &'static str {
     match path.rsplit('.').next() {
-        Some("jsonl") => Some("application/x-ndjson"),
-        Some("json") => Some("application/json"),
-        Some("txt") => Some("text/plain; charset=utf-8"),
-        Some(_) | None => None,
+        Some("jsonl") => "application/x-ndjson",
+        Some("json") => "application/json",
+        Some("txt") => "text/plain; charset=utf-8",
+        Some(_) | None => "binary/octet-stream",
     }
 }
 

@@ -8,12 +8,16 @@ use jiff::Timestamp;
 use super::Demo;
 use super::idp::{PERSONAS, Persona};
 use super::seed;
-use crate::audit::query::{Filter, rows};
+use crate::audit::query::{Filter, QueryError, Row, query};
+use crate::cli::audit;
 
 /// The object that everybody asks for, as the samples are written.
 const OBJECT: &str = "model-A/2026/11/19/run-004211.jsonl";
 /// How much of it is shown, in characters.
 const SHOWN: usize = 460;
+
+/// How many rows of the log are shown.
+const ROWS: usize = 8;
 
 /// Shows the main job.
 pub async fn tell(demo: &Demo, now: Timestamp) -> Result<()> {
@@ -35,8 +39,13 @@ pub async fn tell(demo: &Demo, now: Timestamp) -> Result<()> {
         println!("-- {} ({}): {keys} objects below {}", persona.title, persona.name, top.join(" "));
     }
     println!("\n== What the log says of it (`tracegate audit tail --log {}`)\n", demo.dir.join("log").display());
-    for row in rows(&demo.dir.join("log"), &Filter::default())?.iter().rev().take(8).rev() {
-        println!("{}", row.line());
+    let mut rows: Vec<Row> = Vec::new();
+    query(&demo.dir.join("log"), &mut Filter::default(), |row| {
+        rows.push(row.clone());
+        Ok::<(), QueryError>(())
+    })?;
+    for row in &rows[rows.len().saturating_sub(ROWS)..] {
+        println!("{}", audit::line(row));
     }
     println!();
     Ok(())
