@@ -186,6 +186,11 @@ impl KeyRing {
         (&key.id, key.key.derive(purpose))
     }
 
+    /// The ids of all keys, which are no secret.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().map(|key| key.id.as_str())
+    }
+
     /// The derived key of the key with that id, whatever its state.
     pub fn with_id(&self, id: &str, purpose: Purpose) -> Option<SecretKey> {
         self.keys.iter().find(|key| key.id == id).map(|key| key.key.derive(purpose))

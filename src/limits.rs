@@ -83,10 +83,32 @@ pub const JWKS_MAX_AGE: Duration = Duration::from_secs(3600);
 pub const JWKS_STALE_MAX: Duration = Duration::from_secs(24 * 3600);
 /// Unknown key ids of one issuer that are remembered as unknown.
 pub const JWKS_UNKNOWN_KIDS_MAX: u64 = 1024;
+/// Time for which an issuer's unknown key id is remembered as unknown.
+pub const JWKS_UNKNOWN_TTL: Duration = Duration::from_secs(30);
+/// Longest key id (`kid`) of a token, in bytes.
+pub const JWT_KID_BYTES_MAX: usize = 256;
+/// Longest subject of a token, in bytes (OpenID Connect Core: 255).
+pub const JWT_SUBJECT_BYTES_MAX: usize = 255;
+/// Verified tokens that are kept, so that a bearer token's signature is checked once.
+pub const VERIFIED_TOKENS_MAX: u64 = 1024;
+/// Shortest `RoleSessionName`, in bytes (STS).
+pub const SESSION_NAME_BYTES_MIN: usize = 2;
+/// Longest `RoleSessionName`, in bytes (STS).
+pub const SESSION_NAME_BYTES_MAX: usize = 64;
+/// Requests that one client network may make at the token doors in a burst.
+pub const DOOR_BURST: u32 = 120;
+/// Requests at the token doors that one client network gets back each second.
+pub const DOOR_REFILL_PER_SECOND: u32 = 10;
+/// Client networks whose use of the token doors is counted; further ones wait.
+pub const DOOR_NETWORKS_MAX: usize = 16 * 1024;
 /// Groups that one token may list.
 pub const GROUPS_MAX: usize = 1000;
 /// How often the list of revocations is read anew.
 pub const REVOCATION_POLL: Duration = Duration::from_secs(2);
+/// Most revocations of one control store.
+pub const REVOCATIONS_MAX: u32 = 100_000;
+/// Largest revocation, in bytes.
+pub const REVOCATION_BYTES_MAX: u64 = 16 * 1024;
 /// Age of the list of revocations after which nobody is served.
 pub const REVOCATION_STALE_MAX: Duration = Duration::from_secs(60);
 
