@@ -156,9 +156,7 @@ pub async fn connect(options: AwsOptions) -> Result<Aws, AwsError> {
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
-        .timeout_config(
-            TimeoutConfig::builder().connect_timeout(timeouts.connect).read_timeout(timeouts.head).build(),
-        );
+        .timeout_config(TimeoutConfig::builder().connect_timeout(timeouts.connect).read_timeout(timeouts.head).build());
     if let Some(endpoint) = options.endpoint {
         config = config.endpoint_url(checked(endpoint)?);
     }

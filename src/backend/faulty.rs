@@ -76,7 +76,8 @@ impl<S: Source> Source for Faulty<S> {
                 first(bytes, object.body).chain(stream::once(future::ready(Err(broken)))).boxed()
             }
             Some(Fault::StallBody(bytes)) => first(bytes, object.body).chain(stream::pending()).boxed(),
-            _ => object.body,
+            Some(Fault::Before(_) | Fault::After(_) | Fault::NoAnswer | Fault::LongHead(_) | Fault::OtherTag)
+            | None => object.body,
         };
         Ok(Object { head: altered(fault, object.head)?, range: object.range, body })
     }
@@ -117,7 +118,8 @@ fn altered(fault: Option<Fault>, mut head: ObjectHead) -> Result<ObjectHead, Tro
     match unless_failed(fault)? {
         Some(Fault::LongHead(more)) => head.size += more,
         Some(Fault::OtherTag) => head.etag = ETag("0".repeat(32).into()),
-        _ => {}
+        Some(Fault::Before(_) | Fault::After(_) | Fault::NoAnswer | Fault::CutBody(_) | Fault::StallBody(_)) | None => {
+        }
     }
     Ok(head)
 }

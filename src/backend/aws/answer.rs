@@ -152,7 +152,8 @@ fn decoded(name: Option<&str>, encoded: bool) -> Result<String, Trouble> {
         return Ok(name.to_owned());
     }
     let spaced = name.replace('+', " ");
-    let text = percent_decode_str(&spaced).decode_utf8().map_err(|_| broken("its listing holds a name that is not UTF-8"))?;
+    let text =
+        percent_decode_str(&spaced).decode_utf8().map_err(|_| broken("its listing holds a name that is not UTF-8"))?;
     Ok(text.into_owned())
 }
 

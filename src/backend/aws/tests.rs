@@ -12,7 +12,8 @@ use crate::s3::answer::Item;
 
 const ACCESS_KEY: &str = "AKIDTESTTESTTESTTEST";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG";
-const HEAD: &str = "ETag: \"0cc1\"\r\nLast-Modified: Fri, 20 Nov 2026 06:00:00 GMT\r\nContent-Type: application/json\r\n";
+const HEAD: &str =
+    "ETag: \"0cc1\"\r\nLast-Modified: Fri, 20 Nov 2026 06:00:00 GMT\r\nContent-Type: application/json\r\n";
 
 /// A server that answers every request with this text and then closes, or, if `stalls`, keeps silent.
 struct Canned {
@@ -92,7 +93,10 @@ async fn codes_and_statuses_become_troubles() {
         (error("404 Not Found", "NoSuchBucket", "gone"), Trouble::NoSuchBucket),
         (error("403 Forbidden", "InvalidObjectState", "archived"), Trouble::Archived),
         (error("403 Forbidden", "AccessDenied", "no kms:Decrypt"), Trouble::KeyService(text("403 AccessDenied"))),
-        (error("400 Bad Request", "KMS.DisabledException", "x"), Trouble::KeyService(text("400 KMS.DisabledException"))),
+        (
+            error("400 Bad Request", "KMS.DisabledException", "x"),
+            Trouble::KeyService(text("400 KMS.DisabledException")),
+        ),
         (error("403 Forbidden", "AccessDenied", ACCESS_KEY), Trouble::Refused(text("403 AccessDenied"))),
         (error("403 Forbidden", ACCESS_KEY, "x"), Trouble::Refused(text("403"))),
         (error("403 Forbidden", "InvalidAccessKeyId", "x"), Trouble::Refused(text("403 InvalidAccessKeyId"))),

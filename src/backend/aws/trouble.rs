@@ -30,8 +30,10 @@ pub(super) fn of<E: ProvideErrorMetadata>(asked: Asked, error: &SdkError<E, Http
         }
         SdkError::ResponseError(failure) if !failure.raw().status().is_success() => said(asked, failure.raw(), "", ""),
         SdkError::ResponseError(_) => Trouble::Broken("its answer cannot be read".to_owned()),
-        // Among others: no credential was found.
-        _ => Trouble::Broken("the request could not be made; is there a credential?".to_owned()),
+        // Among others: no credential was found. The SDK's enum is open.
+        SdkError::ConstructionFailure(_) | _ => {
+            Trouble::Broken("the request could not be made; is there a credential?".to_owned())
+        }
     }
 }
 

@@ -67,10 +67,9 @@ fn store(keys: &BTreeSet<String>, ask: &Ask, page: usize, skips: bool) -> Batch 
     let mut batch = Batch::default();
     for key in keys.iter().filter(|key| key.starts_with(&ask.prefix)) {
         let common = ask.delimiter.as_deref().and_then(|delimiter| common_prefix(key, &ask.prefix, delimiter));
-        if let Some(after) = &ask.after {
-            if key <= after || (skips && common.is_some_and(|common| after.starts_with(common))) {
-                continue;
-            }
+        let inside = |after: &str| skips && common.is_some_and(|common| after.starts_with(common));
+        if ask.after.as_ref().is_some_and(|after| key <= after || inside(after)) {
+            continue;
         }
         let name = (common.unwrap_or(key).to_owned(), common.is_some());
         if names.last() != Some(&name) {
@@ -130,12 +129,8 @@ fn walk(case: &Case, query: &Query, place: Option<String>) -> Found {
 
 fn check(case: &Case) {
     let (ring, binding) = (KeyRing::ephemeral(), Binding::over(&["test"]));
-    let query = Query {
-        prefix: case.prefix.clone(),
-        delimiter: case.delimiter.clone(),
-        max: case.max,
-        budget: case.budget,
-    };
+    let query =
+        Query { prefix: case.prefix.clone(), delimiter: case.delimiter.clone(), max: case.max, budget: case.budget };
     let want = reference(&case.visible, &query, case.version, case.start.as_deref());
     let mut names = Vec::new();
     let mut place = query.place(case.version, case.start.as_deref());
