@@ -196,6 +196,25 @@ proptest! {
     }
 }
 
+#[test]
+fn regression_a_store_cannot_be_told_to_pass_over_a_key_behind_the_highest_character() {
+    let keys: BTreeSet<String> = ["/\u{10FFFF}a", "é"].map(String::from).into();
+    check(&Case {
+        visible: keys.clone(),
+        keys,
+        prefix: String::new(),
+        delimiter: Some("/".to_owned()),
+        start: None,
+        version: ListVersion::V1,
+        max: 1,
+        budget: 2,
+        page: 4,
+        skips: false,
+        told: 0,
+        unsure: false,
+    });
+}
+
 /// Globs of a role over `model-0000/run-0000` to `model-0399/run-0999`.
 #[derive(Clone, Copy)]
 enum Globs {
