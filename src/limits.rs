@@ -97,6 +97,26 @@ pub const AUTOMATON_DENSE_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const AUTOMATON_LAZY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Automata (one per role and claim values) that are kept.
 pub const AUTOMATA_MAX: u64 = 1024;
+/// Memory that building a dense automaton may take, in bytes; beyond it the lazy one is used.
+pub const AUTOMATON_DETERMINIZE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Largest nondeterministic automaton of one role, in bytes; globs that need more are refused.
+pub const AUTOMATON_NFA_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Combinations of claim values that one glob may stand for.
+pub const GLOB_EXPANSIONS_MAX: usize = 1024;
+/// Most globs of one rule or profile.
+pub const RULE_GLOBS_MAX: usize = 1000;
+/// Most `[[allow]]` of one role (a verdict is a set of them in one machine word).
+pub const ALLOWS_MAX: usize = 64;
+/// Most `[[deny]]` of one file.
+pub const DENIES_MAX: usize = 1000;
+/// Most `[[redact]]` profiles of a policy set (as with [`ALLOWS_MAX`]).
+pub const PROFILES_MAX: usize = 64;
+/// Longest field path of a redact profile, in bytes.
+pub const FIELD_PATH_BYTES_MAX: usize = 512;
+/// Most days that a key's date may lie back.
+pub const KEY_DATE_DAYS_MAX: u32 = 36_500;
+/// Sets of redact profiles, each compiled once, that are kept for one role.
+pub const MASK_SETS_MAX: u64 = 1024;
 /// How often the policy folder is looked at for changes.
 pub const POLICY_POLL: Duration = Duration::from_secs(1);
 
