@@ -105,6 +105,9 @@ pub(super) struct Walk<E> {
     flat: Option<Hand>,
     rolled: Option<Hand>,
     asked: Option<Asked>,
+    /// Whether the backend, rolling up, gave only what lies before the place. It cannot be told to pass over a common
+    /// prefix below which keys go on behind a U+10FFFF; plain keys it always can.
+    stuck: bool,
     items: Vec<Item>,
     pages: u32,
     probes: u32,
@@ -133,6 +136,7 @@ impl<E: Eyes> Walk<E> {
             flat: None,
             rolled: None,
             asked: None,
+            stuck: false,
             items: Vec::new(),
             pages: 0,
             probes: 0,
@@ -160,7 +164,9 @@ impl<E: Eyes> Walk<E> {
     pub(super) fn take(&mut self, batch: Batch) -> Result<(), Astray> {
         let Some(asked) = self.asked.take() else { return Err(Astray) };
         if batch.more_after.is_some() && batch.more_after <= asked.after {
-            return Err(Astray);
+            // Once per place: then the flat page must get on.
+            self.stuck = asked.rolled && !self.stuck;
+            return if self.stuck { Ok(()) } else { Err(Astray) };
         }
         self.hidden += u64::from(batch.unnameable);
         let hand = Some(Hand { items: batch.items.into(), more_after: batch.more_after });
@@ -195,7 +201,10 @@ impl<E: Eyes> Walk<E> {
 
     fn advance(&mut self, to: Option<String>) {
         match to {
-            Some(to) if to > self.place => self.place = to,
+            Some(to) if to > self.place => {
+                self.place = to;
+                self.stuck = false;
+            }
             Some(_) => {}
             None => self.state = State::Ended,
         }
@@ -204,7 +213,7 @@ impl<E: Eyes> Walk<E> {
     fn ask(&mut self) -> Ask {
         let place = self.place.as_str();
         let inside = self.query.common_prefix(place).is_some_and(|common| place > common);
-        let probes = self.query.delimiter.is_some() && (inside || self.rolled.is_some());
+        let probes = self.query.delimiter.is_some() && (inside || self.stuck || self.rolled.is_some());
         let max = if probes {
             self.probes += 1;
             limits::LIST_PROBE_KEYS.saturating_mul(4u32.saturating_pow(self.probes - 1)).min(limits::PAGE_KEYS_MAX)
