@@ -139,7 +139,8 @@ pub async fn backend(config: &Config) -> Result<Arc<dyn Backend>> {
                 Some(file) => Some(std::fs::read(file).with_context(|| file.display().to_string())?),
                 None => None,
             };
-            let inside = |(name, bucket): (&_, &crate::config::BucketConfig)| (Clone::clone(name), bucket.inside.clone());
+            let inside =
+                |(name, bucket): (&_, &crate::config::BucketConfig)| (Clone::clone(name), bucket.inside.clone());
             let options = AwsOptions {
                 endpoint: endpoint.clone(),
                 region: region.clone(),
@@ -164,9 +165,7 @@ impl App {
     /// The same, with a backend of one's own.
     pub async fn start_with(config: Config, backend: Arc<dyn Backend>) -> Result<Self> {
         crate::identity::fetch::install_crypto_provider();
-        let keys = keyring::file::read(&config.keys).context(
-            "the key ring; `tracegate keys init FILE` makes one",
-        )?;
+        let keys = keyring::file::read(&config.keys).context("the key ring; `tracegate keys init FILE` makes one")?;
         let rules = rules(&config).context("the policy set")?;
         let (journal, recovery) = open_journal(&config, &keys)?;
         told(&recovery);
@@ -182,7 +181,8 @@ impl App {
             since: Timestamp::now(),
         });
         let loaded = gateway.rules.load();
-        let event = Event::PolicyLoaded { digest: loaded.set.digest(), previous: None, roles: loaded.set.roles().count() };
+        let event =
+            Event::PolicyLoaded { digest: loaded.set.digest(), previous: None, roles: loaded.set.roles().count() };
         journal.event(event).await.map_err(|error| anyhow!("the log: {error}"))?;
         let metrics = Arc::new(Metrics::new());
         let rim = Arc::new(Rim {
@@ -216,10 +216,14 @@ impl App {
         }
         for address in &config.https {
             let settings = settings.clone().context("[listen] has `https`, but there is no [tls]")?;
-            https.push(Listener::bind(*address, Some(settings)).await.with_context(|| format!("listening on {address}"))?);
+            https.push(
+                Listener::bind(*address, Some(settings)).await.with_context(|| format!("listening on {address}"))?,
+            );
         }
         let admin = match config.admin {
-            Some(address) => Some(tokio::net::TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))?),
+            Some(address) => {
+                Some(tokio::net::TcpListener::bind(address).await.with_context(|| format!("listening on {address}"))?)
+            }
             None => None,
         };
         Ok(Self { rim, http, https, admin, bounds: config.bounds, tasks, journal })

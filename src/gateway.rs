@@ -219,8 +219,7 @@ impl S3 for Served {
             let op = ask::attributes(&request)?;
             let wanted = op.wanted;
             let queued = gateway.permit(&call, op).await?;
-            let attributes =
-                async |intent: Intent<'_, Permit<_>>| gateway.backend.attributes(intent).await;
+            let attributes = async |intent: Intent<'_, Permit<_>>| gateway.backend.attributes(intent).await;
             let (recorded, raw) = gateway.recorded(&call, queued, attributes).await?;
             Ok((redact::object::show_attributes(raw, &recorded, &gateway.redaction)?, wanted))
         };

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use ipnet::IpNet;
 use jiff::Timestamp;
@@ -158,7 +159,12 @@ impl Rim {
     }
 
     /// Whose signature this is; nothing is served.
-    async fn verified(&self, parts: &http::request::Parts, call: &Call, body: s3s::Body) -> Result<Arc<Identity>, Refused> {
+    async fn verified(
+        &self,
+        parts: &http::request::Parts,
+        call: &Call,
+        body: s3s::Body,
+    ) -> Result<Arc<Identity>, Refused> {
         let slot = Slot::default();
         let verify = Call { verify_only: true, slot: slot.clone(), ..call.clone() };
         let response = self.through_s3s(parts.clone(), &verify, body).await?;
@@ -204,7 +210,7 @@ impl Rim {
             tracing::error!(id = %facts.id, %status, "an answer without an entry was held back");
             return Err(internal().into());
         };
-        let length = length(response.headers());
+        let length = length(response.headers()).or_else(|| response.body().size_hint().exact());
         let bodyless = method == Method::HEAD || length == Some(0) || status == StatusCode::NOT_MODIFIED;
         let mut outcome = Outcome::new(status.as_u16(), Ended::Ok);
         if let Some(code) = left.refused {
@@ -221,13 +227,20 @@ impl Rim {
             closing.body_mut().close(Ended::Ok);
         } else if let Some(who) = left.who {
             let (authority, metrics) = (self.authority.clone(), self.metrics.clone());
-            closing = closing.map(|body| body.digested(digest).while_allowed(left.until, now, authority, who).counted(metrics));
+            closing = closing
+                .map(|body| body.digested(digest).while_allowed(left.until, now, authority, who).counted(metrics));
         }
         Ok(finished(closing, facts, method))
     }
 
     /// A refusal leaves, once it is on the record.
-    async fn refuse(&self, refused: Refused, facts: &RequestFacts, now: Timestamp, method: &Method) -> Response<Closing> {
+    async fn refuse(
+        &self,
+        refused: Refused,
+        facts: &RequestFacts,
+        now: Timestamp,
+        method: &Method,
+    ) -> Response<Closing> {
         let status = StatusCode::from_u16(refused.refusal.code.status()).unwrap_or(StatusCode::FORBIDDEN);
         let recorded = self.record_refusal(&refused.left, status, facts, now).await;
         let refusal = recorded.err().unwrap_or(refused.refusal);
@@ -235,7 +248,13 @@ impl Rim {
     }
 
     /// Of a proven caller by name; of anybody else summed up, so that nobody can fill the log.
-    async fn record_refusal(&self, left: &Left, status: StatusCode, facts: &RequestFacts, now: Timestamp) -> Result<(), Refusal> {
+    async fn record_refusal(
+        &self,
+        left: &Left,
+        status: StatusCode,
+        facts: &RequestFacts,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
         let journal = &self.gateway.journal;
         match &left.who {
             Some(who) => {
@@ -395,7 +414,10 @@ fn strip(parts: &mut http::request::Parts) {
 
 /// The headers of every response.
 fn finished(mut response: Response<Closing>, facts: &RequestFacts, method: &Method) -> Response<Closing> {
-    if method == Method::HEAD && response.status() == StatusCode::OK && response.headers().contains_key(header::CONTENT_RANGE) {
+    if method == Method::HEAD
+        && response.status() == StatusCode::OK
+        && response.headers().contains_key(header::CONTENT_RANGE)
+    {
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
     let headers = response.headers_mut();

@@ -132,8 +132,13 @@ async fn connection(
     }
 }
 
-async fn talk<S>(stream: S, on: Connection, http: &Builder<TokioExecutor>, rim: Arc<Rim>, mut ended: watch::Receiver<bool>)
-where
+async fn talk<S>(
+    stream: S,
+    on: Connection,
+    http: &Builder<TokioExecutor>,
+    rim: Arc<Rim>,
+    mut ended: watch::Receiver<bool>,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = service_fn(move |request: hyper::Request<Incoming>| {

@@ -3,6 +3,7 @@
 //! Never logged, at any level: tokens, secrets, signed URLs, headers, bytes of objects. s3s and the AWS SDK print such
 //! things at `debug`, so their targets are silent whatever is asked for.
 
+use std::io::IsTerminal as _;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -24,7 +25,8 @@ const SILENT: [&str; 7] = ["s3s", "aws_sdk_s3", "aws_smithy", "aws_config", "aws
 pub fn start(logging: &Logging) {
     let silent: String = SILENT.iter().map(|target| format!(",{target}=off")).collect();
     let filter = EnvFilter::new(format!("{}{silent}", logging.level));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let colours = std::io::stderr().is_terminal();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr);
     let started = if logging.json { builder.json().try_init() } else { builder.with_target(false).try_init() };
     if started.is_err() {
         tracing::debug!("the application's log runs already");
@@ -101,7 +103,11 @@ impl Metrics {
         registry.register("sent_bytes", "Bytes of bodies handed to the transport", metrics.sent_bytes.clone());
         registry.register("streams", "Responses whose body is on its way", metrics.streams.clone());
         registry.register("policy_loads", "Policy sets loaded", metrics.policy_loads.clone());
-        registry.register("policy_rejects", "Policy sets refused, the last good one kept", metrics.policy_rejects.clone());
+        registry.register(
+            "policy_rejects",
+            "Policy sets refused, the last good one kept",
+            metrics.policy_rejects.clone(),
+        );
         registry.register("log_entries", "Entries of the log", metrics.log_entries.clone());
         registry.register("log_bytes", "Bytes of the log", metrics.log_bytes.clone());
         registry.register("log_queued", "Entries that wait for the disk", metrics.log_queued.clone());

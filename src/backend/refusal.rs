@@ -16,9 +16,10 @@ impl Trouble {
                 Code::InvalidObjectState,
                 "The object is archived: it must be restored in the real bucket before it can be read.",
             ),
-            Trouble::KeyService(_) => {
-                (Code::KmsAccessDenied, "The key that the object is encrypted with is refused to the service that reads it.")
-            }
+            Trouble::KeyService(_) => (
+                Code::KmsAccessDenied,
+                "The key that the object is encrypted with is refused to the service that reads it.",
+            ),
             Trouble::Refused(_) => (
                 Code::ServiceUnavailable,
                 "The service cannot read the real bucket with its own credential; its operators must act.",
@@ -30,7 +31,9 @@ impl Trouble {
         };
         let refusal = Refusal::new(code, message);
         match self {
-            Trouble::InvalidRange { size: Some(size) } => refusal.with_header("content-range", format!("bytes */{size}")),
+            Trouble::InvalidRange { size: Some(size) } => {
+                refusal.with_header("content-range", format!("bytes */{size}"))
+            }
             _ => refusal,
         }
     }

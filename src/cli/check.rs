@@ -14,8 +14,10 @@ use crate::policy::Ruleset;
 
 /// What `check` takes.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  tracegate check --config tracegate.toml\n  tracegate check --config tracegate.toml \
-                        --online   # also asks the backend\n  tracegate check --config tracegate.toml --json")]
+#[command(
+    after_help = "Examples:\n  tracegate check --config tracegate.toml\n  tracegate check --config tracegate.toml \
+                        --online   # also asks the backend\n  tracegate check --config tracegate.toml --json"
+)]
 pub struct CheckArgs {
     /// The configuration.
     #[arg(long, value_name = "FILE", default_value = "tracegate.toml")]

@@ -10,11 +10,13 @@ use crate::keyring::{KeyRing, KeyState, RingKey, SecretKey};
 
 /// What `keys` takes.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  tracegate keys init keys.toml\n  tracegate keys publish keys.toml 2027-01    # give \
+#[command(
+    after_help = "Examples:\n  tracegate keys init keys.toml\n  tracegate keys publish keys.toml 2027-01    # give \
                         the file to every replica, wait\n  tracegate keys activate keys.toml 2027-01   # sessions are \
                         sealed with it from now on\n  tracegate keys drop keys.toml 2026-11       # when the last old \
                         session has ended\n  tracegate keys end-all keys.toml 2027-02    # emergency: every session \
-                        ends at once")]
+                        ends at once"
+)]
 pub struct KeysArgs {
     #[command(subcommand)]
     command: KeysCommand,

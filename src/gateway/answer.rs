@@ -33,9 +33,10 @@ pub(super) fn refusal(refusal: &Refusal, request_id: &str) -> S3Error {
         error.set_status_code(status);
     }
     error.set_request_id(request_id);
-    let pairs = refusal.headers.iter().filter_map(|(name, value)| {
-        Some((http::HeaderName::from_static(name), HeaderValue::from_str(value).ok()?))
-    });
+    let pairs = refusal
+        .headers
+        .iter()
+        .filter_map(|(name, value)| Some((http::HeaderName::from_static(name), HeaderValue::from_str(value).ok()?)));
     let headers: HeaderMap = pairs.collect();
     if !headers.is_empty() {
         error.set_headers(headers);
@@ -70,7 +71,10 @@ pub(super) fn object(shown: Redacted<Object>) -> S3Response<GetObjectOutput> {
 }
 
 /// `HeadObject`; `overrides` are s3s' matter only for GetObject.
-pub(super) fn head(shown: Redacted<(ObjectHead, Option<crate::s3::answer::ContentRange>)>, overrides: &Overrides) -> S3Response<HeadObjectOutput> {
+pub(super) fn head(
+    shown: Redacted<(ObjectHead, Option<crate::s3::answer::ContentRange>)>,
+    overrides: &Overrides,
+) -> S3Response<HeadObjectOutput> {
     let (head, range) = shown.into_inner();
     let length = range.map_or(head.size, |range| range.len());
     let or = |asked: &Option<String>, stored: &Option<String>| asked.clone().or_else(|| stored.clone());
@@ -95,7 +99,10 @@ pub(super) fn head(shown: Redacted<(ObjectHead, Option<crate::s3::answer::Conten
 }
 
 /// `GetObjectAttributes`
-pub(super) fn attributes(shown: Redacted<Attributes>, wanted: AttributesWanted) -> S3Response<GetObjectAttributesOutput> {
+pub(super) fn attributes(
+    shown: Redacted<Attributes>,
+    wanted: AttributesWanted,
+) -> S3Response<GetObjectAttributesOutput> {
     let Attributes { head, checksums, checksum_type, parts } = shown.into_inner();
     let checksum = (wanted.checksum && !checksums.is_empty()).then(|| {
         let of = |name: &str| checksums.get(name).cloned();

@@ -36,7 +36,10 @@ fn part(number: Option<i32>) -> Result<Option<u32>, Refusal> {
 /// A part and a range exclude each other, as in S3.
 fn not_both(part: Option<u32>, call: &Call) -> Result<(), Refusal> {
     if part.is_some() && call.range.is_some() {
-        return Err(Refusal::new(Code::InvalidRequest, "Cannot specify both Range header and partNumber query parameter."));
+        return Err(Refusal::new(
+            Code::InvalidRequest,
+            "Cannot specify both Range header and partNumber query parameter.",
+        ));
     }
     Ok(())
 }
@@ -94,7 +97,9 @@ pub(super) fn attributes(request: &S3Request<GetObjectAttributesInput>) -> Resul
             ObjectAttributes::OBJECT_PARTS => wanted.object_parts = true,
             ObjectAttributes::STORAGE_CLASS => wanted.storage_class = true,
             ObjectAttributes::OBJECT_SIZE => wanted.object_size = true,
-            _ => return Err(Refusal::new(Code::InvalidArgument, "x-amz-object-attributes names an unknown attribute.")),
+            _ => {
+                return Err(Refusal::new(Code::InvalidArgument, "x-amz-object-attributes names an unknown attribute."));
+            }
         }
     }
     Ok(GetObjectAttributes { bucket: bucket(&input.bucket)?, key: key(&input.key)?, wanted })

@@ -49,7 +49,9 @@ impl Claimed {
         let authorization = authorization(headers)?;
         let role = role(headers)?;
         let claimed = match (authorization, presigned) {
-            (Some(_), true) => return Err(invalid("A request has one credential: Authorization, or the query's, not both.")),
+            (Some(_), true) => {
+                return Err(invalid("A request has one credential: Authorization, or the query's, not both."));
+            }
             (None, true) => Self::Signed(Box::new(SignedClaim::of_query(&query, headers, now)?)),
             (None, false) => Self::None,
             (Some(value), false) => Self::of_header(value, method, uri.path(), headers, now)?,
@@ -63,7 +65,13 @@ impl Claimed {
         }
     }
 
-    fn of_header(value: &str, method: &Method, path: &str, headers: &HeaderMap, now: Timestamp) -> Result<Self, Refusal> {
+    fn of_header(
+        value: &str,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+        now: Timestamp,
+    ) -> Result<Self, Refusal> {
         let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
         let (scheme, rest) = (scheme.trim(), rest.trim());
         if scheme == ALGORITHM {

@@ -92,7 +92,11 @@ impl<T> Redacted<T> {
 }
 
 /// The buckets in which the caller may see something, in the order given.
-pub fn buckets(recorded: &Recorded<Permit<ListBuckets>>, all: &[Bucket], now: jiff::Timestamp) -> Redacted<Vec<Bucket>> {
+pub fn buckets(
+    recorded: &Recorded<Permit<ListBuckets>>,
+    all: &[Bucket],
+    now: jiff::Timestamp,
+) -> Redacted<Vec<Bucket>> {
     let sight = recorded.view().sight();
     Redacted::of(all.iter().filter(|bucket| sight.sees_bucket(bucket, now)).cloned().collect())
 }

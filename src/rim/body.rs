@@ -139,10 +139,7 @@ impl Body for Closing {
     type Data = Bytes;
     type Error = CutShort;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
         let this = &mut *self;
         if this.open.is_some()
             && let Some(why) = this.ended_right(context)

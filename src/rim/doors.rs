@@ -44,7 +44,11 @@ struct Allows {
 
 impl Rim {
     /// `GET /-/credentials[/ROLE]`
-    pub(super) async fn credentials(&self, asked: &Asked, role: Option<RoleName>) -> Result<Response<Closing>, Refused> {
+    pub(super) async fn credentials(
+        &self,
+        asked: &Asked,
+        role: Option<RoleName>,
+    ) -> Result<Response<Closing>, Refused> {
         let reply = match self.credentials_of(asked, role).await {
             Ok(issued) => door::credentials(&issued),
             Err(DoorRefusal::Refused(refusal)) => {

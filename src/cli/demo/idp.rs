@@ -39,9 +39,27 @@ pub struct Persona {
 /// Everybody that the demo can be.
 pub const PERSONAS: [Persona; 4] = [
     Persona { name: "alice", groups: &["trace-owners"], role: "trace-owner", title: "trace owner", namespace: None },
-    Persona { name: "bob", groups: &["sec-compliance"], role: "compliance-auditor", title: "compliance auditor", namespace: None },
-    Persona { name: "carol", groups: &["support"], role: "support-engineer", title: "support engineer", namespace: None },
-    Persona { name: "dave", groups: &["data-science"], role: "data-scientist", title: "data scientist", namespace: Some("model-B") },
+    Persona {
+        name: "bob",
+        groups: &["sec-compliance"],
+        role: "compliance-auditor",
+        title: "compliance auditor",
+        namespace: None,
+    },
+    Persona {
+        name: "carol",
+        groups: &["support"],
+        role: "support-engineer",
+        title: "support engineer",
+        namespace: None,
+    },
+    Persona {
+        name: "dave",
+        groups: &["data-science"],
+        role: "data-scientist",
+        title: "data scientist",
+        namespace: Some("model-B"),
+    },
 ];
 
 /// A running provider.
@@ -154,7 +172,8 @@ struct Asked {
 /// `GET /token?user=alice`: a token as text, for `curl`.
 async fn token(State(signer): State<Arc<Signer>>, Query(asked): Query<Asked>) -> Result<String, (StatusCode, String)> {
     let persona = PERSONAS.iter().find(|persona| persona.name == asked.user);
-    let persona = persona.ok_or_else(|| (StatusCode::NOT_FOUND, "the personas are alice, bob, carol and dave\n".to_owned()))?;
+    let persona =
+        persona.ok_or_else(|| (StatusCode::NOT_FOUND, "the personas are alice, bob, carol and dave\n".to_owned()))?;
     signer.token(persona, Timestamp::now()).map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
 }
 

@@ -26,8 +26,10 @@ use idp::{AUDIENCE, PERSONAS, Provider};
 
 /// What `demo` takes.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  tracegate demo            # show, then stay up until Ctrl-C\n  tracegate demo --no-stay  \
-                        # show, then end: for scripts")]
+#[command(
+    after_help = "Examples:\n  tracegate demo            # show, then stay up until Ctrl-C\n  tracegate demo --no-stay  \
+                        # show, then end: for scripts"
+)]
 pub struct DemoArgs {
     /// End after the show.
     #[arg(long)]

@@ -55,7 +55,11 @@ pub async fn tell(demo: &Demo, now: Timestamp) -> Result<()> {
 pub fn invite(demo: &Demo) {
     let (http, https) = (demo.addresses.http[0], demo.addresses.https[0]);
     println!("== Your turn. HTTP on http://{http}, HTTPS on https://{https}");
-    println!("   certificate: {}   identity provider: {}\n", demo.dir.join("certificate.pem").display(), demo.provider.issuer());
+    println!(
+        "   certificate: {}   identity provider: {}\n",
+        demo.dir.join("certificate.pem").display(),
+        demo.provider.issuer()
+    );
     for persona in &PERSONAS {
         println!("# {} ({}): paste, then `aws s3 ls --recursive s3://traces/`", persona.title, persona.name);
         println!("{}\n", environment(demo, persona));
@@ -78,7 +82,13 @@ fn environment(demo: &Demo, persona: &Persona) -> String {
     )
 }
 
-async fn get(demo: &Demo, http: &reqwest::Client, persona: &Persona, target: &str, now: Timestamp) -> Result<(u16, String)> {
+async fn get(
+    demo: &Demo,
+    http: &reqwest::Client,
+    persona: &Persona,
+    target: &str,
+    now: Timestamp,
+) -> Result<(u16, String)> {
     let url = format!("http://{}{target}", demo.addresses.http[0]);
     let token = demo.provider.token(persona, now)?;
     let response = http.get(&url).bearer_auth(token).header("x-tracegate-role", persona.role).send().await;
