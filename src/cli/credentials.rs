@@ -17,6 +17,7 @@ use super::{login, say};
 use crate::identity::RoleName;
 use crate::identity::fetch::install_crypto_provider;
 use crate::identity::issuer::is_loopback;
+use crate::identity::secret::SecretText;
 use crate::identity::token::UnverifiedToken;
 use crate::limits::{JWKS_BYTES_MAX, JWT_BYTES_MAX};
 
@@ -52,8 +53,8 @@ pub struct CredentialsArgs {
 #[serde(rename_all = "PascalCase")]
 struct DoorAnswer {
     access_key_id: String,
-    secret_access_key: Zeroizing<String>,
-    token: Zeroizing<String>,
+    secret_access_key: SecretText,
+    token: SecretText,
     expiration: String,
 }
 
@@ -81,8 +82,8 @@ pub async fn run(args: CredentialsArgs) -> anyhow::Result<()> {
     let output = ProcessOutput {
         version: 1,
         access_key_id: &answer.access_key_id,
-        secret_access_key: &answer.secret_access_key,
-        session_token: &answer.token,
+        secret_access_key: answer.secret_access_key.expose(),
+        session_token: answer.token.expose(),
         expiration: &answer.expiration,
     };
     say(&Zeroizing::new(serde_json::to_string(&output)?))

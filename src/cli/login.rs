@@ -27,6 +27,7 @@ use super::{say, tell};
 use crate::identity::fetch::{Discovery, Fetch};
 use crate::identity::issuer::{IssuerEntry, IssuerTerms, is_loopback};
 use crate::identity::json::Json;
+use crate::identity::secret::SecretText;
 use crate::limits::JWKS_BYTES_MAX;
 
 /// Longest time that a person has to log in.
@@ -60,14 +61,14 @@ pub struct LoginArgs {
 
 #[derive(Deserialize)]
 struct TokenAnswer {
-    id_token: Option<Zeroizing<String>>,
+    id_token: Option<SecretText>,
     error: Option<String>,
     error_description: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct DeviceAnswer {
-    device_code: Zeroizing<String>,
+    device_code: SecretText,
     user_code: String,
     verification_uri: String,
     verification_uri_complete: Option<String>,
@@ -95,11 +96,11 @@ pub async fn run(args: LoginArgs) -> anyhow::Result<()> {
         if args.device { by_device(&args, &discovery, &client).await } else { by_browser(&args, &discovery, &client).await }
     };
     let token = tokio::time::timeout(LOGIN_TIMEOUT, login).await.context("nobody logged in within ten minutes")??;
-    let file = cache::keep(&args.endpoint, &token).await?;
+    let file = cache::keep(&args.endpoint, token.expose()).await?;
     say(&format!("logged in; the token is kept in {}", file.display()))
 }
 
-async fn by_browser(args: &LoginArgs, discovery: &Discovery, client: &Client) -> anyhow::Result<Zeroizing<String>> {
+async fn by_browser(args: &LoginArgs, discovery: &Discovery, client: &Client) -> anyhow::Result<SecretText> {
     let endpoint = discovery.authorization_endpoint.as_deref().context("the issuer has no authorization endpoint")?;
     let (state, nonce, verifier) = (random(), random(), random());
     let listener = loopback::Listener::bind().await?;
@@ -127,11 +128,11 @@ async fn by_browser(args: &LoginArgs, discovery: &Discovery, client: &Client) ->
         ("code_verifier", &verifier),
     ];
     let token = ask_token(client, discovery, &form).await?.token()?;
-    check_nonce(&token, &nonce)?;
+    check_nonce(token.expose(), &nonce)?;
     Ok(token)
 }
 
-async fn by_device(args: &LoginArgs, discovery: &Discovery, client: &Client) -> anyhow::Result<Zeroizing<String>> {
+async fn by_device(args: &LoginArgs, discovery: &Discovery, client: &Client) -> anyhow::Result<SecretText> {
     let endpoint = discovery.device_authorization_endpoint.as_deref().context("the issuer knows no device codes")?;
     let form = [("client_id", args.client_id.as_str()), ("scope", &args.scope)];
     let answer: DeviceAnswer = post(client, endpoint, &form).await?;
@@ -141,7 +142,7 @@ async fn by_device(args: &LoginArgs, discovery: &Discovery, client: &Client) -> 
     let mut wait = Duration::from_secs(answer.interval.unwrap_or(5).max(1));
     let form = [
         ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
-        ("device_code", answer.device_code.as_str()),
+        ("device_code", answer.device_code.expose()),
         ("client_id", &args.client_id),
     ];
     while Timestamp::now() < ends {
@@ -157,7 +158,7 @@ async fn by_device(args: &LoginArgs, discovery: &Discovery, client: &Client) -> 
 }
 
 impl TokenAnswer {
-    fn token(self) -> anyhow::Result<Zeroizing<String>> {
+    fn token(self) -> anyhow::Result<SecretText> {
         if let Some(error) = self.error {
             bail!("the issuer refuses: {error} {}", self.error_description.unwrap_or_default());
         }
