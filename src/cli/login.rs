@@ -84,7 +84,9 @@ pub async fn run(args: LoginArgs) -> anyhow::Result<()> {
         issuer: args.issuer.clone(),
         audiences: vec![args.client_id.clone()],
         ca_pem: match &args.ca {
-            Some(file) => Some(tokio::fs::read_to_string(file).await.with_context(|| format!("cannot read {}", file.display()))?),
+            Some(file) => {
+                Some(tokio::fs::read_to_string(file).await.with_context(|| format!("cannot read {}", file.display()))?)
+            }
             None => None,
         },
         allow_http_loopback: is_loopback(&issuer),
@@ -93,7 +95,11 @@ pub async fn run(args: LoginArgs) -> anyhow::Result<()> {
     let discovery = Fetch::new(terms.ca_pem(), terms.allow_http_loopback())?.discover(&terms).await?;
     let client = client(&issuer, args.ca.as_deref()).await?;
     let login = async {
-        if args.device { by_device(&args, &discovery, &client).await } else { by_browser(&args, &discovery, &client).await }
+        if args.device {
+            by_device(&args, &discovery, &client).await
+        } else {
+            by_browser(&args, &discovery, &client).await
+        }
     };
     let token = tokio::time::timeout(LOGIN_TIMEOUT, login).await.context("nobody logged in within ten minutes")??;
     let file = cache::keep(&args.endpoint, token.expose()).await?;
@@ -207,7 +213,8 @@ fn random() -> String {
 fn open_browser(url: &Url) {
     let program = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
     let quiet = std::process::Stdio::null;
-    let started = std::process::Command::new(program).arg(url.as_str()).stdin(quiet()).stdout(quiet()).stderr(quiet()).spawn();
+    let started =
+        std::process::Command::new(program).arg(url.as_str()).stdin(quiet()).stdout(quiet()).stderr(quiet()).spawn();
     if let Err(error) = started {
         tracing::debug!(%error, "no browser was opened");
     }

@@ -23,7 +23,9 @@ pub struct TokenArgs {
 #[derive(Debug, Subcommand)]
 enum TokenCommand {
     /// Makes a token, prints it once, and prints the block for the policy set, which holds only its hash.
-    #[command(after_help = "Example:\n  tracegate token new --id nightly-eval --role evaluator --days 90 > nightly-eval.token")]
+    #[command(
+        after_help = "Example:\n  tracegate token new --id nightly-eval --role evaluator --days 90 > nightly-eval.token"
+    )]
     New(NewArgs),
 }
 

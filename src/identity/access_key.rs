@@ -98,7 +98,14 @@ mod tests {
 
     #[test]
     fn shapes() {
-        for text in ["", "ASIA", "AKIAABCDEFGHIJKLMNOP", "ASIAABCDEFGHIJKLMNO1", "ASIAABCDEFGHIJKLMNOPQ", "asiaabcdefghijklmnop"] {
+        for text in [
+            "",
+            "ASIA",
+            "AKIAABCDEFGHIJKLMNOP",
+            "ASIAABCDEFGHIJKLMNO1",
+            "ASIAABCDEFGHIJKLMNOPQ",
+            "asiaabcdefghijklmnop",
+        ] {
             assert_eq!(AccessKeyId::parse(text), None, "{text}");
         }
         assert!(AccessKeyId::parse("ASIAABCDEFGHIJKLMNOP").is_some());

@@ -9,7 +9,8 @@ use super::roles::{Bind, RoleBook, RoleTerms};
 use super::session::IssueError;
 use super::{Claims, RoleName};
 use crate::limits::{
-    SESSION_LIFETIME_DEFAULT, SESSION_LIFETIME_MAX, SESSION_LIFETIME_MIN, SESSION_NAME_BYTES_MAX, SESSION_NAME_BYTES_MIN,
+    SESSION_LIFETIME_DEFAULT, SESSION_LIFETIME_MAX, SESSION_LIFETIME_MIN, SESSION_NAME_BYTES_MAX,
+    SESSION_NAME_BYTES_MIN,
 };
 use crate::s3::error::{Code, Refusal};
 
@@ -102,9 +103,9 @@ impl From<ExchangeError> for Refusal {
             }
             ExchangeError::Token(_) => Code::InvalidToken,
             ExchangeError::NoRole | ExchangeError::NotHeld { .. } | ExchangeError::Revoked => Code::AccessDenied,
-            ExchangeError::SeveralRoles(_) | ExchangeError::Validation(_) | ExchangeError::Issue(IssueError::TooLong) => {
-                Code::InvalidRequest
-            }
+            ExchangeError::SeveralRoles(_)
+            | ExchangeError::Validation(_)
+            | ExchangeError::Issue(IssueError::TooLong) => Code::InvalidRequest,
             ExchangeError::Issue(IssueError::AmbiguousRing) => Code::InternalError,
             ExchangeError::SlowDown => Code::SlowDown,
         };

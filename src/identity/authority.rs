@@ -8,8 +8,8 @@ use moka::sync::Cache;
 
 use super::assume::{Assumed, ExchangeError, Wish, choose, session_end};
 use super::claimed::BearerClaim;
-use super::issuer::IssuerTerms;
 use super::fetch::FetchError;
+use super::issuer::IssuerTerms;
 use super::json::Json;
 use super::jwks::KeySource;
 use super::oidc::{TokenError, VerifiedToken, verify};
@@ -173,7 +173,12 @@ impl Authority {
         }
     }
 
-    async fn prove<'b>(&self, token: &UnverifiedToken, book: &'b RoleBook, now: Timestamp) -> Result<Proven<'b>, ExchangeError> {
+    async fn prove<'b>(
+        &self,
+        token: &UnverifiedToken,
+        book: &'b RoleBook,
+        now: Timestamp,
+    ) -> Result<Proven<'b>, ExchangeError> {
         if static_token::looks_static(token) {
             let entry = static_token::find(token, book, now)?;
             return Ok(Proven::Static { entry, issued: static_token::issued(token), digest: token.digest() });

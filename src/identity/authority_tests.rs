@@ -75,7 +75,11 @@ async fn a_token_is_an_identity_and_buys_a_session() {
     assert_eq!((session.subject(), session.role().as_str()), ("ada", "analyst"));
     assert_eq!(world.authority.secret_for(&issued.access_key_id).unwrap(), issued.secret_access_key);
     assert_eq!(world.authority.secret_for("AKIAIOSFODNN7EXAMPLE"), None);
-    assert_eq!(world.opened(&issued, &RoleBook::default(), now()).unwrap_err().code, Code::AccessDenied, "the role is gone");
+    assert_eq!(
+        world.opened(&issued, &RoleBook::default(), now()).unwrap_err().code,
+        Code::AccessDenied,
+        "the role is gone"
+    );
 }
 
 #[tokio::test]
@@ -101,7 +105,12 @@ async fn a_verified_token_is_remembered_until_it_or_its_key_ends() {
 #[tokio::test]
 async fn strangers() {
     let world = world().await;
-    for token in [EC.token(&claims("https://other.example")), "a.b.c".into(), "tgs_AAAA".into(), ED.token(&claims(&world.idp.issuer))] {
+    for token in [
+        EC.token(&claims("https://other.example")),
+        "a.b.c".into(),
+        "tgs_AAAA".into(),
+        ED.token(&claims(&world.idp.issuer)),
+    ] {
         let token = UnverifiedToken::new(&token).unwrap();
         assert_eq!(world.bearer(token, now()).await.unwrap_err().code, Code::InvalidToken);
     }
@@ -141,18 +150,23 @@ async fn every_kind_of_revocation_reaches_sessions_and_tokens() {
         let issued = world.exchange(&world.token()).await.unwrap();
         let identity = world.opened(&issued, &world.book, now()).unwrap();
         let mut changed = world.authority.revocations().changed();
-        world.revoke(match kind {
-            "subject" => subject(&world),
-            "role" => Target::Role("analyst".into()),
-            _ => Target::Everything,
-        })
-        .await;
+        world
+            .revoke(match kind {
+                "subject" => subject(&world),
+                "role" => Target::Role("analyst".into()),
+                _ => Target::Everything,
+            })
+            .await;
         assert!(changed.has_changed().unwrap(), "{kind}: streams are told");
         changed.mark_unchanged();
         assert!(!world.authority.still_stands(&identity, now()), "{kind}");
         assert_eq!(world.opened(&issued, &world.book, now()).unwrap_err().code, Code::AccessDenied, "{kind}");
         assert_eq!(world.bearer(world.token(), now()).await.unwrap_err().code, Code::AccessDenied, "{kind}");
-        assert_eq!(world.exchange(&world.token()).await.unwrap_err(), ExchangeError::Revoked, "{kind}: no way around it");
+        assert_eq!(
+            world.exchange(&world.token()).await.unwrap_err(),
+            ExchangeError::Revoked,
+            "{kind}: no way around it"
+        );
 
         let mut fresh = claims(&world.idp.issuer);
         fresh["iat"] = json!(now().as_second() + 1);

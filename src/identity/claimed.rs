@@ -49,7 +49,9 @@ impl Claimed {
         let authorization = authorization(headers)?;
         let role = role(headers)?;
         let claimed = match (authorization, presigned) {
-            (Some(_), true) => return Err(invalid("A request has one credential: Authorization, or the query's, not both.")),
+            (Some(_), true) => {
+                return Err(invalid("A request has one credential: Authorization, or the query's, not both."));
+            }
             (None, true) => Self::Signed(Box::new(SignedClaim::of_query(&query, headers, now)?)),
             (None, false) => Self::None,
             (Some(value), false) => Self::of_header(value, method, uri.path(), headers, now)?,
@@ -63,7 +65,13 @@ impl Claimed {
         }
     }
 
-    fn of_header(value: &str, method: &Method, path: &str, headers: &HeaderMap, now: Timestamp) -> Result<Self, Refusal> {
+    fn of_header(
+        value: &str,
+        method: &Method,
+        path: &str,
+        headers: &HeaderMap,
+        now: Timestamp,
+    ) -> Result<Self, Refusal> {
         let (scheme, rest) = value.split_once(' ').unwrap_or((value, ""));
         let (scheme, rest) = (scheme.trim(), rest.trim());
         if scheme == ALGORITHM {
@@ -71,11 +79,14 @@ impl Claimed {
             return Ok(Self::Signed(Box::new(claim)));
         }
         let raw_at_the_door = rest.is_empty() && (path == CREDENTIALS_PATH || path.starts_with("/-/credentials/"));
-        let token = match () {
-            () if scheme.eq_ignore_ascii_case("bearer") && !rest.is_empty() => rest,
-            () if raw_at_the_door => scheme,
-            () if scheme == "AWS" => return Err(version_2()),
-            () => return Err(invalid("Authorization must be AWS4-HMAC-SHA256 or Bearer.")),
+        let token = if scheme.eq_ignore_ascii_case("bearer") && !rest.is_empty() {
+            rest
+        } else if raw_at_the_door {
+            scheme
+        } else if scheme == "AWS" {
+            return Err(version_2());
+        } else {
+            return Err(invalid("Authorization must be AWS4-HMAC-SHA256 or Bearer."));
         };
         if headers.contains_key("x-amz-security-token") {
             return Err(invalid("x-amz-security-token goes with a signature, not with Bearer."));

@@ -14,9 +14,9 @@ fn read(request: &str) -> Result<Claimed, Refusal> {
     let (method, target) = lines.next().unwrap().split_once(' ').unwrap();
     let mut headers = HeaderMap::new();
     for line in lines {
-        let (name, value) = line.split_once(": ").unwrap();
+        let (name, value) = line.split_once(':').unwrap();
         let name: HeaderName = name.parse().unwrap();
-        headers.append(name, HeaderValue::from_str(value).unwrap());
+        headers.append(name, HeaderValue::from_str(value.trim()).unwrap());
     }
     Claimed::read(&method.parse::<Method>().unwrap(), &target.parse::<Uri>().unwrap(), &headers, now())
 }
@@ -75,7 +75,10 @@ fn sound_forms() {
     assert!(header_form(", ", ",").is_ok());
     assert!(header_form("20261120T100000Z", "20261120T101500Z").is_ok());
     assert!(header_form("GET /b/k", "POST /").is_ok());
-    assert!(header_form("GET /b/k", "POST /").is_ok_and(|_| header_form("x-amz-date: ", "x-other: 1\nx-amz-date: ").is_ok()));
+    assert!(
+        header_form("GET /b/k", "POST /")
+            .is_ok_and(|_| header_form("x-amz-date: ", "x-other: 1\nx-amz-date: ").is_ok())
+    );
 }
 
 #[test]
@@ -85,10 +88,18 @@ fn one_credential_per_request() {
     refused(query_form("host: x", "host: x\nauthorization: Bearer a.b.c"), Code::InvalidRequest, "not both");
     refused(read("GET /?X-Amz-Credential=x\nauthorization: Bearer a.b.c"), Code::InvalidRequest, "not both");
     refused(read("GET /?X%2DAmz-Signature=x\nauthorization: Bearer a"), Code::InvalidRequest, "not both");
-    refused(read("GET /\nauthorization: Bearer a.b.c\nx-amz-security-token: t"), Code::InvalidRequest, "not with Bearer");
+    refused(
+        read("GET /\nauthorization: Bearer a.b.c\nx-amz-security-token: t"),
+        Code::InvalidRequest,
+        "not with Bearer",
+    );
     refused(query_form("host: x", "host: x\nx-amz-security-token: t"), Code::InvalidRequest, "not in both");
     refused(header_form("host: x", "host: x\nx-tracegate-role: support"), Code::InvalidRequest, "the one role");
-    refused(read("GET /\nauthorization: Bearer a\nx-tracegate-role: a\nx-tracegate-role: b"), Code::InvalidRequest, "twice");
+    refused(
+        read("GET /\nauthorization: Bearer a\nx-tracegate-role: a\nx-tracegate-role: b"),
+        Code::InvalidRequest,
+        "twice",
+    );
     refused(read("GET /\nauthorization: Bearer a\nx-tracegate-role: Admin"), Code::InvalidRequest, "a-z");
 }
 
@@ -112,7 +123,11 @@ fn forms_that_we_do_not_speak() {
     ] {
         refused(read(request), Code::InvalidRequest, "Authorization must be");
     }
-    refused(query_form("AWS4-HMAC-SHA256", "AWS4-ECDSA-P256-SHA256"), Code::AuthorizationHeaderMalformed, "X-Amz-Algorithm");
+    refused(
+        query_form("AWS4-HMAC-SHA256", "AWS4-ECDSA-P256-SHA256"),
+        Code::AuthorizationHeaderMalformed,
+        "X-Amz-Algorithm",
+    );
     refused(read("GET /?a=%FF"), Code::InvalidUri, "UTF-8");
     refused(read(&format!("GET /?{}", "a&".repeat(65))), Code::InvalidUri, "too many");
 }
@@ -126,7 +141,11 @@ fn everything_that_gives_meaning_is_signed() {
     refused(query_form("SignedHeaders=host", "SignedHeaders=range"), Code::AccessDenied, "host");
     refused(header_form("host;", "Host;"), Code::AuthorizationHeaderMalformed, "lower-case");
     refused(header_form("host;", "host;host;"), Code::AuthorizationHeaderMalformed, "stand once");
-    refused(header_form("x-amz-date: ", "x-amz-date: 20261120T100001Z\nx-amz-date: "), Code::InvalidRequest, "x-amz-date");
+    refused(
+        header_form("x-amz-date: ", "x-amz-date: 20261120T100001Z\nx-amz-date: "),
+        Code::InvalidRequest,
+        "x-amz-date",
+    );
     let doubled = "x-amz-content-sha256: a\nx-amz-content-sha256: ";
     refused(header_form("x-amz-content-sha256: ", doubled), Code::InvalidRequest, "must not stand twice");
     assert!(query_form("host: x", "host: x\nrange: bytes=0-1").is_ok(), "other headers need no signature");
@@ -138,7 +157,9 @@ fn times() {
     refused(header_form("20261120T100000Z", "20261120T101501Z"), far, "15 minutes");
     refused(header_form("20261120T100000Z", "20261120T094459Z"), far, "15 minutes");
     refused(header_form("20261120T100000Z", "20261119T100000Z"), Code::AuthorizationHeaderMalformed, "the date of");
-    for date in ["2026-11-20T10:00:00Z", "20261120T100000", "20261320T100000Z", "20261120t100000Z", "+0261120T100000Z", ""] {
+    for date in
+        ["2026-11-20T10:00:00Z", "20261120T100000", "20261320T100000Z", "20261120t100000Z", "+0261120T100000Z", ""]
+    {
         refused(header_form("20261120T100000Z", date), Code::AuthorizationHeaderMalformed, "20260131T235959Z");
     }
     let denied = Code::AccessDenied;
@@ -197,4 +218,23 @@ fn sts_scope_is_for_the_sts_door() {
 fn secrets_do_not_print() {
     let shown = format!("{:?} {:?}", query_form("", ""), read("GET /\nauthorization: Bearer topsecret"));
     assert!(!shown.contains("tok\"") && !shown.contains("topsecret"), "{shown}");
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(256))]
+
+    /// Whatever is thrown at it: no panic, and nothing that is not a whole signature passes as one.
+    #[test]
+    fn no_text_panics_or_passes(
+        scheme in proptest::sample::select(vec!["", "AWS ", "Bearer ", "AWS4-HMAC-SHA256 ", "AWS4-HMAC-SHA256 Credential="]),
+        value in "[ -~]{0,120}",
+        query in "[!-~&&[^#]]{0,120}",
+    ) {
+        let mut headers = HeaderMap::new();
+        headers.insert("authorization", HeaderValue::from_str(&format!("{scheme}{value}")).unwrap());
+        if let Ok(uri) = format!("/b/k?{query}").parse::<Uri>() {
+            let got = Claimed::read(&Method::GET, &uri, &headers, now());
+            proptest::prop_assert!(!matches!(got, Ok(Claimed::Signed(_) | Claimed::None)), "{:?}", got);
+        }
+    }
 }

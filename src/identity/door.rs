@@ -26,11 +26,8 @@ pub(super) const JSON: &str = "application/json";
 pub const WHOAMI_PATH: &str = "/-/whoami";
 
 /// Headers of every answer of a door: what it says is for one caller and one moment.
-pub const REPLY_HEADERS: [(header::HeaderName, &str); 3] = [
-    (header::CACHE_CONTROL, "no-store"),
-    (header::PRAGMA, "no-cache"),
-    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-];
+pub const REPLY_HEADERS: [(header::HeaderName, &str); 3] =
+    [(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
 
 /// A door, as a request's method and path name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +57,9 @@ impl Door {
             Some("" | "/") => Self::Credentials { role: None },
             Some(rest) if rest.starts_with('/') => match rest[1..].parse() {
                 Ok(role) => Self::Credentials { role: Some(role) },
-                Err(why) => return Some(Err(Refusal::new(Code::InvalidRequest, format!("{CREDENTIALS_PATH}/ROLE: {why}.")))),
+                Err(why) => {
+                    return Some(Err(Refusal::new(Code::InvalidRequest, format!("{CREDENTIALS_PATH}/ROLE: {why}."))));
+                }
             },
             Some(_) => return Some(Err(nothing_here())),
             None if path == WHOAMI_PATH => Self::WhoAmI,

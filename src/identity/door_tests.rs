@@ -15,7 +15,9 @@ fn doors() {
     let role = Some("support".parse().unwrap());
     assert_eq!(door(Method::GET, "/-/credentials/support"), Some(Ok(Door::Credentials { role })));
     assert_eq!(door(Method::GET, "/-/whoami"), Some(Ok(Door::WhoAmI)));
-    for (method, path) in [(Method::GET, "/"), (Method::GET, "/b/-/credentials"), (Method::POST, "/b"), (Method::GET, "/-x")] {
+    for (method, path) in
+        [(Method::GET, "/"), (Method::GET, "/b/-/credentials"), (Method::POST, "/b"), (Method::GET, "/-x")]
+    {
         assert_eq!(door(method, path), None, "{path}");
     }
     for path in ["/-", "/-/", "/-/x", "/-/credentialsx", "/-/credentials/A", "/-/credentials/a/b", "/-/whoami/"] {
@@ -54,7 +56,10 @@ fn answers_word_for_word() {
         (401, r#"{"code":"ExpiredToken","message":"The token has expired."}"#)
     );
     assert_eq!(credentials_refused(&ExchangeError::SlowDown).status, 429);
-    assert_eq!(door_refused(&Refusal::new(Code::AccessDenied, "no")).body.expose(), r#"{"code":"AccessDenied","message":"no"}"#);
+    assert_eq!(
+        door_refused(&Refusal::new(Code::AccessDenied, "no")).body.expose(),
+        r#"{"code":"AccessDenied","message":"no"}"#
+    );
 }
 
 #[test]

@@ -99,7 +99,8 @@ impl Fetch {
     /// The issuer's discovery document.
     pub async fn discover(&self, terms: &IssuerTerms) -> Result<Discovery, FetchError> {
         let body = self.get(terms.discovery_url()).await?;
-        let found: Discovery = serde_json::from_slice(&body).map_err(|_| FetchError::Unreadable("discovery document"))?;
+        let found: Discovery =
+            serde_json::from_slice(&body).map_err(|_| FetchError::Unreadable("discovery document"))?;
         if found.issuer == terms.issuer() { Ok(found) } else { Err(FetchError::OtherIssuer) }
     }
 

@@ -95,13 +95,17 @@ pub enum TermsError {
     #[error("unknown or unsafe signature algorithm {0:?}; known are RS256, PS256, ES256, ES384 and EdDSA")]
     Algorithm(String),
     /// No URL, or not `https`.
-    #[error("{0:?} must be an https URL without user, query or fragment (http only on loopback, where the entry allows it)")]
+    #[error(
+        "{0:?} must be an https URL without user, query or fragment (http only on loopback, where the entry allows it)"
+    )]
     Url(String),
     /// No audience.
     #[error("issuer {0:?} needs at least one audience: without it, tokens for other services would open this one")]
     NoAudience(String),
     /// An audience that other services take, too.
-    #[error("audience {0:?} is shared with other services, whose operators could replay tokens here; choose one of your own")]
+    #[error(
+        "audience {0:?} is shared with other services, whose operators could replay tokens here; choose one of your own"
+    )]
     SharedAudience(String),
     /// A certificate that cannot be read.
     #[error("the certificates of issuer {0:?} are not PEM")]
@@ -186,7 +190,8 @@ impl IssuerTerms {
 pub(super) fn endpoint(text: &str, allow_http_loopback: bool) -> Result<Url, TermsError> {
     let wrong = || TermsError::Url(text.to_owned());
     let url = Url::parse(text).map_err(|_| wrong())?;
-    let bare = url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+    let bare =
+        url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
     let safe = match url.scheme() {
         "https" => true,
         "http" => allow_http_loopback && is_loopback(&url),
@@ -208,7 +213,12 @@ mod tests {
     use super::*;
 
     fn entry(issuer: &str) -> IssuerEntry {
-        IssuerEntry { name: "t".into(), issuer: issuer.into(), audiences: vec!["tracegate".into()], ..Default::default() }
+        IssuerEntry {
+            name: "t".into(),
+            issuer: issuer.into(),
+            audiences: vec!["tracegate".into()],
+            ..Default::default()
+        }
     }
 
     #[test]

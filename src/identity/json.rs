@@ -65,7 +65,9 @@ impl Json {
             Json::Text(text) => vec![text.clone()],
             Json::Integer(number) => vec![number.to_string()],
             Json::Bool(value) => vec![value.to_string()],
-            Json::List(items) => items.iter().filter(|item| !matches!(item, Json::List(_))).flat_map(Json::texts).collect(),
+            Json::List(items) => {
+                items.iter().filter(|item| !matches!(item, Json::List(_))).flat_map(Json::texts).collect()
+            }
             Json::Null | Json::Float(_) | Json::Object(_) => Vec::new(),
         }
     }

@@ -72,7 +72,8 @@ impl KeySource {
             if let Some(key) = set.find(id) {
                 return Ok((key, set.generation));
             }
-            let known_unknown = id.and_then(|id| self.unknown.get(id)).is_some_and(|at| age(at, now) < JWKS_UNKNOWN_TTL);
+            let known_unknown =
+                id.and_then(|id| self.unknown.get(id)).is_some_and(|at| age(at, now) < JWKS_UNKNOWN_TTL);
             if known_unknown {
                 return Err(TokenError::UnknownKey);
             }

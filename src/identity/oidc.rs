@@ -138,7 +138,12 @@ pub(super) fn verify(
     check_claims(token.digest(), &jwt.claims, terms, now)
 }
 
-fn check_claims(digest: [u8; 32], claims: &Json, terms: &IssuerTerms, now: Timestamp) -> Result<VerifiedToken, TokenError> {
+fn check_claims(
+    digest: [u8; 32],
+    claims: &Json,
+    terms: &IssuerTerms,
+    now: Timestamp,
+) -> Result<VerifiedToken, TokenError> {
     let text = |name: &'static str| claims.member(name).and_then(Json::text).ok_or(TokenError::Claim(name));
     if text("iss")? != terms.issuer() {
         return Err(TokenError::Issuer);
@@ -202,7 +207,10 @@ fn times(claims: &Json, now: Timestamp) -> Result<(Timestamp, Timestamp), TokenE
 /// A `NumericDate` (RFC 7519 section 2): a number of seconds, perhaps with a fraction, which is dropped. A text is
 /// none.
 fn numeric_date(claims: &Json, name: &'static str) -> Result<Option<Timestamp>, TokenError> {
-    #[expect(clippy::cast_possible_truncation, reason = "out of range becomes the nearest second, which is out of range")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "out of range becomes the nearest second, which is out of range"
+    )]
     let seconds = match claims.member(name) {
         None => return Ok(None),
         Some(Json::Integer(seconds)) => *seconds,

@@ -73,7 +73,8 @@ fn the_key_chooses_the_algorithm() {
     let secret = EncodingKey::from_secret(&URL_SAFE_NO_PAD.decode(public).unwrap());
     for alg in [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512] {
         let header = json!({ "alg": alg, "kid": "rsa" }).to_string();
-        let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims(ISSUER).to_string()));
+        let message =
+            format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims(ISSUER).to_string()));
         let signature = crypto::sign(message.as_bytes(), &secret, alg).unwrap();
         assert!(matches!(believe(&format!("{message}.{signature}")), Err(TokenError::Algorithm(_))), "{alg:?}");
     }
@@ -107,7 +108,11 @@ fn required_claims_by_name_and_type() {
     }
     let soon = now().as_second() + 60;
     for name in ["exp", "iat", "nbf"] {
-        assert_eq!(with(|claims| claims[name] = json!(soon.to_string())), Err(TokenError::Claim(name)), "a text is no time");
+        assert_eq!(
+            with(|claims| claims[name] = json!(soon.to_string())),
+            Err(TokenError::Claim(name)),
+            "a text is no time"
+        );
         assert_eq!(with(|claims| claims[name] = json!(-1)), Err(TokenError::Claim(name)));
         assert_eq!(with(|claims| claims[name] = json!(1e300)), Err(TokenError::Claim(name)));
     }
@@ -118,7 +123,9 @@ fn required_claims_by_name_and_type() {
 
 #[test]
 fn issuer_and_audience() {
-    for issuer in ["http://127.0.0.1:1/realm/", "http://127.0.0.1:1", "HTTP://127.0.0.1:1/realm", "https://evil.example"] {
+    for issuer in
+        ["http://127.0.0.1:1/realm/", "http://127.0.0.1:1", "HTTP://127.0.0.1:1/realm", "https://evil.example"]
+    {
         assert_eq!(with(|claims| claims["iss"] = json!(issuer)), Err(TokenError::Issuer), "{issuer}");
     }
     for audience in [json!("other"), json!(["other"]), json!([]), json!(""), json!("tracegate-test ")] {
@@ -158,7 +165,10 @@ fn names_that_stand_twice() {
     let sound = claims(ISSUER).to_string();
     for extra in [r#""aud":["tracegate-test"],"#, r#""sub":"root","#, r#""gr\u006fups":["admins"],"#] {
         let doubled = sound.replacen('{', &format!("{{{extra}"), 1);
-        assert!(matches!(believe(&EC.sign(&EC.header().to_string(), &doubled)), Err(TokenError::Malformed(_))), "{extra}");
+        assert!(
+            matches!(believe(&EC.sign(&EC.header().to_string(), &doubled)), Err(TokenError::Malformed(_))),
+            "{extra}"
+        );
     }
     let header = r#"{"alg":"ES256","alg":"ES256","kid":"ec"}"#;
     assert!(matches!(believe(&EC.sign(header, &sound)), Err(TokenError::Malformed(_))));
@@ -175,7 +185,9 @@ fn groups() {
     let commas = with(|claims| claims["groups"] = json!("a, b,,c")).unwrap();
     assert_eq!(commas.values("groups"), ["a", "b", "c"]);
     assert_eq!(with(|claims| claims["region"] = json!("a,b")).unwrap().values("region"), ["a,b"], "only group claims");
-    for (name, value) in [("_claim_names", json!({"groups": "src1"})), ("hasgroups", json!(true)), ("groups:src1", json!("x"))] {
+    for (name, value) in
+        [("_claim_names", json!({"groups": "src1"})), ("hasgroups", json!(true)), ("groups:src1", json!("x"))]
+    {
         assert_eq!(with(|claims| claims[name] = value), Err(TokenError::Overage), "{name}");
     }
 }
@@ -189,7 +201,19 @@ fn only_immutable_claims_reach_policies() {
 
 #[test]
 fn texts_that_are_no_tokens() {
-    for text in ["", " ", "a", "a.b", "a.b.c", "a.b.c.d", "..", "e30.e30.", "e30.W10.AA", "eyJhbGciOiJFUzI1NiJ9.bm8.AA", "a b.c.d"] {
+    for text in [
+        "",
+        " ",
+        "a",
+        "a.b",
+        "a.b.c",
+        "a.b.c.d",
+        "..",
+        "e30.e30.",
+        "e30.W10.AA",
+        "eyJhbGciOiJFUzI1NiJ9.bm8.AA",
+        "a b.c.d",
+    ] {
         let got = believe(text);
         assert!(matches!(got, Err(TokenError::Malformed(_) | TokenError::Algorithm(_))), "{text}: {got:?}");
     }

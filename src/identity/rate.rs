@@ -75,7 +75,8 @@ mod tests {
     fn a_network_gets_its_burst_then_its_refill() {
         let rate = DoorRate::default();
         let now: Timestamp = "2026-11-20T10:00:00Z".parse().unwrap();
-        let (a, neighbour, other) = ("10.0.0.1".parse().unwrap(), "10.0.0.200".parse().unwrap(), "10.0.1.1".parse().unwrap());
+        let (a, neighbour, other) =
+            ("10.0.0.1".parse().unwrap(), "10.0.0.200".parse().unwrap(), "10.0.1.1".parse().unwrap());
         assert!((0..DOOR_BURST).all(|_| rate.admits(a, now)));
         assert!(!rate.admits(a, now));
         assert!(!rate.admits(neighbour, now), "neighbours share");

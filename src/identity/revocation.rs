@@ -109,7 +109,11 @@ impl Revocations {
                 Ok(()) => {}
                 Err(error) => tracing::error!(%error, "revocations cannot be read; soon nobody is served"),
             }
-            failing = self.picture.load().read.is_none_or(|read| clock().duration_since(read).unsigned_abs() > 2 * REVOCATION_POLL);
+            failing = self
+                .picture
+                .load()
+                .read
+                .is_none_or(|read| clock().duration_since(read).unsigned_abs() > 2 * REVOCATION_POLL);
         }
     }
 }

@@ -167,7 +167,8 @@ impl RevocationLog {
     /// The number of the last object, none missing between.
     async fn last_number(&self, from: u32) -> Result<u32, LogError> {
         let listed = self.store.list_with_offset(Some(&Path::from(FOLDER)), &path(from));
-        let mut found: Vec<String> = listed.map_ok(|meta| meta.location.to_string()).try_collect().await.map_err(LogError::OutOfReach)?;
+        let mut found: Vec<String> =
+            listed.map_ok(|meta| meta.location.to_string()).try_collect().await.map_err(LogError::OutOfReach)?;
         found.sort_unstable();
         for (number, name) in (from + 1..REVOCATIONS_MAX).zip(&found) {
             if *name != path(number).as_ref() {

@@ -43,7 +43,10 @@ fn issued_opened_confirmed() {
     assert_eq!(sessions.secret_for(&issued.access_key_id).unwrap(), issued.secret_access_key);
     let claim = claim(&issued.access_key_id, issued.session_token.expose(), None);
     let identity = sessions.open(&claim, now()).unwrap().confirm(&issued.access_key_id).unwrap();
-    assert_eq!((identity.subject(), identity.issuer(), identity.role().as_str()), ("ada", "https://login.example", "analyst"));
+    assert_eq!(
+        (identity.subject(), identity.issuer(), identity.role().as_str()),
+        ("ada", "https://login.example", "analyst")
+    );
     assert_eq!((identity.session(), identity.session_name()), (issued.access_key_id.as_str(), Some("boto")));
     assert_eq!((identity.issued(), identity.expires()), (now(), now() + Duration::from_secs(3600)));
     assert_eq!((identity.claims(), identity.proof()), (&assumed().claims, Proof::Signature));

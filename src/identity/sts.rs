@@ -75,7 +75,9 @@ impl StsCall {
         match find("Action") {
             Some("AssumeRoleWithWebIdentity") => assume(find, pairs.iter().map(|(name, _)| name.as_str())),
             Some("GetCallerIdentity") => Ok(Self::GetCallerIdentity),
-            Some(other) => Err(CallError::InvalidAction(other.chars().take(64).filter(char::is_ascii_alphanumeric).collect())),
+            Some(other) => {
+                Err(CallError::InvalidAction(other.chars().take(64).filter(char::is_ascii_alphanumeric).collect()))
+            }
             None => Err(CallError::MissingParameter("Action")),
         }
     }
@@ -87,7 +89,9 @@ fn assume<'f>(
 ) -> Result<StsCall, CallError> {
     let wrong = |why: &str| CallError::Validation(why.to_owned());
     if names.any(|name| name == "Policy" || name.starts_with("PolicyArns")) {
-        return Err(wrong("Session policies are not supported here; the role alone decides. Leave Policy and PolicyArns out."));
+        return Err(wrong(
+            "Session policies are not supported here; the role alone decides. Leave Policy and PolicyArns out.",
+        ));
     }
     let token = find("WebIdentityToken").ok_or(CallError::MissingParameter("WebIdentityToken"))?;
     let session_name = find("RoleSessionName").ok_or(CallError::MissingParameter("RoleSessionName"))?;

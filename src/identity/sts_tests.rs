@@ -59,10 +59,21 @@ fn calls_that_are_not_understood() {
 
 #[test]
 fn role_arns() {
-    for arn in ["arn:aws:iam::000000000000:role/analyst", "arn:aws:iam::role:role/analyst", "arn:aws-cn:iam::1:role/team/analyst"] {
+    for arn in [
+        "arn:aws:iam::000000000000:role/analyst",
+        "arn:aws:iam::role:role/analyst",
+        "arn:aws-cn:iam::1:role/team/analyst",
+    ] {
         assert_eq!(role_of_arn(arn), Ok("analyst".parse().unwrap()), "{arn}");
     }
-    for arn in ["", "analyst", "arn:aws:iam::1:role/", "arn:aws:sts::1:role/a", "arn:aws:iam:eu:1:role/a", "arn:aws:iam::1:role"] {
+    for arn in [
+        "",
+        "analyst",
+        "arn:aws:iam::1:role/",
+        "arn:aws:sts::1:role/a",
+        "arn:aws:iam:eu:1:role/a",
+        "arn:aws:iam::1:role",
+    ] {
         assert!(role_of_arn(arn).is_err(), "{arn}");
     }
     let role = "analyst".parse().unwrap();
