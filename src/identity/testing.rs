@@ -51,7 +51,10 @@ impl Signer {
             Algorithm::ES256 => EncodingKey::from_ec_der(&of(&rcgen::PKCS_ECDSA_P256_SHA256)),
             Algorithm::ES384 => EncodingKey::from_ec_der(&of(&rcgen::PKCS_ECDSA_P384_SHA384)),
             Algorithm::EdDSA => EncodingKey::from_ed_der(&of(&rcgen::PKCS_ED25519)),
-            other => panic!("no test key for {other:?}"),
+            Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => panic!("secrets are no keys of a provider"),
+            Algorithm::RS384 | Algorithm::RS512 | Algorithm::PS256 | Algorithm::PS384 | Algorithm::PS512 | _ => {
+                panic!("no test key for {algorithm:?}")
+            }
         };
         Self { algorithm, key, kid: kid.to_owned() }
     }
