@@ -79,11 +79,14 @@ impl Claimed {
             return Ok(Self::Signed(Box::new(claim)));
         }
         let raw_at_the_door = rest.is_empty() && (path == CREDENTIALS_PATH || path.starts_with("/-/credentials/"));
-        let token = match () {
-            () if scheme.eq_ignore_ascii_case("bearer") && !rest.is_empty() => rest,
-            () if raw_at_the_door => scheme,
-            () if scheme == "AWS" => return Err(version_2()),
-            () => return Err(invalid("Authorization must be AWS4-HMAC-SHA256 or Bearer.")),
+        let token = if scheme.eq_ignore_ascii_case("bearer") && !rest.is_empty() {
+            rest
+        } else if raw_at_the_door {
+            scheme
+        } else if scheme == "AWS" {
+            return Err(version_2());
+        } else {
+            return Err(invalid("Authorization must be AWS4-HMAC-SHA256 or Bearer."));
         };
         if headers.contains_key("x-amz-security-token") {
             return Err(invalid("x-amz-security-token goes with a signature, not with Bearer."));

@@ -104,16 +104,13 @@ impl Revocations {
         let mut failing = false;
         loop {
             ticks.tick().await;
-            match self.poll(clock()).await {
+            let read = self.poll(clock()).await;
+            match &read {
                 Ok(()) if failing => tracing::info!("revocations can be read again"),
                 Ok(()) => {}
                 Err(error) => tracing::error!(%error, "revocations cannot be read; soon nobody is served"),
             }
-            failing = self
-                .picture
-                .load()
-                .read
-                .is_none_or(|read| clock().duration_since(read).unsigned_abs() > 2 * REVOCATION_POLL);
+            failing = read.is_err();
         }
     }
 }

@@ -169,7 +169,7 @@ fn covers(signed_headers: &str, headers: &HeaderMap) -> Result<(), Refusal> {
     let signed: Vec<&str> = signed_headers.split(';').collect();
     let sound =
         |name: &&str| !name.is_empty() && !name.bytes().any(|b| b.is_ascii_uppercase() || b.is_ascii_whitespace());
-    if !signed.iter().all(|name| sound(name)) || (1..signed.len()).any(|at| signed[..at].contains(&signed[at])) {
+    if !signed.iter().all(sound) || (1..signed.len()).any(|at| signed[..at].contains(&signed[at])) {
         return Err(malformed("SignedHeaders must be lower-case names that stand once"));
     }
     if !signed.contains(&"host") {
