@@ -208,8 +208,7 @@ proptest! {
         let want = reference(&keys, &rules, &first);
         let mut next = first.clone();
         let mut found = Vec::new();
-        loop {
-            let Some(page) = ask(&memory, &rules, &ring, "ann", next) else { break };
+        while let Some(page) = ask(&memory, &rules, &ring, "ann", next) {
             let page = page.unwrap();
             prop_assert!(page.items.len() <= max_keys as usize);
             found.extend(names(&page));
