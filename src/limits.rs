@@ -13,6 +13,9 @@ pub const BUCKET_BYTES_MIN: usize = 3;
 /// Longest bucket name, in bytes.
 pub const BUCKET_BYTES_MAX: usize = 63;
 
+/// The region that we say we are; SDKs sign for it.
+pub const REGION: &str = "tracegate";
+
 // === requests
 
 /// Largest header block of a request, in bytes.
@@ -31,6 +34,12 @@ pub const FORM_BODY_BYTES_MAX: usize = 64 * 1024;
 pub const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(20);
 /// Time that a client has for a TLS handshake.
 pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Most requests at a time on one HTTP/2 connection.
+pub const H2_STREAMS_MAX: u32 = 200;
+/// How often an idle HTTP/2 connection is asked for a sign of life, and how long it may take to give one.
+pub const H2_PING: Duration = Duration::from_secs(30);
+/// How often the files of the certificate are looked at.
+pub const TLS_POLL: Duration = Duration::from_secs(5);
 /// Most open connections of one listener.
 pub const CONNECTIONS_MAX: usize = 10_000;
 /// Time without progress in writing a response after which its connection is closed.
@@ -46,6 +55,8 @@ pub const SIGNATURE_SKEW: Duration = Duration::from_secs(15 * 60);
 pub const PRESIGN_LIFETIME_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Shortest session that can be asked for (STS `DurationSeconds`).
 pub const SESSION_LIFETIME_MIN: Duration = Duration::from_secs(15 * 60);
+/// How often the demo renews its personas' tokens.
+pub const DEMO_TOKEN_RENEWAL: Duration = Duration::from_secs(3600);
 /// Longest session of any role.
 pub const SESSION_LIFETIME_MAX: Duration = Duration::from_secs(12 * 3600);
 /// Session length where neither the role nor the request says one.
@@ -72,10 +83,32 @@ pub const JWKS_MAX_AGE: Duration = Duration::from_secs(3600);
 pub const JWKS_STALE_MAX: Duration = Duration::from_secs(24 * 3600);
 /// Unknown key ids of one issuer that are remembered as unknown.
 pub const JWKS_UNKNOWN_KIDS_MAX: u64 = 1024;
+/// Time for which an issuer's unknown key id is remembered as unknown.
+pub const JWKS_UNKNOWN_TTL: Duration = Duration::from_secs(30);
+/// Longest key id (`kid`) of a token, in bytes.
+pub const JWT_KID_BYTES_MAX: usize = 256;
+/// Longest subject of a token, in bytes (OpenID Connect Core: 255).
+pub const JWT_SUBJECT_BYTES_MAX: usize = 255;
+/// Verified tokens that are kept, so that a bearer token's signature is checked once.
+pub const VERIFIED_TOKENS_MAX: u64 = 1024;
+/// Shortest `RoleSessionName`, in bytes (STS).
+pub const SESSION_NAME_BYTES_MIN: usize = 2;
+/// Longest `RoleSessionName`, in bytes (STS).
+pub const SESSION_NAME_BYTES_MAX: usize = 64;
+/// Requests that one client network may make at the token doors in a burst.
+pub const DOOR_BURST: u32 = 120;
+/// Requests at the token doors that one client network gets back each second.
+pub const DOOR_REFILL_PER_SECOND: u32 = 10;
+/// Client networks whose use of the token doors is counted; further ones wait.
+pub const DOOR_NETWORKS_MAX: usize = 16 * 1024;
 /// Groups that one token may list.
 pub const GROUPS_MAX: usize = 1000;
 /// How often the list of revocations is read anew.
 pub const REVOCATION_POLL: Duration = Duration::from_secs(2);
+/// Most revocations of one control store.
+pub const REVOCATIONS_MAX: u32 = 100_000;
+/// Largest revocation, in bytes.
+pub const REVOCATION_BYTES_MAX: u64 = 16 * 1024;
 /// Age of the list of revocations after which nobody is served.
 pub const REVOCATION_STALE_MAX: Duration = Duration::from_secs(60);
 
@@ -130,6 +163,32 @@ pub const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
 pub const SEGMENT_RESERVE_BYTES: u64 = 1024 * 1024;
 /// Entries that wait for the disk; above it requests are refused with `SlowDown`.
 pub const JOURNAL_QUEUE_MAX: usize = 8192;
+/// Largest outcome in the log, in bytes with its frame; so much is kept free for every request in flight.
+pub const OUTCOME_BYTES_MAX: u64 = 8 * 1024;
+/// Most bytes of entries that are written and synced at once.
+pub const JOURNAL_BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// How often the journal looks at the free space, at what was refused, and at what ends its retention.
+pub const JOURNAL_TICK: Duration = Duration::from_secs(1);
+/// Free space of the log's disk below which a warning shows, in bytes, where the configuration says nothing.
+pub const LOG_SPACE_WARN_BYTES: u64 = 4 * 1024 * 1024 * 1024;
+/// Free space of the log's disk below which nothing new is served, in bytes, where the configuration says nothing.
+pub const LOG_SPACE_MIN_BYTES: u64 = 512 * 1024 * 1024;
+/// Longest name of a log, in bytes.
+pub const LOG_ORIGIN_BYTES_MAX: usize = 255;
+/// Longest key, prefix or sentence in an entry, in bytes as escaped. A key with every byte escaped still fits.
+pub const LOG_NAME_BYTES_MAX: usize = 2 * KEY_BYTES_MAX + 128;
+/// Longest other text of a caller (user agent, subject…) in an entry, in bytes as escaped.
+pub const LOG_TEXT_BYTES_MAX: usize = 1024;
+/// Longest word (entity tag, session, profile…) in an entry, in bytes as escaped.
+pub const LOG_WORD_BYTES_MAX: usize = 128;
+/// Paths that an entry holds behind its first.
+pub const LOG_PATHS_MAX: usize = 4;
+/// Entity tags of one condition that an entry holds.
+pub const LOG_TAGS_MAX: usize = 16;
+/// Profiles that an outcome counts apart; the rest are counted together.
+pub const LOG_PROFILES_MAX: usize = 24;
+/// How often a follower looks for new entries.
+pub const LOG_FOLLOW_POLL: Duration = Duration::from_millis(250);
 /// Keys of a listing that one blob of the log may hold (the most that a page may show).
 pub const LISTED_KEYS_MAX: usize = 1000;
 /// Network of an IPv4 caller by which refusals are counted together, in bits.
@@ -140,11 +199,15 @@ pub const REFUSAL_NETWORK_V6_BITS: u8 = 48;
 pub const REFUSAL_WINDOW: Duration = Duration::from_secs(10);
 /// Networks and reasons that are counted apart within one window; the rest are counted together.
 pub const REFUSAL_BUCKETS_MAX: usize = 1024;
+/// Space of a segment that summaries of refusals may use, as one part of so many.
+pub const REFUSAL_SPACE_PART: u64 = 100;
 
 // === listings
 
 /// Most keys and common prefixes of a page (S3: 1000).
 pub const PAGE_KEYS_MAX: u32 = 1000;
+/// Longest marker or continuation token that is read, in bytes.
+pub const PAGE_TOKEN_BYTES_MAX: usize = 8 * 1024;
 /// Backend pages that one page of ours may cost; then it is returned short, with a token to go on.
 pub const LIST_BACKEND_PAGES_MAX: u32 = 16;
 /// Keys that the first look below a common prefix asks for; each further look of the page asks for four times as many.

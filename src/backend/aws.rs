@@ -30,13 +30,13 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use zeroize::Zeroizing;
 
 use self::trouble::Asked;
 use super::source::Source;
 use super::{Ask, Fetch, Trouble};
 use crate::limits;
 use crate::s3::answer::{Attributes, Batch, Object, ObjectHead};
+use crate::identity::secret::SecretText;
 use crate::s3::name::{Bucket, Key};
 use crate::s3::operation::{ETag, RangeAsk};
 
@@ -67,29 +67,12 @@ pub enum Credentials {
     /// Given.
     Static {
         /// Access key id.
-        access_key_id: Secret,
+        access_key_id: SecretText,
         /// Secret access key.
-        secret_access_key: Secret,
+        secret_access_key: SecretText,
         /// Token of a temporary credential.
-        session_token: Option<Secret>,
+        session_token: Option<SecretText>,
     },
-}
-
-/// A text that cannot be printed and is wiped when dropped.
-#[derive(Clone)]
-pub struct Secret(Zeroizing<String>);
-
-impl Secret {
-    /// Takes the text.
-    pub fn new(text: String) -> Self {
-        Self(Zeroizing::new(text))
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(..)")
-    }
 }
 
 /// How long to wait for the backend.
@@ -170,9 +153,9 @@ async fn provider(credentials: Credentials, region: Region) -> SharedCredentials
         }
         Credentials::Static { access_key_id, secret_access_key, session_token } => {
             SharedCredentialsProvider::new(SdkCredentials::from_keys(
-                access_key_id.0.as_str(),
-                secret_access_key.0.as_str(),
-                session_token.map(|token| token.0.as_str().to_owned()),
+                access_key_id.expose(),
+                secret_access_key.expose(),
+                session_token.map(|token| token.expose().to_owned()),
             ))
         }
     }

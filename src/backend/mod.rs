@@ -6,6 +6,7 @@
 pub mod aws;
 pub mod faulty;
 pub mod memory;
+mod refusal;
 mod source;
 
 use async_trait::async_trait;

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use self::walk::{Eyes, Query, Step, Walk};
+use super::Redacted;
 use super::etag::view_etag;
 use crate::audit::Intent;
 use crate::backend::{Backend, Trouble};
@@ -30,6 +31,7 @@ use crate::limits;
 use crate::policy::permit::{Facts, Permit};
 use crate::policy::sight::{Below, Sight};
 use crate::s3::answer::{Item, Listed};
+use crate::s3::error::{Code, Refusal};
 use crate::s3::name::Bucket;
 use crate::s3::operation::{Action, ETag, ListObjects};
 
@@ -45,6 +47,11 @@ pub struct Page {
 }
 
 impl Page {
+    /// The page as what may leave.
+    pub fn shown(self) -> Redacted<Self> {
+        Redacted::of(self)
+    }
+
     /// S3's `IsTruncated`.
     pub fn is_truncated(&self) -> bool {
         self.next.is_some()
@@ -69,6 +76,15 @@ pub enum ListError {
     /// The backend failed.
     #[error(transparent)]
     Backend(#[from] Trouble),
+}
+
+impl From<ListError> for Refusal {
+    fn from(error: ListError) -> Self {
+        match error {
+            ListError::BadToken => Self::new(Code::InvalidArgument, "The continuation token provided is incorrect"),
+            ListError::Backend(trouble) => trouble.refusal(true),
+        }
+    }
 }
 
 impl From<NotOurs> for ListError {

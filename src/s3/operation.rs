@@ -61,6 +61,16 @@ pub enum Touch<'a> {
     Service,
 }
 
+impl<'a> Touch<'a> {
+    /// The bucket in which it is.
+    pub fn bucket(self) -> Option<&'a Bucket> {
+        match self {
+            Touch::Object(_, bucket, _) | Touch::Listing(bucket, _) | Touch::Bucket(bucket) => Some(bucket),
+            Touch::Service => None,
+        }
+    }
+}
+
 /// An operation of S3.
 pub trait Op: Send + Sync + 'static {
     /// What the backend brings for it.
@@ -71,6 +81,24 @@ pub trait Op: Send + Sync + 'static {
 
     /// Everything that it touches; the decision is over all of it.
     fn touches(&self) -> Vec<Touch<'_>>;
+
+    /// What the log records of it beside what it touches.
+    fn details(&self) -> Details<'_> {
+        Details::default()
+    }
+}
+
+/// What the log records of an operation beside what it touches.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Details<'a> {
+    /// `Range`
+    pub range: Option<RangeAsk>,
+    /// `partNumber`
+    pub part: Option<u32>,
+    /// Conditions on the view's object.
+    pub preconditions: Option<&'a Preconditions>,
+    /// The terms of a listing.
+    pub list: Option<&'a ListObjects>,
 }
 
 macro_rules! operations {
@@ -281,6 +309,9 @@ impl Op for GetObject {
     fn touches(&self) -> Vec<Touch<'_>> {
         vec![Touch::Object(Action::Get, &self.bucket, &self.key)]
     }
+    fn details(&self) -> Details<'_> {
+        Details { range: self.range, part: self.part, preconditions: Some(&self.preconditions), list: None }
+    }
 }
 
 impl Op for HeadObject {
@@ -290,6 +321,9 @@ impl Op for HeadObject {
     }
     fn touches(&self) -> Vec<Touch<'_>> {
         vec![Touch::Object(Action::Get, &self.bucket, &self.key)]
+    }
+    fn details(&self) -> Details<'_> {
+        Details { range: self.range, part: self.part, preconditions: Some(&self.preconditions), list: None }
     }
 }
 
@@ -313,6 +347,9 @@ impl Op for ListObjects {
     }
     fn touches(&self) -> Vec<Touch<'_>> {
         vec![Touch::Listing(&self.bucket, &self.prefix)]
+    }
+    fn details(&self) -> Details<'_> {
+        Details { list: Some(self), ..Details::default() }
     }
 }
 

@@ -1,0 +1,191 @@
+//! The thread that owns the log: takes what waits, writes it at once, syncs it once, wakes everyone. No timer makes a
+//! batch wait; batches grow by themselves while the disk syncs.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+
+use super::disk::Disk;
+use super::journal::{Gauges, SpaceLeft, State};
+use super::recover;
+use super::writer::{Class, Fatal, Item, Writer};
+use super::{listing, wire};
+use crate::limits;
+
+pub(super) enum Message {
+    Entry(Item),
+    Stop(oneshot::Sender<()>),
+}
+
+pub(super) struct Committer {
+    pub(super) writer: Writer,
+    pub(super) inbox: Receiver<Message>,
+    pub(super) gauges: Arc<Gauges>,
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) dir: PathBuf,
+    pub(super) clock: fn() -> Timestamp,
+    pub(super) space: SpaceLeft,
+    pub(super) retention: Option<Duration>,
+    /// Held as long as the log is written.
+    pub(super) lock: fs::File,
+}
+
+impl Committer {
+    /// Until stopped, dropped or dead. What still waits then is told that the journal is down.
+    pub(super) fn run(mut self) {
+        match self.serve() {
+            Ok(asked) => {
+                drop(self.writer);
+                drop(self.lock);
+                self.gauges.become_state(State::Stopped);
+                if let Some(done) = asked {
+                    done.send(()).ok(); // Whoever asked may have left.
+                }
+            }
+            Err(fatal) => {
+                tracing::error!(error = %fatal, "the log cannot be written; nothing is served any more");
+                self.gauges.become_state(State::Dead);
+            }
+        }
+    }
+
+    fn serve(&mut self) -> Result<Option<oneshot::Sender<()>>, Fatal> {
+        self.tick()?;
+        let mut ticked = Instant::now();
+        loop {
+            let first = match self.inbox.recv_timeout(limits::JOURNAL_TICK.saturating_sub(ticked.elapsed())) {
+                Ok(message) => Some(message),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return Ok(None),
+            };
+            let (items, stop) = self.gather(first);
+            if !items.is_empty() {
+                self.writer.commit(items, (self.clock)())?;
+            }
+            if let Some(asked) = stop {
+                self.write_refusals(true)?;
+                let note = Item { body: wire::stopped(), class: Class::Note, done: None };
+                self.writer.commit([note], (self.clock)())?;
+                return Ok(Some(asked));
+            }
+            if ticked.elapsed() >= limits::JOURNAL_TICK {
+                self.tick()?;
+                ticked = Instant::now();
+            }
+            self.show_state();
+        }
+    }
+
+    /// What waits, up to the size of a batch, and whether to stop behind it.
+    fn gather(&mut self, first: Option<Message>) -> (Vec<Item>, Option<oneshot::Sender<()>>) {
+        let (mut items, mut bytes) = (Vec::new(), 0);
+        let mut next = first;
+        while let Some(message) = next {
+            match message {
+                Message::Stop(asked) => return (items, Some(asked)),
+                Message::Entry(item) => {
+                    if matches!(item.class, Class::Intent(_) | Class::Whole) {
+                        self.gauges.taken_from_queue();
+                    }
+                    bytes += item.body.len();
+                    items.push(item);
+                }
+            }
+            next = if bytes < limits::JOURNAL_BATCH_BYTES_MAX { self.inbox.try_recv().ok() } else { None };
+        }
+        (items, None)
+    }
+
+    fn tick(&mut self) -> Result<(), Fatal> {
+        let free = self.disk.free_bytes(&self.dir);
+        let free = free.map_err(|error| Fatal { what: "asking for the space that is left", error })?;
+        self.gauges.free_bytes(free);
+        self.writer.look_at_space(free, self.space.min)?;
+        self.write_refusals(false)?;
+        if let Some(retention) = self.retention {
+            self.prune(retention)?;
+        }
+        self.show_state();
+        Ok(())
+    }
+
+    fn show_state(&self) {
+        let state = if self.writer.is_full() {
+            State::Full
+        } else if !self.writer.takes_new() {
+            State::SpaceShort
+        } else if self.gauges.free() < self.space.warn {
+            State::SpaceLow
+        } else {
+            State::Ok
+        };
+        self.gauges.become_state(state);
+    }
+
+    fn write_refusals(&mut self, all: bool) -> Result<(), Fatal> {
+        let now = (self.clock)();
+        let summaries = {
+            let mut refusals = self.gauges.refusals();
+            if all { refusals.all() } else { refusals.due(now) }
+        };
+        for summary in summaries {
+            let body = wire::refused(&summary);
+            if self.writer.has_room_for_refusal(body.len()) {
+                self.writer.commit([Item { body, class: Class::Refusals, done: None }], now)?;
+            } else {
+                self.gauges.refusals().keep(summary);
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes whole segments in which every entry is older than the retention; the log says so first.
+    fn prune(&mut self, retention: Duration) -> Result<(), Fatal> {
+        let fatal = |error| Fatal { what: "ending the retention of old segments", error };
+        let now = (self.clock)();
+        let Ok(before) = now.checked_sub(retention) else { return Ok(()) };
+        let mut over = 0;
+        for pair in self.writer.segments().windows(2) {
+            let next_begins = recover::first_time(&pair[1].path).map_err(fatal)?;
+            match next_begins {
+                Some(time) if time < before => over += 1,
+                Some(_) | None => break,
+            }
+        }
+        if over == 0 {
+            return Ok(());
+        }
+        let segments = self.writer.segments();
+        let (first, end) = (segments[0].base, segments[over].base);
+        let paths: Vec<PathBuf> = segments[..over].iter().map(|segment| segment.path.clone()).collect();
+        self.writer.commit([Item { body: wire::pruned(first, end), class: Class::Note, done: None }], now)?;
+        for path in paths {
+            fs::remove_file(path).map_err(fatal)?;
+        }
+        self.writer.forget_oldest(over);
+        remove_old_listings(&self.dir, before).map_err(fatal)
+    }
+}
+
+fn remove_old_listings(dir: &Path, before: Timestamp) -> io::Result<()> {
+    let folder = listing::folder(dir);
+    if !folder.exists() {
+        return Ok(());
+    }
+    for shard in fs::read_dir(folder)? {
+        for blob in fs::read_dir(shard?.path())? {
+            let blob = blob?;
+            let stored = Timestamp::try_from(blob.metadata()?.modified()?).map_err(io::Error::other)?;
+            if stored < before {
+                fs::remove_file(blob.path())?;
+            }
+        }
+    }
+    Ok(())
+}
