@@ -50,8 +50,8 @@ fn options(endpoint: Option<String>) -> AwsOptions {
         region: "eu-central-1".to_owned(),
         path_style: true,
         credentials: Credentials::Static {
-            access_key_id: Secret::new(ACCESS_KEY.to_owned()),
-            secret_access_key: Secret::new(SECRET.to_owned()),
+            access_key_id: SecretText::new(ACCESS_KEY),
+            secret_access_key: SecretText::new(SECRET),
             session_token: None,
         },
         ca_pem: None,
