@@ -144,3 +144,22 @@ impl Identity {
         self.proof
     }
 }
+
+#[cfg(test)]
+impl Identity {
+    /// An identity that nobody proved, for unit tests of what needs one.
+    pub(crate) fn for_test(subject: &str, role: &str) -> Self {
+        Self {
+            issuer: "https://issuer.example".to_owned(),
+            subject: subject.to_owned(),
+            name: None,
+            role: role.parse().unwrap(),
+            claims: Claims::new(),
+            session: "session".to_owned(),
+            session_name: None,
+            issued: Timestamp::UNIX_EPOCH,
+            expires: Timestamp::MAX,
+            proof: Proof::Bearer,
+        }
+    }
+}

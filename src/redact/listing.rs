@@ -14,6 +14,8 @@ mod walk;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_by_rules;
 
 use std::sync::Arc;
 

@@ -50,8 +50,8 @@ fn options(endpoint: Option<String>) -> AwsOptions {
         region: "eu-central-1".to_owned(),
         path_style: true,
         credentials: Credentials::Static {
-            access_key_id: Secret::new(ACCESS_KEY.to_owned()),
-            secret_access_key: Secret::new(SECRET.to_owned()),
+            access_key_id: SecretText::new(ACCESS_KEY),
+            secret_access_key: SecretText::new(SECRET),
             session_token: None,
         },
         ca_pem: None,
@@ -291,4 +291,48 @@ async fn options_that_cannot_be_used_are_refused() {
         let refused = connect(AwsOptions { ca_pem: Some(pem.into()), ..options(None) }).await.map(drop);
         assert_eq!(refused, Err(AwsError::Certificates), "{pem}");
     }
+}
+
+/// One answer over TLS, by a server that signed its own certificate; with that certificate as PEM.
+async fn canned_tls(answer: String) -> (String, String) {
+    let signed = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(signed.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![signed.cert.der().clone()], key)
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("https://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        loop {
+            let (socket, _) = listener.accept().await.unwrap();
+            let Ok(mut socket) = acceptor.accept(socket).await else { continue };
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(socket.read_u8().await.unwrap());
+            }
+            socket.write_all(answer.as_bytes()).await.unwrap();
+            socket.shutdown().await.unwrap();
+        }
+    });
+    (endpoint, signed.cert.pem())
+}
+
+#[tokio::test]
+async fn only_the_given_certificates_are_trusted() {
+    let (endpoint, pem) = canned_tls(listing(false, "")).await;
+    let patient = Timeouts::default();
+    let ours = AwsOptions { ca_pem: Some(pem.into_bytes()), timeouts: patient, ..options(Some(endpoint.clone())) };
+    assert_eq!(Source::probe(&connect(ours).await.unwrap(), &bucket()).await, Ok(()));
+
+    let other = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap().cert.pem();
+    let other = AwsOptions { ca_pem: Some(other.into_bytes()), timeouts: patient, ..options(Some(endpoint)) };
+    let Err(Trouble::Broken(text)) = Source::probe(&connect(other).await.unwrap(), &bucket()).await else {
+        panic!("a stranger's certificate is trusted");
+    };
+    assert!(text.contains("certificate"), "{text}");
 }
