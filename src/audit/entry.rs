@@ -82,6 +82,11 @@ pub struct Outcome {
     pub bytes: u64,
     /// Keyed BLAKE3 of these bytes ([`super::OpenEntry::digest_key`]); only under a view that redacts.
     pub digest: Option<[u8; 32]>,
+}
+
+/// What is known of what a request saw, as soon as it is known; recorded also if the request ends early.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
     /// Version of the object that was read.
     pub version_id: Option<String>,
     /// The ETag that the caller saw. Never the backend's own under a view that redacts.
@@ -93,11 +98,11 @@ pub struct Outcome {
 impl Outcome {
     /// An outcome without particulars.
     pub fn new(status: u16, ended: Ended) -> Self {
-        Self { status, ended, bytes: 0, digest: None, version_id: None, view_etag: None, listing: None }
+        Self { status, ended, bytes: 0, digest: None }
     }
 
     pub(super) fn aborted(tally: &Tally) -> Self {
-        Self { bytes: tally.sent.load(Ordering::Relaxed), ..Self::new(0, Ended::Aborted) }
+        Self { bytes: tally.bytes(), ..Self::new(0, Ended::Aborted) }
     }
 }
 
@@ -189,6 +194,11 @@ impl Tally {
         self.blanked.fetch_add(records, Ordering::Relaxed);
     }
 
+    /// Whether the view hides anything at all.
+    pub(super) fn hides(&self) -> bool {
+        !self.profiles.is_empty()
+    }
+
     /// Bytes of the body so far.
     pub fn bytes(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
@@ -219,6 +229,17 @@ pub enum Event {
         /// Through which door.
         door: &'static str,
         /// The request that asked for it.
+        facts: RequestFacts,
+    },
+    /// `s3.refuse`: a request of a proven caller, refused before there was anything to decide.
+    Refused {
+        /// Whose.
+        who: Arc<Identity>,
+        /// The HTTP status of the answer.
+        status: u16,
+        /// Why, in a word.
+        reason: &'static str,
+        /// The request.
         facts: RequestFacts,
     },
     /// `policy.load`: a policy set is in force.

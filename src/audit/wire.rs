@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::entry::{Ended, EntryId, Event, ListingShown, Outcome, RequestFacts, Tally};
+use super::entry::{Ended, EntryId, Event, ListingShown, Outcome, RequestFacts, Seen, Tally};
 use super::{Auditable, refusals};
 use crate::identity::Identity;
 use crate::keyring::SecretKey;
@@ -118,7 +118,7 @@ impl sealed::Asked for Denial {
 }
 
 /// The entry of an outcome: at most [`limits::OUTCOME_BYTES_MAX`] with all that the committer puts in front.
-pub(super) fn complete(id: &EntryId, outcome: &Outcome, tally: &Tally) -> Vec<u8> {
+pub(super) fn complete(id: &EntryId, outcome: &Outcome, seen: &Seen, tally: &Tally) -> Vec<u8> {
     let (offset, reason) = match outcome.ended {
         Ended::Ok | Ended::ClientGone | Ended::Aborted => (None, None),
         Ended::Backend(class) => (None, Some(class)),
@@ -135,11 +135,11 @@ pub(super) fn complete(id: &EntryId, outcome: &Outcome, tally: &Tally) -> Vec<u8
         status: outcome.status,
         bytes: outcome.bytes,
         digest: outcome.digest.map(hex::encode),
-        version: outcome.version_id.as_deref().map(|id| clip(id, limits::LOG_TEXT_BYTES_MAX)),
-        etag: outcome.view_etag.as_deref().map(short),
+        version: seen.version_id.as_deref().map(|id| clip(id, limits::LOG_TEXT_BYTES_MAX)),
+        etag: seen.view_etag.as_deref().map(short),
         redactions: redactions(tally),
         blanked: tally.blanked_records(),
-        listing: outcome.listing.as_ref().map(Shown::new),
+        listing: seen.listing.as_ref().map(Shown::new),
     })
 }
 
@@ -155,6 +155,15 @@ pub(super) fn event(event: &Event) -> Vec<u8> {
             kind: "session.issue",
             id: facts.id.as_str(),
             door,
+            actor: Actor::new(who),
+            session: Session::new(who),
+            client: Client::new(facts),
+        }),
+        Event::Refused { who, status, reason, facts } => json(&Refuse {
+            kind: "s3.refuse",
+            id: facts.id.as_str(),
+            status: *status,
+            reason: short(reason),
             actor: Actor::new(who),
             session: Session::new(who),
             client: Client::new(facts),
@@ -542,6 +551,17 @@ struct SessionIssue<'a> {
     kind: &'static str,
     id: &'a str,
     door: &'static str,
+    actor: Actor<'a>,
+    session: Session<'a>,
+    client: Client<'a>,
+}
+
+#[derive(Serialize)]
+struct Refuse<'a> {
+    kind: &'static str,
+    id: &'a str,
+    status: u16,
+    reason: Cow<'a, str>,
     actor: Actor<'a>,
     session: Session<'a>,
     client: Client<'a>,

@@ -122,3 +122,22 @@ impl Identity {
         self.proof
     }
 }
+
+#[cfg(test)]
+impl Identity {
+    /// Somebody with that subject and role, proven by a signature, for unit tests.
+    pub(crate) fn for_test(subject: &str, role: &str) -> Self {
+        Self {
+            issuer: "https://issuer.example".into(),
+            subject: subject.into(),
+            name: None,
+            role: role.parse().expect("a role's name"),
+            claims: Claims::new(),
+            session: "ASIATEST".into(),
+            session_name: None,
+            issued: Timestamp::UNIX_EPOCH,
+            expires: Timestamp::MAX,
+            proof: Proof::Signature,
+        }
+    }
+}

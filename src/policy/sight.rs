@@ -52,3 +52,11 @@ impl Sight {
         None
     }
 }
+
+#[cfg(test)]
+impl Sight {
+    /// A sight of nothing, for unit tests.
+    pub(crate) fn for_test() -> Self {
+        Self {}
+    }
+}
