@@ -53,6 +53,7 @@ mod listing;
 mod recover;
 mod refusals;
 mod segment;
+mod shape;
 mod wire;
 mod writer;
 

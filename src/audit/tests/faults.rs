@@ -87,9 +87,9 @@ async fn a_write_that_the_full_disk_breaks_off_leaves_no_trace() {
     let journal = open_faulty(dir.path(), &faults);
     let before = served(&journal, "before").await.unwrap();
     // One batch of an outcome and two intents: hold the disk while it gathers.
-    faults.sync_millis.store(100, Ordering::SeqCst);
+    faults.sync_millis.store(300, Ordering::SeqCst);
     let held = journal.queue(permit("held"), &facts()).unwrap();
-    tokio::time::sleep(Duration::from_millis(30)).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
     let refused = [permit("one"), permit("two")].map(|permit| journal.queue(permit, &facts()).unwrap());
     before.close(Outcome::new(200, Ended::Ok));
     faults.full_writes.store(2, Ordering::SeqCst);

@@ -98,7 +98,7 @@ fn of_kind(dir: &Path, kind: &str) -> Vec<Value> {
 
 /// Waits for something that another thread is about to bring about.
 async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    for _ in 0..1000 {
+    for _ in 0..4000 {
         if holds() {
             return;
         }

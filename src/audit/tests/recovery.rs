@@ -34,10 +34,18 @@ fn write(path: &Path, offset: u64, bytes: &[u8]) {
     fs::OpenOptions::new().write(true).open(path).unwrap().write_all_at(bytes, offset).unwrap();
 }
 
+/// A copy as a crash would leave it: read from the end backwards, so that no write stands in it without those before.
 fn copy(from: &Path) -> tempfile::TempDir {
+    const PAGE: usize = 4096;
     let to = tempfile::tempdir().unwrap();
-    for segment in segment::list(from).unwrap() {
-        fs::copy(&segment.path, to.path().join(segment.path.file_name().unwrap())).unwrap();
+    for segment in segment::list(from).unwrap().iter().rev() {
+        let file = fs::File::open(&segment.path).unwrap();
+        let mut bytes = vec![0; file.metadata().unwrap().len() as usize];
+        for page in (0..bytes.len()).step_by(PAGE).rev() {
+            let end = bytes.len().min(page + PAGE);
+            file.read_exact_at(&mut bytes[page..end], page as u64).unwrap();
+        }
+        fs::write(to.path().join(segment.path.file_name().unwrap()), bytes).unwrap();
     }
     to
 }
