@@ -31,7 +31,7 @@ enum Command {
     /// Show the last entries, one per line
     Tail(TailArgs),
     /// Show requests with their outcome, and other entries, that match every condition given
-    Query(QueryArgs),
+    Query(Box<QueryArgs>),
 }
 
 #[derive(Debug, Args)]
@@ -104,7 +104,7 @@ pub fn run(args: AuditArgs) -> anyhow::Result<()> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     let done = match args.command {
         Command::Tail(args) => tail(&args, &mut out),
-        Command::Query(args) => ask(args, &mut out),
+        Command::Query(args) => ask(*args, &mut out),
     };
     match done.and_then(|()| Ok(out.flush()?)) {
         // `tracegate audit … | head` is not an error.
@@ -128,14 +128,18 @@ fn tail(args: &TailArgs, out: &mut impl Write) -> anyhow::Result<()> {
         writeln!(out, "{HEADINGS}")?;
     }
     last.iter().try_for_each(|entry| show_entry(entry, args.json, out))?;
-    while args.follow {
+    if args.follow { follow(reader, args.json, out) } else { Ok(()) }
+}
+
+/// Until the process is ended, or nobody reads what it writes.
+fn follow(mut reader: Reader, json: bool, out: &mut impl Write) -> anyhow::Result<()> {
+    loop {
         out.flush()?;
         std::thread::sleep(limits::LOG_FOLLOW_POLL);
         while let Some(entry) = reader.next_entry()? {
-            show_entry(&entry, args.json, out)?;
+            show_entry(&entry, json, out)?;
         }
     }
-    Ok(())
 }
 
 fn show_entry(entry: &[u8], json: bool, out: &mut impl Write) -> anyhow::Result<()> {

@@ -15,13 +15,14 @@ async fn nothing_is_recorded_before_its_sync() {
     let dir = tempfile::tempdir().unwrap();
     let faults = Arc::new(Faults::default());
     let journal = open_faulty(dir.path(), &faults);
-    faults.sync_millis.store(300, Ordering::SeqCst);
+    faults.hold_sync.store(true, Ordering::SeqCst);
     let before = faults.syncs.load(Ordering::SeqCst);
 
     let queued = journal.queue(permit("a"), &facts()).unwrap();
     let ask = async |intent: Intent<'_, Permit<GetObject>>| {
+        eventually("the disk is at it", || faults.in_sync.load(Ordering::SeqCst)).await;
         let syncs = faults.syncs.load(Ordering::SeqCst);
-        tokio::task::yield_now().await;
+        faults.hold_sync.store(false, Ordering::SeqCst);
         (intent.op().key.clone(), syncs)
     };
     let (recorded, (key, syncs_when_asked)) = queued.durable_with(ask).await.unwrap();
@@ -127,18 +128,20 @@ async fn a_full_queue_refuses_before_anything_is_asked() {
     let dir = tempfile::tempdir().unwrap();
     let faults = Arc::new(Faults::default());
     let journal = open_faulty(dir.path(), &faults);
-    faults.sync_millis.store(300, Ordering::SeqCst);
+    faults.hold_sync.store(true, Ordering::SeqCst);
     let first = journal.queue(permit("a"), &facts()).unwrap();
-    tokio::time::sleep(Duration::from_millis(50)).await; // The disk is at it; what comes now waits.
+    eventually("the disk is at it", || faults.in_sync.load(Ordering::SeqCst)).await;
     let waiting: Vec<_> =
         (0..crate::limits::JOURNAL_QUEUE_MAX).map(|_| journal.queue(permit("b"), &facts()).unwrap()).collect();
     assert_eq!(journal.queue(permit("c"), &facts()).unwrap_err(), Unavailable::Busy);
-    drop(first.durable().await.unwrap());
     drop(waiting); // Outcomes are taken all the same.
-    faults.sync_millis.store(0, Ordering::SeqCst);
+    faults.hold_sync.store(false, Ordering::SeqCst);
+    drop(first.durable().await.unwrap());
     eventually("the queue drains", || journal.stats().queued == 0).await;
     drop(journal.queue(permit("d"), &facts()).unwrap().durable().await.unwrap());
     journal.close().await;
+    let intents = of_kind(dir.path(), "s3.intent").len();
+    assert_eq!((intents, of_kind(dir.path(), "s3.complete").len()), (crate::limits::JOURNAL_QUEUE_MAX + 2, intents));
 }
 
 #[tokio::test]
@@ -213,6 +216,8 @@ impl<B: Ask> Serve for Gateway<B> {
 async fn the_wait_works_inside_a_boxed_future_that_is_sent() {
     let dir = tempfile::tempdir().unwrap();
     let gateway: Box<dyn Serve> = Box::new(Gateway { journal: open(dir.path()).0, backend: Length });
+    let permit = permit("a/b");
+    assert_eq!(Length.ask(Intent::for_test(&permit), "!").await, 4);
     let recorded = tokio::spawn(async move { gateway.serve("a/b").await }).await.unwrap().unwrap();
     assert_eq!(recorded.op().key.as_str(), "a/b");
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::audit::shape;
-use crate::audit::wire::{self, sealed::Asked as _};
+use crate::audit::wire;
 use crate::audit::{Auditable, Ended, Event, ListingShown, Outcome, Seen, Tally};
 use crate::limits;
 use crate::policy::mask::{FieldPath, MaskAction, MaskRule, Masks, OnBroken, Step};
@@ -140,7 +140,8 @@ proptest! {
         prop_assert_eq!(intent["target"]["key"].as_str(), Some(name.as_str()), "a key is never cut");
         let path = format!("{}/{name}", "b".repeat(63));
         let denial = Denial::for_test(Arc::clone(&who), OpName::GetObject, &path, &reason);
-        prop_assert_eq!(entry(&denial, &facts)["target"]["key"].as_str(), Some(name.as_str()));
+        let denied = entry(&denial, &facts);
+        prop_assert_eq!(denied["target"]["key"].as_str(), Some(name.as_str()));
         for event in [
             Event::PolicyRejected { kept: None, reason: reason.clone() },
             Event::Admin { verb: "revoke", actor: subject.clone(), target: reason.clone() },

@@ -12,7 +12,9 @@ async fn served(journal: &Journal, key: &str) -> Result<OpenEntry, Unavailable> 
 
 #[tokio::test]
 async fn a_failed_sync_or_write_is_the_end() {
-    for fail in [|faults: &Faults| &faults.fail_sync, |faults: &Faults| &faults.fail_write] {
+    type Fault = fn(&Faults) -> &AtomicBool;
+    let faults_of: [Fault; 2] = [|faults| &faults.fail_sync, |faults| &faults.fail_write];
+    for fail in faults_of {
         let dir = tempfile::tempdir().unwrap();
         let faults = Arc::new(Faults::default());
         let journal = open_faulty(dir.path(), &faults);
@@ -87,17 +89,17 @@ async fn a_write_that_the_full_disk_breaks_off_leaves_no_trace() {
     let journal = open_faulty(dir.path(), &faults);
     let before = served(&journal, "before").await.unwrap();
     // One batch of an outcome and two intents: hold the disk while it gathers.
-    faults.sync_millis.store(300, Ordering::SeqCst);
+    faults.hold_sync.store(true, Ordering::SeqCst);
     let held = journal.queue(permit("held"), &facts()).unwrap();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    eventually("the disk is at it", || faults.in_sync.load(Ordering::SeqCst)).await;
     let refused = [permit("one"), permit("two")].map(|permit| journal.queue(permit, &facts()).unwrap());
     before.close(Outcome::new(200, Ended::Ok));
     faults.full_writes.store(2, Ordering::SeqCst);
+    faults.hold_sync.store(false, Ordering::SeqCst);
     for queued in refused {
         assert_eq!(queued.durable().await.unwrap_err(), Unavailable::Full);
     }
     drop(held.durable().await.unwrap());
-    faults.sync_millis.store(0, Ordering::SeqCst);
     eventually("outcomes are written", || journal.stats().open == 0).await;
     eventually("with space comes service", || journal.stats().state == State::Ok).await;
     served(&journal, "after").await.unwrap().close(Outcome::new(200, Ended::Ok));

@@ -111,6 +111,9 @@ async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 #[derive(Debug, Default)]
 struct Faults {
     sync_millis: AtomicU64,
+    /// Syncs do not return while this holds.
+    hold_sync: AtomicBool,
+    in_sync: AtomicBool,
     syncs: AtomicU64,
     fail_sync: AtomicBool,
     fail_write: AtomicBool,
@@ -184,6 +187,11 @@ impl SegmentFile for FaultyFile {
 
     fn sync_data(&self) -> io::Result<()> {
         std::thread::sleep(Duration::from_millis(self.faults.sync_millis.load(Ordering::SeqCst)));
+        self.faults.in_sync.store(true, Ordering::SeqCst);
+        while self.faults.hold_sync.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        self.faults.in_sync.store(false, Ordering::SeqCst);
         if self.faults.fail_sync.load(Ordering::SeqCst) {
             return Err(io::Error::other("input/output error"));
         }
