@@ -40,6 +40,7 @@ pub(super) struct Committer {
 impl Committer {
     /// Until stopped, dropped or dead. What still waits then is told that the journal is down.
     pub(super) fn run(mut self) {
+        let _dead = DeadOnPanic(Arc::clone(&self.gauges));
         match self.serve() {
             Ok(asked) => {
                 drop(self.writer);
@@ -178,6 +179,17 @@ impl Committer {
         }
         self.writer.forget_oldest(over);
         remove_old_listings(&self.dir, before).map_err(fatal)
+    }
+}
+
+/// A panic of the thread is an end like any other: whoever waits for it must be told.
+struct DeadOnPanic(Arc<Gauges>);
+
+impl Drop for DeadOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.become_state(State::Dead);
+        }
     }
 }
 

@@ -116,7 +116,7 @@ pub fn run(args: AuditArgs) -> anyhow::Result<()> {
 }
 
 fn tail(args: &TailArgs, out: &mut impl Write) -> anyhow::Result<()> {
-    let mut reader = Reader::new(&args.log);
+    let mut reader = Reader::open(&args.log)?;
     let mut last = VecDeque::new();
     while let Some(entry) = reader.next_entry()? {
         last.push_back(entry);
@@ -243,6 +243,41 @@ mod tests {
         Cli::try_parse_from(args).unwrap();
         Cli::try_parse_from(["x", "tail", "--log", "d", "--follow"]).unwrap();
         assert!(Cli::try_parse_from(["x", "query", "--log", "d", "--from", "yesterday"]).is_err());
+    }
+
+    fn shown(args: &[&str], dir: &std::path::Path) -> anyhow::Result<String> {
+        use clap::Parser as _;
+        let args = ["x", args[0], "--log", dir.to_str().unwrap()].into_iter().chain(args[1..].iter().copied());
+        let mut out = Vec::new();
+        match Cli::try_parse_from(args).unwrap().audit.command {
+            Command::Tail(args) => tail(&args, &mut out)?,
+            Command::Query(args) => ask(*args, &mut out)?,
+        }
+        Ok(String::from_utf8(out).unwrap())
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_is_shown_as_a_table_and_as_json() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(shown(&["query"], dir.path()).unwrap_err().to_string().contains("there is no log"));
+        crate::audit::tests::queries::some_log(dir.path()).await;
+
+        let table = shown(&["query", "--who", "dana"], dir.path()).unwrap();
+        let lines: Vec<&str> = table.lines().collect();
+        assert_eq!((lines.len(), lines[0]), (3, HEADINGS));
+        assert!(
+            lines[1].contains("ok 200") && lines[1].ends_with("traces/model-A/2026/run.jsonl  hidden=3"),
+            "{table}"
+        );
+        let json = shown(&["query", "--denied", "--json"], dir.path()).unwrap();
+        let row: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!((&row["sub"], &row["status"]), (&"kim".into(), &403.into()));
+        let last = shown(&["tail", "-n", "2", "--json"], dir.path()).unwrap();
+        let kinds: Vec<String> = last
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["kind"].to_string())
+            .collect();
+        assert_eq!(kinds, [r#""session.refuse""#, r#""log.stop""#]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 mod durability;
 mod entries;
 mod faults;
-mod queries;
+pub(crate) mod queries;
 mod recovery;
 
 use std::io;
@@ -84,7 +84,7 @@ fn permit(key: &str) -> Permit<GetObject> {
 
 /// All entries of a log.
 fn entries(dir: &Path) -> Vec<Value> {
-    let mut reader = Reader::new(dir);
+    let mut reader = Reader::open(dir).unwrap();
     let mut entries = Vec::new();
     while let Some(entry) = reader.next_entry().unwrap() {
         entries.push(serde_json::from_slice(&entry).unwrap());

@@ -17,7 +17,8 @@ fn ask(dir: &Path, mut filter: Filter) -> Vec<Row> {
     rows
 }
 
-async fn some_log(dir: &Path) {
+/// Three reads of two people, a denial, a dropped request and a refused stranger.
+pub(crate) async fn some_log(dir: &Path) {
     let (journal, _) = open(dir);
     for (who, role, key, ended) in [
         ("dana", "auditor", "model-A/2026/run.jsonl", Ended::Ok),
@@ -100,7 +101,7 @@ fn globs_match_bytes_as_a_whole() {
 async fn a_reader_follows_the_writer_across_segments() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, _) = open(dir.path());
-    let mut reader = Reader::new(dir.path());
+    let mut reader = Reader::open(dir.path()).unwrap();
     let mut seen = 0;
     while journal.stats().segments < 3 {
         let (_, entry) =
