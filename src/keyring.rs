@@ -4,6 +4,8 @@
 //! never seals), *active* (seals and opens), *retired* (opens). Ending all sessions at once is removing every key but a
 //! new one. Nothing here can be printed.
 
+pub mod file;
+
 use std::fmt;
 
 use base64::Engine as _;
@@ -173,10 +175,20 @@ impl KeyRing {
         Self { keys: vec![key], active: 0 }
     }
 
+    /// The keys, in the order of the ring.
+    pub fn keys(&self) -> &[RingKey] {
+        &self.keys
+    }
+
     /// The active key's derived key for a purpose, and the active key's id.
     pub fn active(&self, purpose: Purpose) -> (&str, SecretKey) {
         let key = &self.keys[self.active];
         (&key.id, key.key.derive(purpose))
+    }
+
+    /// The ids of all keys, which are no secret.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().map(|key| key.id.as_str())
     }
 
     /// The derived key of the key with that id, whatever its state.
@@ -204,4 +216,46 @@ impl KeyRing {
 
 fn symmetric(key: &SecretKey) -> Option<SymmetricKey<V4>> {
     SymmetricKey::<V4>::from(key.0.as_slice()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(id: &str, state: KeyState, byte: u8) -> RingKey {
+        RingKey { id: id.into(), state, key: SecretKey::from_bytes([byte; 32]) }
+    }
+
+    #[test]
+    fn a_ring_has_exactly_one_active_key_and_no_id_twice() {
+        let ring = |keys: &[(&str, KeyState)]| {
+            let keys = keys.iter().map(|(id, state)| key(id, *state, 1)).collect();
+            KeyRing::new(keys).map(drop)
+        };
+        assert_eq!(ring(&[("a", KeyState::Active), ("b", KeyState::Retired), ("c", KeyState::Published)]), Ok(()));
+        assert_eq!(ring(&[]), Err(RingError::NotOneActive(0)));
+        assert_eq!(ring(&[("a", KeyState::Active), ("b", KeyState::Active)]), Err(RingError::NotOneActive(2)));
+        assert_eq!(ring(&[("a", KeyState::Active), ("a", KeyState::Retired)]), Err(RingError::SameId("a".into())));
+        assert_eq!(ring(&[("a b", KeyState::Active)]), Err(RingError::BadId("a b".into())));
+    }
+
+    #[test]
+    fn what_is_sealed_opens_for_the_same_use_only() {
+        let old = KeyRing::new(vec![key("a", KeyState::Active, 1)]).unwrap();
+        let rotated = KeyRing::new(vec![key("a", KeyState::Retired, 1), key("b", KeyState::Active, 2)]).unwrap();
+        let ended = KeyRing::new(vec![key("b", KeyState::Active, 2)]).unwrap();
+        let sealed = old.seal(Purpose::Session, "text", b"AK1");
+        assert_eq!(&**rotated.open(Purpose::Session, &sealed, b"AK1").unwrap(), "text");
+        assert_eq!(rotated.open(Purpose::Session, &sealed, b"AK2"), Err(NotOurs));
+        assert_eq!(rotated.open(Purpose::PageToken, &sealed, b"AK1"), Err(NotOurs));
+        assert_eq!(ended.open(Purpose::Session, &sealed, b"AK1"), Err(NotOurs));
+        assert_eq!(rotated.open(Purpose::Session, "v4.local.AAAA", b"AK1"), Err(NotOurs));
+    }
+
+    #[test]
+    fn nothing_of_a_key_can_be_printed() {
+        let ring = KeyRing::new(vec![key("a", KeyState::Active, 0xAB)]).unwrap();
+        let shown = format!("{ring:?}");
+        assert!(shown.contains("SecretKey(..)") && !shown.contains("171") && !shown.to_lowercase().contains("ab, "));
+    }
 }

@@ -29,4 +29,16 @@ pub mod backend;
 
 pub mod redact;
 
+pub mod config;
+
+pub mod gateway;
+
+pub mod rim;
+
+pub mod server;
+
+pub mod telemetry;
+
+pub mod app;
+
 pub mod cli;

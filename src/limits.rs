@@ -13,6 +13,9 @@ pub const BUCKET_BYTES_MIN: usize = 3;
 /// Longest bucket name, in bytes.
 pub const BUCKET_BYTES_MAX: usize = 63;
 
+/// The region that we say we are; SDKs sign for it.
+pub const REGION: &str = "tracegate";
+
 // === requests
 
 /// Largest header block of a request, in bytes.
@@ -31,6 +34,12 @@ pub const FORM_BODY_BYTES_MAX: usize = 64 * 1024;
 pub const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(20);
 /// Time that a client has for a TLS handshake.
 pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Most requests at a time on one HTTP/2 connection.
+pub const H2_STREAMS_MAX: u32 = 200;
+/// How often an idle HTTP/2 connection is asked for a sign of life, and how long it may take to give one.
+pub const H2_PING: Duration = Duration::from_secs(30);
+/// How often the files of the certificate are looked at.
+pub const TLS_POLL: Duration = Duration::from_secs(5);
 /// Most open connections of one listener.
 pub const CONNECTIONS_MAX: usize = 10_000;
 /// Time without progress in writing a response after which its connection is closed.
@@ -46,6 +55,8 @@ pub const SIGNATURE_SKEW: Duration = Duration::from_secs(15 * 60);
 pub const PRESIGN_LIFETIME_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Shortest session that can be asked for (STS `DurationSeconds`).
 pub const SESSION_LIFETIME_MIN: Duration = Duration::from_secs(15 * 60);
+/// How often the demo renews its personas' tokens.
+pub const DEMO_TOKEN_RENEWAL: Duration = Duration::from_secs(3600);
 /// Longest session of any role.
 pub const SESSION_LIFETIME_MAX: Duration = Duration::from_secs(12 * 3600);
 /// Session length where neither the role nor the request says one.
@@ -72,10 +83,32 @@ pub const JWKS_MAX_AGE: Duration = Duration::from_secs(3600);
 pub const JWKS_STALE_MAX: Duration = Duration::from_secs(24 * 3600);
 /// Unknown key ids of one issuer that are remembered as unknown.
 pub const JWKS_UNKNOWN_KIDS_MAX: u64 = 1024;
+/// Time for which an issuer's unknown key id is remembered as unknown.
+pub const JWKS_UNKNOWN_TTL: Duration = Duration::from_secs(30);
+/// Longest key id (`kid`) of a token, in bytes.
+pub const JWT_KID_BYTES_MAX: usize = 256;
+/// Longest subject of a token, in bytes (OpenID Connect Core: 255).
+pub const JWT_SUBJECT_BYTES_MAX: usize = 255;
+/// Verified tokens that are kept, so that a bearer token's signature is checked once.
+pub const VERIFIED_TOKENS_MAX: u64 = 1024;
+/// Shortest `RoleSessionName`, in bytes (STS).
+pub const SESSION_NAME_BYTES_MIN: usize = 2;
+/// Longest `RoleSessionName`, in bytes (STS).
+pub const SESSION_NAME_BYTES_MAX: usize = 64;
+/// Requests that one client network may make at the token doors in a burst.
+pub const DOOR_BURST: u32 = 120;
+/// Requests at the token doors that one client network gets back each second.
+pub const DOOR_REFILL_PER_SECOND: u32 = 10;
+/// Client networks whose use of the token doors is counted; further ones wait.
+pub const DOOR_NETWORKS_MAX: usize = 16 * 1024;
 /// Groups that one token may list.
 pub const GROUPS_MAX: usize = 1000;
 /// How often the list of revocations is read anew.
 pub const REVOCATION_POLL: Duration = Duration::from_secs(2);
+/// Most revocations of one control store.
+pub const REVOCATIONS_MAX: u32 = 100_000;
+/// Largest revocation, in bytes.
+pub const REVOCATION_BYTES_MAX: u64 = 16 * 1024;
 /// Age of the list of revocations after which nobody is served.
 pub const REVOCATION_STALE_MAX: Duration = Duration::from_secs(60);
 
@@ -97,6 +130,26 @@ pub const AUTOMATON_DENSE_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const AUTOMATON_LAZY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Automata (one per role and claim values) that are kept.
 pub const AUTOMATA_MAX: u64 = 1024;
+/// Memory that building a dense automaton may take, in bytes; beyond it the lazy one is used.
+pub const AUTOMATON_DETERMINIZE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Largest nondeterministic automaton of one role, in bytes; globs that need more are refused.
+pub const AUTOMATON_NFA_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Combinations of claim values that one glob may stand for.
+pub const GLOB_EXPANSIONS_MAX: usize = 1024;
+/// Most globs of one rule or profile.
+pub const RULE_GLOBS_MAX: usize = 1000;
+/// Most `[[allow]]` of one role (a verdict is a set of them in one machine word).
+pub const ALLOWS_MAX: usize = 64;
+/// Most `[[deny]]` of one file.
+pub const DENIES_MAX: usize = 1000;
+/// Most `[[redact]]` profiles of a policy set (as with [`ALLOWS_MAX`]).
+pub const PROFILES_MAX: usize = 64;
+/// Longest field path of a redact profile, in bytes.
+pub const FIELD_PATH_BYTES_MAX: usize = 512;
+/// Most days that a key's date may lie back.
+pub const KEY_DATE_DAYS_MAX: u32 = 36_500;
+/// Sets of redact profiles, each compiled once, that are kept for one role.
+pub const MASK_SETS_MAX: u64 = 1024;
 /// How often the policy folder is looked at for changes.
 pub const POLICY_POLL: Duration = Duration::from_secs(1);
 
@@ -153,8 +206,16 @@ pub const REFUSAL_SPACE_PART: u64 = 100;
 
 /// Most keys and common prefixes of a page (S3: 1000).
 pub const PAGE_KEYS_MAX: u32 = 1000;
+/// Longest marker or continuation token that is read, in bytes.
+pub const PAGE_TOKEN_BYTES_MAX: usize = 8 * 1024;
 /// Backend pages that one page of ours may cost; then it is returned short, with a token to go on.
 pub const LIST_BACKEND_PAGES_MAX: u32 = 16;
+/// Keys that the first look below a common prefix asks for; each further look of the page asks for four times as many.
+pub const LIST_PROBE_KEYS: u32 = 64;
+/// Longest place that a continuation token holds, in bytes: longer than any key by more than one character.
+pub const LIST_PLACE_BYTES_MAX: usize = KEY_BYTES_MAX + 4;
+/// Empty pages in a row of the backend that are followed, where it says that more keys come.
+pub const LIST_EMPTY_PAGES_MAX: u32 = 8;
 
 // === redaction
 
@@ -179,3 +240,7 @@ pub const BACKEND_CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 pub const BACKEND_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time without a byte of a backend's body.
 pub const BACKEND_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time that an unused connection to the backend is kept; shorter than that of common load balancers.
+pub const BACKEND_POOL_IDLE: Duration = Duration::from_secs(15);
+/// Largest chunk in which the embedded bucket gives a body, in bytes.
+pub const MEMORY_CHUNK_BYTES: usize = 128 * 1024;

@@ -1,3 +1,7 @@
-//! The command line of tracegate.
+//! The command line of tracegate; everything is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tracegate::cli::main()
+}

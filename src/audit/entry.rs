@@ -82,11 +82,6 @@ pub struct Outcome {
     pub bytes: u64,
     /// Keyed BLAKE3 of these bytes ([`super::OpenEntry::digest_key`]); only under a view that redacts.
     pub digest: Option<[u8; 32]>,
-}
-
-/// What is known of what a request saw, as soon as it is known; recorded also if the request ends early.
-#[derive(Debug, Clone, Default)]
-pub struct Seen {
     /// Version of the object that was read.
     pub version_id: Option<String>,
     /// The ETag that the caller saw. Never the backend's own under a view that redacts.
@@ -98,7 +93,7 @@ pub struct Seen {
 impl Outcome {
     /// An outcome without particulars.
     pub fn new(status: u16, ended: Ended) -> Self {
-        Self { status, ended, bytes: 0, digest: None }
+        Self { status, ended, bytes: 0, digest: None, version_id: None, view_etag: None, listing: None }
     }
 
     pub(super) fn aborted(tally: &Tally) -> Self {
@@ -194,11 +189,6 @@ impl Tally {
         self.blanked.fetch_add(records, Ordering::Relaxed);
     }
 
-    /// Whether the view hides anything at all.
-    pub(super) fn hides(&self) -> bool {
-        !self.profiles.is_empty()
-    }
-
     /// Bytes of the body so far.
     pub fn bytes(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
@@ -231,14 +221,19 @@ pub enum Event {
         /// The request that asked for it.
         facts: RequestFacts,
     },
-    /// `s3.refuse`: a request of a proven caller, refused before there was anything to decide.
+    /// `s3.refuse`: a request of a proven caller that asked for nothing that could be decided.
     Refused {
         /// Whose.
         who: Arc<Identity>,
         /// The HTTP status of the answer.
         status: u16,
-        /// Why, in a word.
-        reason: &'static str,
+        /// The request.
+        facts: RequestFacts,
+    },
+    /// `session.ask`: a proven caller asked who they are.
+    Asked {
+        /// Who.
+        who: Arc<Identity>,
         /// The request.
         facts: RequestFacts,
     },

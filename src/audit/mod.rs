@@ -66,7 +66,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-pub use entry::{Ended, EntryId, Event, ListingShown, Outcome, RequestFacts, Seen, Tally, Unproven};
+pub use entry::{Ended, EntryId, Event, ListingShown, Outcome, RequestFacts, Tally, Unproven};
 pub use journal::{Journal, JournalError, JournalOptions, Recovery, State, Stats, Unavailable};
 
 use crate::keyring::SecretKey;
@@ -105,7 +105,6 @@ pub struct OpenEntry {
     /// Where the committer notes the intent's number; `None` once the outcome is told, or where none follows (denials).
     line: Option<SeqCell>,
     tally: Arc<Tally>,
-    seen: Seen,
 }
 
 impl<T> Queued<T> {
@@ -178,17 +177,12 @@ impl<T> Recorded<T> {
         &self.open
     }
 
-    /// Hands the waiting entry over to whoever closes it; what is left is the proof.
-    pub fn split(self) -> (Self, OpenEntry) {
-        let (what, open) = self.into_parts();
-        let told = OpenEntry {
-            shared: Arc::clone(&open.shared),
-            id: open.id,
-            line: None,
-            tally: Arc::clone(&open.tally),
-            seen: Seen::default(),
-        };
-        (Self { what, open: told }, open)
+    /// Takes the entry out, for whoever sends the answer and closes it; the record stays, as the proof for further
+    /// questions to the backend.
+    pub fn detach(&mut self) -> OpenEntry {
+        let OpenEntry { shared, id, line: _, tally } = &self.open;
+        let closed = OpenEntry { shared: Arc::clone(shared), id: *id, line: None, tally: Arc::clone(tally) };
+        std::mem::replace(&mut self.open, closed)
     }
 
     /// What was recorded, and the entry that waits for its outcome.
@@ -207,7 +201,7 @@ impl<T> Deref for Recorded<T> {
 
 impl OpenEntry {
     fn new(shared: Arc<Shared>, id: EntryId, line: Option<SeqCell>, tally: Tally) -> Self {
-        Self { shared, id, line, tally: Arc::new(tally), seen: Seen::default() }
+        Self { shared, id, line, tally: Arc::new(tally) }
     }
 
     /// The request's id, which is also its `x-amz-request-id`.
@@ -218,16 +212,6 @@ impl OpenEntry {
     /// What was sent and hidden so far; shared with whoever sends and hides.
     pub fn tally(&self) -> &Arc<Tally> {
         &self.tally
-    }
-
-    /// What the request saw, to be filled in as it is learnt.
-    pub fn seen(&mut self) -> &mut Seen {
-        &mut self.seen
-    }
-
-    /// Whether the view hides anything, so that [`Outcome::digest`] is wanted.
-    pub fn digests(&self) -> bool {
-        self.tally.hides()
     }
 
     /// The key of [`Outcome::digest`].
@@ -242,7 +226,7 @@ impl OpenEntry {
 
     fn tell(&mut self, outcome: &Outcome) {
         if let Some(line) = self.line.take() {
-            self.shared.outcome(wire::complete(&self.id, outcome, &self.seen, &self.tally), line);
+            self.shared.outcome(wire::complete(&self.id, outcome, &self.tally), line);
         }
     }
 }

@@ -266,11 +266,19 @@ pub(super) struct SessionIssue<'a> {
 }
 
 #[derive(Serialize)]
+pub(super) struct SessionAsk<'a> {
+    pub(super) kind: &'static str,
+    pub(super) id: &'a str,
+    pub(super) actor: Actor<'a>,
+    pub(super) session: Session<'a>,
+    pub(super) client: Client<'a>,
+}
+
+#[derive(Serialize)]
 pub(super) struct Refuse<'a> {
     pub(super) kind: &'static str,
     pub(super) id: &'a str,
     pub(super) status: u16,
-    pub(super) reason: Cow<'a, str>,
     pub(super) actor: Actor<'a>,
     pub(super) session: Session<'a>,
     pub(super) client: Client<'a>,

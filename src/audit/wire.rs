@@ -8,10 +8,10 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::entry::{Ended, EntryId, Event, Outcome, RequestFacts, Seen, Tally};
+use super::entry::{Ended, EntryId, Event, Outcome, RequestFacts, Tally};
 use super::shape::{
     Actor, Admin, Client, Complete, Cond, Crashed, Decision, Intent, Kind, Listing, PolicyLoad, PolicyReject, Pruned,
-    Recovered, Refuse, Refused, Session, SessionIssue, Shown, Started, Target, clip, short, stamp, text,
+    Recovered, Refuse, Refused, Session, SessionAsk, SessionIssue, Shown, Started, Target, clip, short, stamp, text,
 };
 use super::{Auditable, refusals};
 use crate::keyring::SecretKey;
@@ -120,7 +120,7 @@ impl sealed::Asked for Denial {
 }
 
 /// The entry of an outcome: at most [`limits::OUTCOME_BYTES_MAX`] with all that the committer puts in front.
-pub(super) fn complete(id: &EntryId, outcome: &Outcome, seen: &Seen, tally: &Tally) -> Vec<u8> {
+pub(super) fn complete(id: &EntryId, outcome: &Outcome, tally: &Tally) -> Vec<u8> {
     let (offset, reason) = match outcome.ended {
         Ended::Ok | Ended::ClientGone | Ended::Aborted => (None, None),
         Ended::Backend(class) => (None, Some(class)),
@@ -137,11 +137,11 @@ pub(super) fn complete(id: &EntryId, outcome: &Outcome, seen: &Seen, tally: &Tal
         status: outcome.status,
         bytes: outcome.bytes,
         digest: outcome.digest.map(hex::encode),
-        version: seen.version_id.as_deref().map(|id| clip(id, limits::LOG_TEXT_BYTES_MAX)),
-        etag: seen.view_etag.as_deref().map(short),
+        version: outcome.version_id.as_deref().map(|id| clip(id, limits::LOG_TEXT_BYTES_MAX)),
+        etag: outcome.view_etag.as_deref().map(short),
         redactions: redactions(tally),
         blanked: tally.blanked_records(),
-        listing: seen.listing.as_ref().map(Shown::new),
+        listing: outcome.listing.as_ref().map(Shown::new),
     })
 }
 
@@ -161,11 +161,17 @@ pub(super) fn event(event: &Event) -> Vec<u8> {
             session: Session::new(who),
             client: Client::new(facts),
         }),
-        Event::Refused { who, status, reason, facts } => json(&Refuse {
+        Event::Refused { who, status, facts } => json(&Refuse {
             kind: "s3.refuse",
             id: facts.id.as_str(),
             status: *status,
-            reason: short(reason),
+            actor: Actor::new(who),
+            session: Session::new(who),
+            client: Client::new(facts),
+        }),
+        Event::Asked { who, facts } => json(&SessionAsk {
+            kind: "session.ask",
+            id: facts.id.as_str(),
             actor: Actor::new(who),
             session: Session::new(who),
             client: Client::new(facts),

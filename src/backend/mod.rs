@@ -3,7 +3,11 @@
 //! What to fetch is read from the permit inside the [`Intent`]; no bucket or key travels beside it. What comes back is
 //! sealed in [`Raw`], which only `redact` opens. Nothing here follows a redirect, retries, or forwards a header.
 
+pub mod aws;
+pub mod faulty;
 pub mod memory;
+mod refusal;
+mod source;
 
 use async_trait::async_trait;
 

@@ -177,7 +177,7 @@ fn ask(args: QueryArgs, out: &mut impl Write) -> anyhow::Result<()> {
 const HEADINGS: &str = "TIME                         ENTRY            OUTCOME          BYTES  WHO                       ROLE              WHAT";
 
 /// One row for people.
-fn line(row: &Row) -> String {
+pub(super) fn line(row: &Row) -> String {
     let text = |field: &Option<String>| field.clone().unwrap_or_else(|| "-".to_owned());
     let entry = row.op.as_deref().unwrap_or(&row.kind);
     let outcome = match row.status {

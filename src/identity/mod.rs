@@ -3,7 +3,29 @@
 //! What the rim reads from a request is [`claimed::Claimed`]; only a verified signature or a verified token turns it
 //! into an [`Identity`], which has no public constructor.
 
+pub mod access_key;
+pub mod assume;
+pub mod authority;
+pub mod claimed;
+pub mod door;
+pub mod fetch;
+pub mod issuer;
+pub mod json;
+pub mod jwks;
+pub mod oidc;
+pub mod rate;
+pub mod revocation;
+pub mod revocation_log;
 pub mod roles;
+pub mod secret;
+pub mod session;
+pub mod sigv4;
+pub mod static_token;
+pub mod sts;
+pub mod token;
+
+#[cfg(test)]
+mod testing;
 
 use std::collections::BTreeMap;
 use std::fmt;

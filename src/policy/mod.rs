@@ -1,5 +1,139 @@
-//! May they: rules, globs and the decision. Pure: no await, no clock, no I/O.
+//! May they: rules, globs and the decision. Pure: no await, no clock; only [`load`] reads files.
 
+mod automaton;
+pub mod field;
+mod file;
+pub mod glob;
+pub mod keydate;
+mod lint;
+pub mod load;
 pub mod mask;
+mod maskset;
 pub mod permit;
+pub mod rules;
+mod seek;
 pub mod sight;
+pub mod source;
+mod verdict;
+pub mod window;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::identity::Identity;
+use crate::s3::operation::{Action, Op, Touch};
+use permit::{Conditions, Denial, Permit, View};
+use sight::{Below, Seen, Sight};
+
+pub use load::Ruleset;
+
+/// What the rules say of one operation of one caller.
+#[derive(Debug)]
+#[must_use]
+pub enum Decision<O: Op> {
+    /// They may, so.
+    Allow(Permit<O>),
+    /// They may not.
+    Deny(Denial),
+}
+
+/// Decides one operation over everything that it touches. Pure and total: the same rules, caller, operation and time
+/// give the same decision.
+pub fn decide<O: Op>(rules: &Ruleset, who: Arc<Identity>, op: O, now: Timestamp) -> Decision<O> {
+    let sight = rules.sight(who.role(), who.claims());
+    let mut grant = Grant::default();
+    for touch in op.touches() {
+        match judge(&sight, touch, now) {
+            Ok(more) => grant = grant.and(more),
+            Err(no) => {
+                let (op, policy) = (op.name(), rules.digest());
+                let No { path, rule, reason, looks_missing } = no;
+                return Decision::Deny(Denial { who, op, path, rule, reason, policy, looks_missing });
+            }
+        }
+    }
+    let Some(rule) = grant.rule else {
+        let (op, policy, path) = (op.name(), rules.digest(), String::new());
+        let reason = "the operation touches nothing".to_owned();
+        return Decision::Deny(Denial { who, op, path, rule: None, reason, policy, looks_missing: false });
+    };
+    let until = rules::earlier(grant.conditions.until, Some(who.expires()));
+    Decision::Allow(Permit {
+        who,
+        op,
+        rule,
+        view: View { masks: grant.masks, sight },
+        conditions: Conditions { until, ..grant.conditions },
+        policy: rules.digest(),
+        may_list: grant.may_list,
+    })
+}
+
+/// What the touches judged so far grant together.
+#[derive(Default)]
+struct Grant {
+    rule: Option<Arc<str>>,
+    conditions: Conditions,
+    masks: Option<Arc<mask::Masks>>,
+    may_list: bool,
+}
+
+impl Grant {
+    /// Both: the first's rule, the stricter conditions, the masks of whichever shows an object.
+    fn and(self, more: Grant) -> Grant {
+        let first = self.rule.is_none();
+        Grant {
+            rule: self.rule.or(more.rule),
+            conditions: Conditions {
+                modified_since: self.conditions.modified_since.max(more.conditions.modified_since),
+                until: rules::earlier(self.conditions.until, more.conditions.until),
+            },
+            masks: self.masks.or(more.masks),
+            may_list: (first || self.may_list) && more.may_list,
+        }
+    }
+}
+
+/// Why a touch is refused.
+struct No {
+    path: String,
+    rule: Option<Arc<str>>,
+    reason: String,
+    looks_missing: bool,
+}
+
+fn judge(sight: &Sight, touch: Touch<'_>, now: Timestamp) -> Result<Grant, No> {
+    let role = sight.role();
+    let no = |path: String, rule: Option<Arc<str>>, reason: String| No { path, rule, reason, looks_missing: false };
+    let by = |what: &str| Some(Arc::from(format!("{role}/({what})")));
+    match touch {
+        Touch::Object(action, bucket, key) => {
+            let may_list = sight.look(bucket, key, Action::List, now).is_some();
+            let Some(Seen { rule, conditions, masks }) = sight.look(bucket, key, action, now) else {
+                let path = key.path_in(bucket);
+                let reason = format!("role {role} has no `{}` on {path}", action.word());
+                let below = sight.below(bucket, &format!("{key}/"), now);
+                let looks_missing = action == Action::Get && !may_list && below != Below::Nothing;
+                let rule = sight.denied_by(bucket, key, action);
+                return Err(No { looks_missing, ..no(path, rule, reason) });
+            };
+            let masks = masks.filter(|_| action == Action::Get);
+            Ok(Grant { rule: Some(rule), conditions, masks, may_list })
+        }
+        Touch::Listing(bucket, prefix) => {
+            if sight.below(bucket, "", now) == Below::Nothing {
+                let reason = format!("role {role} has no `list` in bucket {bucket}");
+                return Err(no(format!("{bucket}/{prefix}"), None, reason));
+            }
+            Ok(Grant { rule: by("list"), may_list: true, ..Grant::default() })
+        }
+        Touch::Bucket(bucket) => {
+            if !sight.sees_bucket(bucket, now) {
+                return Err(no(bucket.to_string(), None, format!("role {role} sees nothing in bucket {bucket}")));
+            }
+            Ok(Grant { rule: by("bucket"), may_list: true, ..Grant::default() })
+        }
+        Touch::Service => Ok(Grant { rule: by("session"), may_list: true, ..Grant::default() }),
+    }
+}

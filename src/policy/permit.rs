@@ -183,7 +183,7 @@ impl Denial {
 impl<O: Op> Permit<O> {
     /// A permit under a role that sees nothing else, for unit tests.
     pub(crate) fn for_test(who: Arc<Identity>, op: O, masks: Option<Arc<Masks>>) -> Self {
-        let view = View { masks, sight: Arc::new(Sight::for_test()) };
+        let view = View { masks, sight: Arc::new(Sight::blind(who.role().clone())) };
         let (rule, conditions) = ("test/rule".into(), Conditions::default());
         Self { who, op, rule, view, conditions, policy: PolicyDigest([7; 32]), may_list: false }
     }

@@ -1,17 +1,32 @@
 //! What one role, with one set of claim values, sees of any key: the automaton over all its globs.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 
+use super::automaton::{BuildError, Lazy};
 use super::mask::Masks;
+use super::maskset::MaskSets;
 use super::permit::Conditions;
+use super::rules::{Actions, Deny, Profile, Role, Terms};
+use super::seek;
+use super::verdict::{Dense, Engine, Expressions, Verdict, bits, granted};
+use crate::identity::{Claims, RoleName};
 use crate::s3::name::{Bucket, Key};
 use crate::s3::operation::Action;
 
 /// See the module.
-#[derive(Debug)]
-pub struct Sight {}
+pub struct Sight {
+    role: Arc<Role>,
+    global: Arc<[Deny]>,
+    /// Per allow, the actions that it grants.
+    grants: Vec<Actions>,
+    engine: Engine,
+    masks: MaskSets,
+    /// The patterns of the denies, and their automaton once a denial must be named.
+    denies: (Vec<String>, OnceLock<Option<Lazy>>),
+}
 
 /// What a role may do with a key: by which rule, under which conditions, behind which masks.
 #[derive(Debug, Clone)]
@@ -35,28 +50,239 @@ pub enum Below {
     Everything,
 }
 
+/// How a role's globs are matched, and what a listing through them costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cost {
+    /// As a table of that many bytes: a listing skips all that is not visible.
+    Dense {
+        /// Size of the table, in bytes.
+        bytes: usize,
+    },
+    /// Too large for a table: a listing skips to where the globs' literal beginnings say.
+    Sparse {
+        /// Whether some glob has no literal beginning, so that listings must be scanned, page by bounded page.
+        scans: bool,
+    },
+}
+
 impl Sight {
+    /// Puts the claims into a role's globs and builds their automaton.
+    pub(super) fn build(
+        role: Arc<Role>,
+        global: Arc<[Deny]>,
+        profiles: Arc<[Profile]>,
+        claims: &Claims,
+    ) -> Result<Self, BuildError> {
+        let expressions = Expressions::of(&role, &global, &profiles, claims);
+        Self::over(&expressions, role, global, profiles)
+    }
+
+    /// The sight of anyone who holds the role, whatever their claims; for checks of a policy set.
+    pub(super) fn of_anyone(
+        role: Arc<Role>,
+        global: Arc<[Deny]>,
+        profiles: Arc<[Profile]>,
+    ) -> Result<Self, BuildError> {
+        let expressions = Expressions::of_anyone(&role, &global, &profiles);
+        Self::over(&expressions, role, global, profiles)
+    }
+
+    /// The sight of a role that sees nothing.
+    pub(super) fn blind(role: RoleName) -> Self {
+        let role = Arc::new(Role::without_rights(role));
+        let masks = MaskSets::new(role.name.clone(), Arc::new([]));
+        Self {
+            role,
+            global: Arc::new([]),
+            grants: Vec::new(),
+            engine: Engine::Nothing,
+            masks,
+            denies: (Vec::new(), OnceLock::new()),
+        }
+    }
+
+    fn over(
+        expressions: &Expressions,
+        role: Arc<Role>,
+        global: Arc<[Deny]>,
+        profiles: Arc<[Profile]>,
+    ) -> Result<Self, BuildError> {
+        let grants: Vec<Actions> = role.allows.iter().map(|allow| allow.actions).collect();
+        let free = role.allows.iter().enumerate().filter(|(_, allow)| allow.is_unconditional());
+        let unconditional = free.fold(0, |set, (at, _)| set | 1 << at);
+        let engine = Engine::build(expressions, &grants, unconditional)?;
+        let masks = MaskSets::new(role.name.clone(), profiles);
+        let denies = (expressions.deny_patterns(), OnceLock::new());
+        Ok(Self { role, global, grants, engine, masks, denies })
+    }
+
+    /// The role whose sight it is.
+    pub fn role(&self) -> &RoleName {
+        &self.role.name
+    }
+
     /// Whether the action on that key is allowed at that time, and how.
-    pub fn look(&self, _bucket: &Bucket, _key: &Key, _action: Action, _now: Timestamp) -> Option<Seen> {
-        None
+    pub fn look(&self, bucket: &Bucket, key: &Key, action: Action, now: Timestamp) -> Option<Seen> {
+        let path = key.path_in(bucket);
+        let verdict = self.verdict(&path, now)?;
+        let (rule, terms) = self.most_generous(granted(verdict, &self.grants, action), &path, now)?;
+        let set = self.profile_set(verdict, &path, now);
+        let until = super::rules::earlier(terms.until, self.role.expires);
+        Some(Seen {
+            rule: self.role.allows[rule].id.clone(),
+            conditions: Conditions { modified_since: terms.modified_since, until },
+            masks: self.masks.masks(set),
+        })
     }
 
     /// Which keys that begin with `prefix` (also an incomplete segment) may be listed.
-    pub fn below(&self, _bucket: &Bucket, _prefix: &str, _now: Timestamp) -> Below {
-        Below::Nothing
+    pub fn below(&self, bucket: &Bucket, prefix: &str, now: Timestamp) -> Below {
+        if self.is_over(now) {
+            return Below::Nothing;
+        }
+        let path = format!("{bucket}/{prefix}");
+        match &self.engine {
+            Engine::Dense(dense) => {
+                let state = dense.table.walk(dense.table.start(), &path);
+                if !self.any_in_force(dense.lists[state as usize], now) {
+                    Below::Nothing
+                } else if dense.whole[state as usize] {
+                    Below::Everything
+                } else {
+                    Below::Perhaps
+                }
+            }
+            Engine::Sparse(sparse) => {
+                let lists = self.listing_allows(Action::List);
+                if self.any_in_force(lists, now) && may_lie_below(&sparse.lists, &path) {
+                    Below::Perhaps
+                } else {
+                    Below::Nothing
+                }
+            }
+            Engine::Nothing => Below::Nothing,
+        }
     }
 
     /// The smallest text `s`, in byte order, for which holds: every key at or behind `from` that may be listed is at or
     /// behind `s`. `None`: no key at or behind `from` may be listed. At least `from`; as far ahead as the globs tell.
-    pub fn seek(&self, _bucket: &Bucket, _from: &str) -> Option<String> {
-        None
+    pub fn seek(&self, bucket: &Bucket, from: &str) -> Option<String> {
+        let start = format!("{bucket}/");
+        match &self.engine {
+            Engine::Dense(dense) => seek::dense(dense, dense.table.walk(dense.table.start(), &start), from),
+            Engine::Sparse(sparse) => {
+                let inside = sparse.lists.iter().filter_map(|beginning| inside(beginning, &start));
+                seek::sparse(inside, from)
+            }
+            Engine::Nothing => None,
+        }
+    }
+
+    /// Whether some key of the bucket may be read, listed or written at that time.
+    pub fn sees_bucket(&self, bucket: &Bucket, now: Timestamp) -> bool {
+        let path = format!("{bucket}/");
+        let allows = match &self.engine {
+            Engine::Dense(dense) => dense.touches[dense.table.walk(dense.table.start(), &path) as usize],
+            Engine::Sparse(sparse) if may_lie_below(&sparse.touches, &path) => u64::MAX,
+            Engine::Sparse(_) | Engine::Nothing => 0,
+        };
+        !self.is_over(now) && self.any_in_force(allows & self.all_allows(), now)
+    }
+
+    /// The deny rule that forbids the action on that key, if one does: `role/id`.
+    pub fn denied_by(&self, bucket: &Bucket, key: &Key, action: Action) -> Option<Arc<str>> {
+        let path = key.path_in(bucket);
+        if !self.engine.verdict(&path).is_some_and(|verdict| verdict.denied.contains(action)) {
+            return None;
+        }
+        let (patterns, lazy) = &self.denies;
+        let lazy = lazy.get_or_init(|| Lazy::build(patterns).ok()).as_ref()?;
+        let rules: Vec<&Deny> = self.global.iter().chain(&self.role.denies).collect();
+        let matching = lazy.matched(&path)?.into_iter().map(|at| rules[at as usize]);
+        matching.into_iter().find(|deny| deny.actions.contains(action)).map(|deny| deny.id.clone())
+    }
+
+    /// How the globs are matched.
+    pub fn cost(&self) -> Cost {
+        match &self.engine {
+            Engine::Dense(dense) => Cost::Dense { bytes: dense.table.bytes() },
+            Engine::Sparse(sparse) => Cost::Sparse { scans: sparse.lists.iter().any(|start| !start.contains('/')) },
+            Engine::Nothing => Cost::Dense { bytes: 0 },
+        }
+    }
+
+    /// The automaton, where it can be explored.
+    pub(super) fn dense(&self) -> Option<&Dense> {
+        match &self.engine {
+            Engine::Dense(dense) => Some(dense),
+            Engine::Sparse(_) | Engine::Nothing => None,
+        }
+    }
+
+    /// Per allow, the actions that it grants.
+    pub(super) fn grants(&self) -> &[Actions] {
+        &self.grants
+    }
+
+    /// The role's rules.
+    pub(super) fn rules(&self) -> &Role {
+        &self.role
+    }
+
+    /// What the rules say of a path at that time.
+    pub(super) fn verdict(&self, path: &str, now: Timestamp) -> Option<Verdict> {
+        if self.is_over(now) { None } else { self.engine.verdict(path) }
+    }
+
+    /// The profiles that hide something of that path at that time: masks add up, over the profiles whose paths match
+    /// and the profiles of every allow that matches, so that reading, heading and listing show the same object.
+    pub(super) fn profile_set(&self, verdict: Verdict, path: &str, now: Timestamp) -> u64 {
+        let allows = bits(verdict.allows).map(|at| &self.role.allows[at]);
+        let redacting = allows.filter(|allow| allow.redact != 0 && allow.terms(path, now).is_some());
+        redacting.fold(verdict.profiles, |set, allow| set | allow.redact)
+    }
+
+    /// The redact profiles, by the numbers of [`Sight::profile_set`].
+    pub(super) fn mask_sets(&self) -> &MaskSets {
+        &self.masks
+    }
+
+    fn is_over(&self, now: Timestamp) -> bool {
+        self.role.expires.is_some_and(|end| now >= end)
+    }
+
+    /// Of several allows the one that lets most through, whole: parts of two never add up to more than either.
+    fn most_generous(&self, allows: u64, path: &str, now: Timestamp) -> Option<(usize, Terms)> {
+        let counting = bits(allows).filter_map(|at| Some((at, self.role.allows[at].terms(path, now)?)));
+        counting.reduce(|best, next| if next.1.more_generous_than(&best.1) { next } else { best })
+    }
+
+    fn any_in_force(&self, allows: u64, now: Timestamp) -> bool {
+        bits(allows).any(|at| self.role.allows[at].in_force(now).is_some())
+    }
+
+    fn listing_allows(&self, action: Action) -> u64 {
+        let granting = self.grants.iter().enumerate().filter(|(_, actions)| actions.contains(action));
+        granting.fold(0, |set, (at, _)| set | 1 << at)
+    }
+
+    fn all_allows(&self) -> u64 {
+        (0..self.grants.len()).fold(0, |set, at| set | 1 << at)
     }
 }
 
-#[cfg(test)]
-impl Sight {
-    /// A sight of nothing, for unit tests.
-    pub(crate) fn for_test() -> Self {
-        Self {}
+impl fmt::Debug for Sight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sight({}, {:?})", self.role.name, self.cost())
     }
+}
+
+/// Whether something that begins in one of these ways may begin with the path.
+fn may_lie_below(beginnings: &[String], path: &str) -> bool {
+    beginnings.iter().any(|beginning| beginning.starts_with(path) || path.starts_with(beginning.as_str()))
+}
+
+/// The beginning of keys of the bucket that a beginning of paths means, if any; `start` is `BUCKET/`.
+fn inside<'a>(beginning: &'a str, start: &str) -> Option<&'a str> {
+    if start.starts_with(beginning) { Some("") } else { beginning.strip_prefix(start) }
 }

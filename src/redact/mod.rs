@@ -1,4 +1,35 @@
 //! Show only what the permit shows: [`Raw`] is opened here and nowhere else, [`Redacted`] is all that may leave.
+//!
+//! The reference engine: [`plan`] compiles masks, [`redactor`] is the push machine, [`stream`] puts it around a body and
+//! around ranges of an object, [`format`](mod@format) tells how an object is framed, [`etag`] names what is shown.
+
+pub mod etag;
+pub mod format;
+pub mod listing;
+pub mod object;
+pub mod output;
+pub mod plan;
+pub mod redactor;
+pub mod stream;
+pub mod tally;
+
+mod editor;
+mod glob;
+mod grammar;
+mod text;
+mod token;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::audit::Recorded;
+use crate::keyring::{KeyRing, Purpose, SecretKey};
+use crate::policy::mask::Masks;
+use crate::policy::permit::Permit;
+use crate::s3::name::Bucket;
+use crate::s3::operation::{ListBuckets, Op};
+use plan::{Plan, Plans};
 
 /// What the backend brought. Anyone seals, only `redact` opens: no getter, no `Deref`, no `Debug`.
 ///
@@ -19,5 +50,88 @@ impl<T> Raw<T> {
     /// Seals what the backend brought.
     pub fn seal(found: T) -> Self {
         Self(found)
+    }
+
+    /// Opens the seal, for the redactor alone.
+    pub(in crate::redact) fn open(self) -> T {
+        self.0
+    }
+}
+
+/// What may leave, made in `redact` alone, from a permit that is on the record.
+///
+/// ```compile_fail
+/// // What the backend brought cannot be passed off as this.
+/// fn pass_off(found: String) -> tracegate::redact::Redacted<String> {
+///     tracegate::redact::Redacted(found)
+/// }
+/// ```
+/// ```
+/// fn leave(shown: tracegate::redact::Redacted<String>) -> String {
+///     shown.into_inner()
+/// }
+/// ```
+#[must_use]
+#[derive(Debug)]
+pub struct Redacted<T>(T);
+
+impl<T> Redacted<T> {
+    fn of(shown: T) -> Self {
+        Self(shown)
+    }
+
+    /// What leaves, to be read.
+    pub fn peek(&self) -> &T {
+        &self.0
+    }
+
+    /// What leaves.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+/// The buckets in which the caller may see something, in the order given.
+pub fn buckets(recorded: &Recorded<Permit<ListBuckets>>, all: &[Bucket], now: jiff::Timestamp) -> Redacted<Vec<Bucket>> {
+    let sight = recorded.view().sight();
+    Redacted::of(all.iter().filter(|bucket| sight.sees_bucket(bucket, now)).cloned().collect())
+}
+
+/// The answer of an operation that tells nothing but that it was allowed.
+pub fn nothing<O: Op>(_recorded: &Recorded<Permit<O>>) -> Redacted<()> {
+    Redacted::of(())
+}
+
+/// Plans and keys of the redaction, following the key ring.
+pub struct Redaction {
+    ring: Arc<ArcSwap<KeyRing>>,
+    /// The plans compiled under one active key; made anew when another one seals.
+    plans: ArcSwap<(String, Plans)>,
+}
+
+impl Redaction {
+    /// Follows this ring.
+    pub fn new(ring: Arc<ArcSwap<KeyRing>>) -> Self {
+        let plans = ArcSwap::from_pointee(Self::fresh(&ring.load()));
+        Self { ring, plans }
+    }
+
+    fn fresh(ring: &KeyRing) -> (String, Plans) {
+        (ring.active(Purpose::Pseudonym).0.to_owned(), Plans::new(ring))
+    }
+
+    fn plan(&self, masks: &Arc<Masks>) -> Arc<Plan> {
+        let ring = self.ring.load();
+        let plans = self.plans.load();
+        if plans.0 == ring.active(Purpose::Pseudonym).0 {
+            return plans.1.of(masks);
+        }
+        let fresh = Arc::new(Self::fresh(&ring));
+        self.plans.store(fresh.clone());
+        fresh.1.of(masks)
+    }
+
+    fn etag_key(&self) -> SecretKey {
+        self.ring.load().active(Purpose::ETag).1
     }
 }

@@ -3,6 +3,9 @@
 //! Knows neither who asks nor why; nothing here does I/O.
 
 pub mod answer;
+pub mod conditional;
 pub mod error;
 pub mod name;
 pub mod operation;
+pub mod order;
+pub mod wire;

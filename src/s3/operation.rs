@@ -61,6 +61,16 @@ pub enum Touch<'a> {
     Service,
 }
 
+impl<'a> Touch<'a> {
+    /// The bucket in which it is.
+    pub fn bucket(self) -> Option<&'a Bucket> {
+        match self {
+            Touch::Object(_, bucket, _) | Touch::Listing(bucket, _) | Touch::Bucket(bucket) => Some(bucket),
+            Touch::Service => None,
+        }
+    }
+}
+
 /// An operation of S3.
 pub trait Op: Send + Sync + 'static {
     /// What the backend brings for it.

@@ -42,7 +42,8 @@ async fn an_entry_ends_as_it_is_told_or_as_aborted() {
 
     let (_, entry) = journal.queue(permit("told"), &ids[0]).unwrap().durable().await.unwrap().into_parts();
     entry.close(Outcome { bytes: 42, ..Outcome::new(206, Ended::Cut("revoked")) });
-    let (proof, entry) = journal.queue(permit("split"), &ids[1]).unwrap().durable().await.unwrap().split();
+    let mut proof = journal.queue(permit("split"), &ids[1]).unwrap().durable().await.unwrap();
+    let entry = proof.detach();
     drop(proof);
     entry.tally().sent(7);
     entry.tally().blanked(2);

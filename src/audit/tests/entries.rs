@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::audit::shape;
 use crate::audit::wire;
-use crate::audit::{Auditable, Ended, Event, ListingShown, Outcome, Seen, Tally};
+use crate::audit::{Auditable, Ended, Event, ListingShown, Outcome, Tally};
 use crate::limits;
 use crate::policy::mask::{FieldPath, MaskAction, MaskRule, Masks, OnBroken, Step};
 use crate::policy::permit::{Denial, PolicyDigest};
@@ -160,10 +160,12 @@ proptest! {
         names.iter().for_each(|name| tally.hidden(name, u64::MAX / 200));
         tally.blanked(u64::MAX);
         let listing = ListingShown { count: 2000, first: Some(text.clone()), last: Some(text.clone()), digest: [1; 32] };
-        let seen = Seen { version_id: Some(text.clone()), view_etag: Some(text), listing: Some(listing) };
         let ended = Ended::Unshowable { offset: u64::MAX, reason: "a reason of some length, as they are" };
-        let outcome = Outcome { bytes: u64::MAX, digest: Some([2; 32]), ..Outcome::new(200, ended) };
-        let bytes = wire::complete(&EntryId::random(), &outcome, &seen, &tally);
+        let outcome = Outcome {
+            bytes: u64::MAX, digest: Some([2; 32]), version_id: Some(text.clone()), view_etag: Some(text), listing: Some(listing),
+            ..Outcome::new(200, ended)
+        };
+        let bytes = wire::complete(&EntryId::random(), &outcome, &tally);
         prop_assert!((bytes.len() + FRONT_BYTES + 32) as u64 <= limits::OUTCOME_BYTES_MAX, "{}", bytes.len());
         let entry: Value = serde_json::from_slice(&bytes).unwrap();
         let hidden: u64 = entry["redactions"].as_array().into_iter().flatten().map(|pair| pair[1].as_u64().unwrap()).sum();

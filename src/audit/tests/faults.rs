@@ -67,9 +67,8 @@ async fn a_full_disk_refuses_the_new_and_keeps_room_for_outcomes() {
     eventually("the state shows it", || journal.stats().state == State::Full).await;
     assert_eq!(journal.queue(permit("a"), &facts()).unwrap_err(), Unavailable::Full, "before the backend is asked");
     let longest = "x".repeat(10_000);
-    for mut entry in open {
-        entry.seen().version_id = Some(longest.clone());
-        entry.close(Outcome::new(200, Ended::Ok));
+    for entry in open {
+        entry.close(Outcome { version_id: Some(longest.clone()), ..Outcome::new(200, Ended::Ok) });
     }
     journal.refused("192.0.2.1".parse().unwrap(), Unproven::Request("signature"), clock());
     eventually("outcomes are written", || journal.stats().open == 0).await;

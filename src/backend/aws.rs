@@ -1,0 +1,302 @@
+//! The real bucket, through aws-sdk-s3.
+//!
+//! The SDK is held to one request per call: no retries (the client has its own), no checksums of its own choice, no
+//! stalled-stream protection (it takes a slow reader for a dead peer), no redirects, no proxies from the environment.
+//! The credential is known only to the SDK's signer; nothing here can print it.
+
+mod answer;
+mod trouble;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{
+    BehaviorVersion, Credentials as SdkCredentials, Region, RequestChecksumCalculation, ResponseChecksumValidation,
+    SharedCredentialsProvider, SharedHttpClient, StalledStreamProtectionConfig,
+};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::types::{EncodingType, ObjectAttributes};
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+
+use self::trouble::Asked;
+use super::source::Source;
+use super::{Ask, Fetch, Trouble};
+use crate::limits;
+use crate::s3::answer::{Attributes, Batch, Object, ObjectHead};
+use crate::identity::secret::SecretText;
+use crate::s3::name::{Bucket, Key};
+use crate::s3::operation::{ETag, RangeAsk};
+
+/// Where the real buckets are, and how they are reached.
+#[derive(Debug, Clone)]
+pub struct AwsOptions {
+    /// `https://…` or `http://…` of an S3-compatible store; `None` is AWS itself.
+    pub endpoint: Option<String>,
+    /// The region that requests are signed for.
+    pub region: String,
+    /// Whether the bucket stands in the path and not in the host name.
+    pub path_style: bool,
+    /// Whose credential signs.
+    pub credentials: Credentials,
+    /// Certificates (PEM) that are trusted instead of the system's.
+    pub ca_pem: Option<Vec<u8>>,
+    /// The outside names that are served, each with the name of the real bucket.
+    pub buckets: BTreeMap<Bucket, String>,
+    /// How long to wait.
+    pub timeouts: Timeouts,
+}
+
+/// Where the façade's own credential comes from.
+#[derive(Debug, Clone)]
+pub enum Credentials {
+    /// The SDK's default chain: environment, profile, web identity, container, instance.
+    Chain,
+    /// Given.
+    Static {
+        /// Access key id.
+        access_key_id: SecretText,
+        /// Secret access key.
+        secret_access_key: SecretText,
+        /// Token of a temporary credential.
+        session_token: Option<SecretText>,
+    },
+}
+
+/// How long to wait for the backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// To reach it.
+    pub connect: Duration,
+    /// To its response head; of listings and the like, to the end of the answer.
+    pub head: Duration,
+    /// Between two pieces of a body.
+    pub idle: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: limits::BACKEND_CONNECT_TIMEOUT,
+            head: limits::BACKEND_HEAD_TIMEOUT,
+            idle: limits::BACKEND_IDLE_TIMEOUT,
+        }
+    }
+}
+
+/// Why the options cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AwsError {
+    /// The endpoint is not a plain `http` or `https` address. It is not shown: it may hold a password.
+    #[error("the backend's endpoint must be http://HOST[:PORT] or https://HOST[:PORT]")]
+    Endpoint,
+    /// The certificates cannot be read, or there are none.
+    #[error("the backend's certificates are not PEM certificates")]
+    Certificates,
+    /// The client cannot be set up.
+    #[error("the backend's client cannot be set up: {0}")]
+    Client(String),
+}
+
+/// The real buckets. See the module.
+#[derive(Clone)]
+pub struct Aws {
+    client: Client,
+    buckets: BTreeMap<Bucket, String>,
+    timeouts: Timeouts,
+}
+
+impl fmt::Debug for Aws {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Aws").field("buckets", &self.buckets).finish_non_exhaustive()
+    }
+}
+
+/// Sets the client up. Nothing is asked of the backend yet; see [`super::Backend::probe`].
+pub async fn connect(options: AwsOptions) -> Result<Aws, AwsError> {
+    let region = Region::new(options.region);
+    let timeouts = options.timeouts;
+    let mut config = aws_sdk_s3::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .credentials_provider(provider(options.credentials, region.clone()).await)
+        .region(region)
+        .force_path_style(options.path_style)
+        .disable_s3_express_session_auth(true)
+        .http_client(http_client(options.ca_pem.as_deref())?)
+        .retry_config(RetryConfig::disabled())
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+        .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+        .timeout_config(TimeoutConfig::builder().connect_timeout(timeouts.connect).read_timeout(timeouts.head).build());
+    if let Some(endpoint) = options.endpoint {
+        config = config.endpoint_url(checked(endpoint)?);
+    }
+    Ok(Aws { client: Client::from_conf(config.build()), buckets: options.buckets, timeouts })
+}
+
+async fn provider(credentials: Credentials, region: Region) -> SharedCredentialsProvider {
+    match credentials {
+        Credentials::Chain => {
+            SharedCredentialsProvider::new(DefaultCredentialsChain::builder().region(region).build().await)
+        }
+        Credentials::Static { access_key_id, secret_access_key, session_token } => {
+            SharedCredentialsProvider::new(SdkCredentials::from_keys(
+                access_key_id.expose(),
+                secret_access_key.expose(),
+                session_token.map(|token| token.expose().to_owned()),
+            ))
+        }
+    }
+}
+
+fn checked(endpoint: String) -> Result<String, AwsError> {
+    let uri: http::Uri = endpoint.parse().map_err(|_| AwsError::Endpoint)?;
+    let host = uri.authority().filter(|authority| !authority.as_str().contains('@'));
+    match (uri.scheme_str(), host, uri.path(), uri.query()) {
+        (Some("http" | "https"), Some(_), "/" | "", None) => Ok(endpoint),
+        _ => Err(AwsError::Endpoint),
+    }
+}
+
+fn http_client(ca_pem: Option<&[u8]>) -> Result<SharedHttpClient, AwsError> {
+    let trust = match ca_pem {
+        None => TrustStore::default(),
+        Some(pem) => {
+            // The connector would only find out, and panic, on its first connection.
+            let mut roots = rustls::RootCertStore::empty();
+            for certificate in CertificateDer::pem_slice_iter(pem) {
+                let certificate = certificate.map_err(|_| AwsError::Certificates)?;
+                roots.add(certificate).map_err(|_| AwsError::Certificates)?;
+            }
+            if roots.is_empty() {
+                return Err(AwsError::Certificates);
+            }
+            TrustStore::empty().with_pem_certificate(pem)
+        }
+    };
+    let context = TlsContext::builder().with_trust_store(trust).build();
+    let context = context.map_err(|error| AwsError::Client(error.to_string()))?;
+    Ok(aws_smithy_http_client::Builder::new()
+        .pool_idle_timeout(limits::BACKEND_POOL_IDLE)
+        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+        .tls_context(context)
+        .build_https())
+}
+
+impl Aws {
+    /// The real bucket of an outside name.
+    fn inside(&self, bucket: &Bucket) -> Result<&str, Trouble> {
+        self.buckets.get(bucket).map(String::as_str).ok_or(Trouble::NoSuchBucket)
+    }
+
+    /// Waits for an answer, but not for ever: the SDK's own timeouts cover neither the credential nor an answer's end.
+    async fn settled<T, E: ProvideErrorMetadata>(
+        &self,
+        asked: Asked,
+        sent: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, Trouble> {
+        match tokio::time::timeout(self.timeouts.connect + self.timeouts.head, sent).await {
+            Ok(answer) => answer.map_err(|error| trouble::of(asked, &error)),
+            Err(_) => Err(Trouble::Timeout),
+        }
+    }
+}
+
+#[async_trait]
+impl Source for Aws {
+    async fn get(&self, bucket: &Bucket, key: &Key, fetch: Fetch) -> Result<Object, Trouble> {
+        let request = self
+            .client
+            .get_object()
+            .bucket(self.inside(bucket)?)
+            .key(key.as_str())
+            .set_range(fetch.range.map(range_header))
+            .set_part_number(fetch.part.map(part_number))
+            .set_if_match(fetch.pin.as_ref().map(quoted));
+        let found = self.settled(Asked::Object, request.send()).await?;
+        answer::object(found, fetch.range, self.timeouts.idle)
+    }
+
+    async fn head(&self, bucket: &Bucket, key: &Key, part: Option<u32>) -> Result<ObjectHead, Trouble> {
+        let request = self
+            .client
+            .head_object()
+            .bucket(self.inside(bucket)?)
+            .key(key.as_str())
+            .set_part_number(part.map(part_number));
+        answer::head(self.settled(Asked::Object, request.send()).await?)
+    }
+
+    async fn attributes(&self, bucket: &Bucket, key: &Key) -> Result<Attributes, Trouble> {
+        let mut request = self.client.get_object_attributes().bucket(self.inside(bucket)?).key(key.as_str());
+        for wanted in [
+            ObjectAttributes::Etag,
+            ObjectAttributes::Checksum,
+            ObjectAttributes::ObjectParts,
+            ObjectAttributes::StorageClass,
+            ObjectAttributes::ObjectSize,
+        ] {
+            request = request.object_attributes(wanted);
+        }
+        answer::attributes(self.settled(Asked::Object, request.send()).await?)
+    }
+
+    async fn list(&self, bucket: &Bucket, ask: Ask) -> Result<Batch, Trouble> {
+        let max = ask.max.min(limits::PAGE_KEYS_MAX);
+        let request = self
+            .client
+            .list_objects_v2()
+            .bucket(self.inside(bucket)?)
+            .prefix(ask.prefix)
+            .set_start_after(ask.after)
+            .set_delimiter(ask.delimiter)
+            .encoding_type(EncodingType::Url)
+            .max_keys(max.cast_signed());
+        let mut token = None;
+        for _ in 0..limits::LIST_EMPTY_PAGES_MAX {
+            let sent = request.clone().set_continuation_token(token.take()).send();
+            let found = self.settled(Asked::Bucket, sent).await?;
+            // A page may be empty and still not be the last; only the backend's own token leads on from there.
+            token = found.next_continuation_token().map(str::to_owned);
+            let batch = answer::batch(found)?;
+            if batch.is_some() || max == 0 {
+                return Ok(batch.unwrap_or_default());
+            }
+        }
+        Err(Trouble::Broken("its listing sends one empty page after the other".to_owned()))
+    }
+
+    async fn probe(&self, bucket: &Bucket) -> Result<(), Trouble> {
+        let request = self.client.list_objects_v2().bucket(self.inside(bucket)?).max_keys(1);
+        self.settled(Asked::Bucket, request.send()).await.map(drop)
+    }
+}
+
+fn range_header(ask: RangeAsk) -> String {
+    match ask {
+        RangeAsk::Span { first, last: Some(last) } => format!("bytes={first}-{last}"),
+        RangeAsk::Span { first, last: None } => format!("bytes={first}-"),
+        RangeAsk::Suffix(bytes) => format!("bytes=-{bytes}"),
+    }
+}
+
+/// A number that is too large for the SDK is too large for S3, too, which says so.
+fn part_number(part: u32) -> i32 {
+    i32::try_from(part).unwrap_or(i32::MAX)
+}
+
+fn quoted(tag: &ETag) -> String {
+    format!("\"{}\"", tag.0)
+}

@@ -1,0 +1,223 @@
+//! The SDK's answers as ours. An answer that lacks what S3 always sends, or contradicts itself, is [`Trouble::Broken`].
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use aws_sdk_s3::operation::get_object_attributes::GetObjectAttributesOutput;
+use aws_sdk_s3::operation::head_object::HeadObjectOutput;
+use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
+use aws_sdk_s3::primitives::{ByteStream, DateTime};
+use aws_sdk_s3::types::{Checksum, EncodingType, Object as SdkObject};
+use bytes::Bytes;
+use futures::{StreamExt as _, stream};
+use jiff::Timestamp;
+use percent_encoding::percent_decode_str;
+
+use crate::backend::Trouble;
+use crate::s3::answer::{Attributes, Batch, Body, BodyError, ContentRange, Item, Listed, Object, ObjectHead};
+use crate::s3::operation::{ETag, RangeAsk};
+
+pub(super) fn object(found: GetObjectOutput, asked: Option<RangeAsk>, idle: Duration) -> Result<Object, Trouble> {
+    let length = natural(found.content_length, "a length")?;
+    let told = found.content_range.as_deref().map(content_range).transpose()?;
+    let (range, size) = match told {
+        None => (None, length),
+        Some((range, size)) if range.len() == length && answers(range, size, asked) => (Some(range), size),
+        Some(_) => return Err(broken("its range is not the one asked for")),
+    };
+    let head = ObjectHead {
+        size,
+        etag: tag(found.e_tag)?,
+        last_modified: time(found.last_modified.as_ref())?,
+        content_type: found.content_type,
+        content_encoding: found.content_encoding,
+        content_disposition: found.content_disposition,
+        content_language: found.content_language,
+        cache_control: found.cache_control,
+        expires: found.expires_string,
+        storage_class: found.storage_class.map(|class| class.as_str().to_owned()),
+        version_id: found.version_id,
+        parts_count: found.parts_count.and_then(|count| u32::try_from(count).ok()),
+        user_metadata: metadata(found.metadata),
+    };
+    Ok(Object { head, range, body: body(found.body, length, idle) })
+}
+
+pub(super) fn head(found: HeadObjectOutput) -> Result<ObjectHead, Trouble> {
+    let size = match found.content_range.as_deref().map(content_range).transpose()? {
+        Some((_, size)) => size,
+        None => natural(found.content_length, "a length")?,
+    };
+    Ok(ObjectHead {
+        size,
+        etag: tag(found.e_tag)?,
+        last_modified: time(found.last_modified.as_ref())?,
+        content_type: found.content_type,
+        content_encoding: found.content_encoding,
+        content_disposition: found.content_disposition,
+        content_language: found.content_language,
+        cache_control: found.cache_control,
+        expires: found.expires_string,
+        storage_class: found.storage_class.map(|class| class.as_str().to_owned()),
+        version_id: found.version_id,
+        parts_count: found.parts_count.and_then(|count| u32::try_from(count).ok()),
+        user_metadata: metadata(found.metadata),
+    })
+}
+
+pub(super) fn attributes(found: GetObjectAttributesOutput) -> Result<Attributes, Trouble> {
+    let head = ObjectHead {
+        size: natural(found.object_size, "a size")?,
+        etag: tag(found.e_tag)?,
+        last_modified: time(found.last_modified.as_ref())?,
+        content_type: None,
+        content_encoding: None,
+        content_disposition: None,
+        content_language: None,
+        cache_control: None,
+        expires: None,
+        storage_class: found.storage_class.map(|class| class.as_str().to_owned()),
+        version_id: found.version_id,
+        parts_count: None,
+        user_metadata: BTreeMap::new(),
+    };
+    let parts = found.object_parts.and_then(|parts| parts.total_parts_count);
+    let checksum = found.checksum.as_ref();
+    Ok(Attributes {
+        head,
+        checksums: checksum.map(checksums).unwrap_or_default(),
+        checksum_type: checksum.and_then(Checksum::checksum_type).map(|kind| kind.as_str().to_owned()),
+        parts: parts.and_then(|parts| u32::try_from(parts).ok()),
+    })
+}
+
+fn checksums(found: &Checksum) -> BTreeMap<&'static str, String> {
+    let named = [
+        ("ChecksumCRC32", found.checksum_crc32()),
+        ("ChecksumCRC32C", found.checksum_crc32_c()),
+        ("ChecksumCRC64NVME", found.checksum_crc64_nvme()),
+        ("ChecksumSHA1", found.checksum_sha1()),
+        ("ChecksumSHA256", found.checksum_sha256()),
+    ];
+    named.into_iter().filter_map(|(name, sum)| Some((name, sum?.to_owned()))).collect()
+}
+
+/// One page of a listing; `None` if it is empty and yet not the last.
+pub(super) fn batch(found: ListObjectsV2Output) -> Result<Option<Batch>, Trouble> {
+    let encoded = found.encoding_type == Some(EncodingType::Url);
+    let mut names = Vec::new();
+    for object in found.contents.unwrap_or_default() {
+        names.push((decoded(object.key(), encoded)?, Some(object)));
+    }
+    for common in found.common_prefixes.unwrap_or_default() {
+        names.push((decoded(common.prefix(), encoded)?, None));
+    }
+    // S3 sends keys and common prefixes apart, each in order.
+    names.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let truncated = found.is_truncated.unwrap_or_default();
+    let more_after = names.last().map(|(name, _)| name.clone()).filter(|_| truncated);
+    if truncated && more_after.is_none() {
+        return Ok(None);
+    }
+    let mut batch = Batch { more_after, ..Batch::default() };
+    for (name, object) in names {
+        let item = match object {
+            Some(object) => listed(&name, object)?.map(Item::Key),
+            None => name.parse().ok().map(Item::Common),
+        };
+        match item {
+            Some(item) => batch.items.push(item),
+            None => batch.unnameable += 1,
+        }
+    }
+    Ok(Some(batch))
+}
+
+fn listed(name: &str, object: SdkObject) -> Result<Option<Listed>, Trouble> {
+    let Ok(key) = name.parse() else { return Ok(None) };
+    Ok(Some(Listed {
+        key,
+        size: natural(object.size, "a size")?,
+        last_modified: time(object.last_modified.as_ref())?,
+        etag: tag(object.e_tag)?,
+        storage_class: object.storage_class.map(|class| class.as_str().to_owned()),
+    }))
+}
+
+/// A name as `encoding-type=url` writes it: percent-encoded, and a space may be a plus.
+fn decoded(name: Option<&str>, encoded: bool) -> Result<String, Trouble> {
+    let name = name.ok_or_else(|| broken("its listing lacks a name"))?;
+    if !encoded {
+        return Ok(name.to_owned());
+    }
+    let spaced = name.replace('+', " ");
+    let text =
+        percent_decode_str(&spaced).decode_utf8().map_err(|_| broken("its listing holds a name that is not UTF-8"))?;
+    Ok(text.into_owned())
+}
+
+/// `bytes FIRST-LAST/SIZE` (RFC 9110, section 14.4).
+fn content_range(text: &str) -> Result<(ContentRange, u64), Trouble> {
+    let parse = || {
+        let (range, size) = text.strip_prefix("bytes ")?.split_once('/')?;
+        let (first, last) = range.split_once('-')?;
+        let (first, last, size) = (first.parse().ok()?, last.parse().ok()?, size.parse().ok()?);
+        (first <= last && last < size).then_some((ContentRange { first, last }, size))
+    };
+    parse().ok_or_else(|| broken("its Content-Range cannot be read"))
+}
+
+/// Whether that range is what was asked for. Without a range asked for, it is a part's.
+fn answers(range: ContentRange, size: u64, asked: Option<RangeAsk>) -> bool {
+    match asked {
+        None => true,
+        Some(RangeAsk::Span { first, last }) => {
+            range.first == first && range.last == last.unwrap_or(u64::MAX).min(size - 1)
+        }
+        Some(RangeAsk::Suffix(bytes)) => range.first == size.saturating_sub(bytes) && range.last == size - 1,
+    }
+}
+
+fn tag(text: Option<String>) -> Result<ETag, Trouble> {
+    let text = text.ok_or_else(|| broken("it sent no ETag"))?;
+    Ok(ETag(text.trim_matches('"').into()))
+}
+
+fn time(told: Option<&DateTime>) -> Result<Timestamp, Trouble> {
+    let time = told.and_then(|time| Timestamp::from_second(time.secs()).ok());
+    time.ok_or_else(|| broken("it sent no time of the last change"))
+}
+
+fn natural(number: Option<i64>, what: &str) -> Result<u64, Trouble> {
+    number.and_then(|number| u64::try_from(number).ok()).ok_or_else(|| broken(&format!("it did not send {what}")))
+}
+
+fn metadata(told: Option<HashMap<String, String>>) -> BTreeMap<String, String> {
+    told.unwrap_or_default().into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect()
+}
+
+fn broken(what: &str) -> Trouble {
+    Trouble::Broken(what.to_owned())
+}
+
+/// The body as it comes, without copying: exactly as long as its head said, and never silent for longer than `idle`.
+fn body(bytes: ByteStream, length: u64, idle: Duration) -> Body {
+    stream::try_unfold((bytes, length), move |(mut bytes, left)| async move {
+        match tokio::time::timeout(idle, bytes.next()).await {
+            Err(_) => Err(broke("no byte came in time")),
+            Ok(None) if left == 0 => Ok(None),
+            Ok(None) => Err(broke("it ended early")),
+            Ok(Some(Err(_))) => Err(broke("the connection broke")),
+            Ok(Some(Ok(chunk))) => match left.checked_sub(chunk.len() as u64) {
+                Some(left) => Ok::<Option<(Bytes, _)>, _>(Some((chunk, (bytes, left)))),
+                None => Err(broke("it is longer than its head said")),
+            },
+        }
+    })
+    .boxed()
+}
+
+fn broke(what: &str) -> BodyError {
+    BodyError::Backend(what.to_owned())
+}

@@ -1,0 +1,59 @@
+//! One page of `ListObjectsV2` over the sorted map. Its work grows with the page, not with the bucket.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use super::{Content, Contents};
+use crate::backend::Ask;
+use crate::limits;
+use crate::s3::answer::{Batch, Item, Listed};
+use crate::s3::order;
+
+pub(super) fn page(contents: &Contents, ask: &Ask) -> Batch {
+    let max = ask.max.min(limits::PAGE_KEYS_MAX);
+    let mut batch = Batch::default();
+    let mut names = 0;
+    let mut last = None;
+    let mut from = match &ask.after {
+        Some(after) if *after >= ask.prefix => Some(order::just_behind(after)),
+        _ => Some(ask.prefix.clone()),
+    };
+    while let Some((key, content)) = from.take().and_then(|from| next(contents, &from)) {
+        if !key.starts_with(&ask.prefix) {
+            break;
+        }
+        if names == max {
+            batch.more_after = last;
+            break;
+        }
+        let common = ask.delimiter.as_deref().and_then(|delimiter| order::common_prefix(key, &ask.prefix, delimiter));
+        let item = match common {
+            Some(common) => common.parse().ok().map(Item::Common),
+            None => listed(key, content),
+        };
+        match item {
+            Some(item) => batch.items.push(item),
+            None => batch.unnameable += 1,
+        }
+        names += 1;
+        last = Some(common.unwrap_or(key).to_owned());
+        from = common.map_or_else(|| Some(order::just_behind(key)), order::past);
+    }
+    batch
+}
+
+fn next<'a>(contents: &'a Contents, from: &str) -> Option<(&'a str, &'a Arc<Content>)> {
+    let (key, content) = contents.range::<str, _>((Bound::Included(from), Bound::Unbounded)).next()?;
+    Some((key, content))
+}
+
+fn listed(key: &str, content: &Content) -> Option<Item> {
+    let head = &content.head;
+    Some(Item::Key(Listed {
+        key: key.parse().ok()?,
+        size: head.size,
+        etag: head.etag.clone(),
+        last_modified: head.last_modified,
+        storage_class: head.storage_class.clone().or_else(|| Some("STANDARD".to_owned())),
+    }))
+}

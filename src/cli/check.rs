@@ -1,0 +1,134 @@
+//! `tracegate check`: what a configuration would serve, or every mistake in it. Changes nothing; listens nowhere.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+use serde::Serialize;
+
+use crate::app;
+use crate::config::{BackendConfig, Config};
+use crate::keyring;
+use crate::policy::Ruleset;
+
+/// What `check` takes.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  tracegate check --config tracegate.toml\n  tracegate check --config tracegate.toml \
+                        --online   # also asks the backend\n  tracegate check --config tracegate.toml --json")]
+pub struct CheckArgs {
+    /// The configuration.
+    #[arg(long, value_name = "FILE", default_value = "tracegate.toml")]
+    config: PathBuf,
+    /// Also ask the backend for each bucket, with the façade's own credential.
+    #[arg(long)]
+    online: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Report {
+    serves: Vec<String>,
+    warnings: Vec<String>,
+    mistakes: Vec<String>,
+}
+
+/// Runs `check`. The exit code is 1 if there is a mistake.
+pub async fn run(args: CheckArgs) -> Result<ExitCode> {
+    let mut report = Report::default();
+    match Config::load(&args.config) {
+        Err(mistakes) => report.mistakes.extend(mistakes.iter().map(ToString::to_string)),
+        Ok(config) => {
+            described(&config, &mut report);
+            parts(&config, &mut report);
+            if args.online && report.mistakes.is_empty() {
+                online(&config, &mut report).await;
+            }
+        }
+    }
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print(&report);
+    }
+    Ok(if report.mistakes.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn described(config: &Config, report: &mut Report) {
+    let serves = &mut report.serves;
+    serves.extend(config.http.iter().map(|address| format!("http://{address}")));
+    serves.extend(config.https.iter().map(|address| format!("https://{address}")));
+    serves.extend(config.admin.iter().map(|address| format!("health and metrics on http://{address}")));
+    let backend = match &config.backend {
+        BackendConfig::S3 { endpoint, region, .. } => {
+            format!("{} ({region})", endpoint.as_deref().unwrap_or("AWS S3"))
+        }
+        BackendConfig::Memory { .. } => "the embedded bucket, in memory".to_owned(),
+    };
+    for (name, bucket) in &config.buckets {
+        serves.push(format!("bucket {name} = {} at {backend}", bucket.inside));
+    }
+    serves.extend(config.issuers.iter().map(|issuer| format!("tokens of {} ({})", issuer.name, issuer.url)));
+    serves.push(format!("log {} in {}", config.log.name, config.log.dir.display()));
+    let exposed = config.http.iter().any(|address| !address.ip().is_loopback());
+    if exposed && config.trusted_proxies.is_empty() {
+        report.warnings.push(
+            "a plain HTTP listener is open to others: tokens sent there are refused; use `https`, or name the TLS \
+             proxy in `trusted_proxies`"
+                .to_owned(),
+        );
+    }
+}
+
+fn parts(config: &Config, report: &mut Report) {
+    if let Err(error) = keyring::file::read(&config.keys) {
+        report.mistakes.push(format!("{error}; `tracegate keys init` makes a key file"));
+    }
+    match Ruleset::load_with(&config.policies, &app::issuer_names(config)) {
+        Ok((set, warnings)) => {
+            report.serves.push(format!("{} roles, policy {}", set.roles().count(), set.digest()));
+            report.warnings.extend(warnings.iter().map(ToString::to_string));
+        }
+        Err(mistakes) => report.mistakes.extend(mistakes.iter().map(ToString::to_string)),
+    }
+    if let Err(error) = app::issuers(config) {
+        report.mistakes.push(format!("{error:#}"));
+    }
+    if let Some(tls) = &config.tls
+        && let Err(error) = crate::server::tls::settings(tls)
+    {
+        report.mistakes.push(error.to_string());
+    }
+}
+
+async fn online(config: &Config, report: &mut Report) {
+    crate::identity::fetch::install_crypto_provider();
+    match app::backend(config).await {
+        Err(error) => report.mistakes.push(format!("{error:#}")),
+        Ok(backend) => {
+            for bucket in config.buckets.keys() {
+                match backend.probe(bucket).await {
+                    Ok(()) => report.serves.push(format!("bucket {bucket} answers")),
+                    Err(trouble) => report.mistakes.push(format!("bucket {bucket}: {trouble}")),
+                }
+            }
+        }
+    }
+}
+
+fn print(report: &Report) {
+    for mistake in &report.mistakes {
+        eprintln!("error: {mistake}");
+    }
+    for warning in &report.warnings {
+        eprintln!("warning: {warning}");
+    }
+    if report.mistakes.is_empty() {
+        println!("This would serve:");
+        for line in &report.serves {
+            println!("  {line}");
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! The stages called in order, then S3's operations: about three lines each.
+//!
+//! Nothing is decided here. A request comes in as a [`Call`], its identity confirmed; it leaves as what `redact` made,
+//! with the open entry of the log in the call's slot for the rim to close.
+
+mod access;
+mod answer;
+mod ask;
+pub mod call;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use s3s::dto::{
+    GetBucketLocationInput, GetBucketLocationOutput, GetObjectAttributesInput, GetObjectAttributesOutput,
+    GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput,
+    ListBucketsInput, ListBucketsOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output,
+};
+use s3s::host::MultiDomain;
+use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s::{S3, S3Error, S3Request, S3Response, S3Result};
+
+use crate::audit::journal::Journal;
+use crate::audit::{Intent, Queued, Recorded};
+use crate::backend::Backend;
+use crate::identity::Identity;
+use crate::identity::authority::Authority;
+use crate::identity::roles::RoleBook;
+use crate::keyring::KeyRing;
+use crate::policy::permit::Permit;
+use crate::policy::{self, Decision, Ruleset};
+use crate::redact::{self, Redacted, Redaction};
+use crate::s3::error::{Code, Refusal};
+use crate::s3::name::Bucket;
+use crate::s3::operation::{GetBucketLocation, HeadBucket, ListBuckets, ListObjects, Op};
+use call::{Call, Left};
+
+/// What every request needs, in one plain struct.
+pub struct Gateway {
+    /// The rules, swapped whole when the files change.
+    pub rules: Arc<ArcSwap<Rules>>,
+    /// The log.
+    pub journal: Journal,
+    /// The real bucket.
+    pub backend: Arc<dyn Backend>,
+    /// Our keys.
+    pub keys: Arc<ArcSwap<KeyRing>>,
+    /// Plans and keys of the redaction.
+    pub redaction: Redaction,
+    /// The buckets served, in order.
+    pub buckets: Vec<Bucket>,
+    /// What `ListBuckets` says of when they were made.
+    pub since: Timestamp,
+}
+
+/// A policy set in force, with the terms of its roles.
+pub struct Rules {
+    /// The set.
+    pub set: Ruleset,
+    /// Who may assume which role; made from the set.
+    pub book: RoleBook,
+}
+
+impl Rules {
+    /// The set, and what follows from it.
+    pub fn new(set: Ruleset) -> Self {
+        let book = set.role_book();
+        Self { set, book }
+    }
+}
+
+/// The gateway as s3s serves it. `host_names` are those below which a bucket may stand.
+///
+/// # Errors
+/// A host name that is none.
+pub fn service(
+    gateway: Arc<Gateway>,
+    authority: Arc<Authority>,
+    host_names: &[String],
+) -> Result<S3Service, s3s::host::DomainError> {
+    let mut builder = S3ServiceBuilder::new(Served(gateway));
+    builder.set_auth(access::Secrets(authority));
+    builder.set_access(access::Admission);
+    builder.set_route(access::VerifyOnly);
+    if !host_names.is_empty() {
+        builder.set_host(MultiDomain::new(host_names)?);
+    }
+    Ok(builder.build())
+}
+
+impl Gateway {
+    /// From an operation to the right to do it, with the journal; a denial is on the record before it is answered.
+    async fn permit<O: Op>(&self, call: &Call, op: O) -> Result<Queued<Permit<O>>, Refusal> {
+        for touch in op.touches() {
+            self.served(touch.bucket())?;
+        }
+        match policy::decide(&self.rules.load().set, who(call)?, op, call.now) {
+            Decision::Allow(permit) => Ok(self.journal.queue(permit, &call.facts)?),
+            Decision::Deny(denial) => {
+                let denial = self.journal.queue(denial, &call.facts)?.durable().await?;
+                call.slot.leave(|left| left.denied = true);
+                let code = if denial.looks_missing() { Code::NoSuchKey } else { Code::AccessDenied };
+                Err(Refusal::new(code, denial.reason()))
+            }
+        }
+    }
+
+    /// A bucket that is not configured looks like one in which nothing may be seen.
+    fn served(&self, bucket: Option<&Bucket>) -> Result<(), Refusal> {
+        match bucket {
+            Some(bucket) if !self.buckets.contains(bucket) => Err(Refusal::new(Code::AccessDenied, "Access Denied")),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// The intent durable, the backend asked meanwhile; the entry is with the rim before anything else can fail.
+    async fn recorded<O: Op, R>(
+        &self,
+        call: &Call,
+        queued: Queued<Permit<O>>,
+        ask: impl AsyncFnOnce(Intent<'_, Permit<O>>) -> R,
+    ) -> Result<(Recorded<Permit<O>>, R), Refusal> {
+        let (mut recorded, found) = queued.durable_with(ask).await?;
+        let entry = recorded.detach();
+        call.slot.leave(|left| {
+            left.until = recorded.conditions().until();
+            left.entry = Some(entry);
+        });
+        Ok((recorded, found))
+    }
+
+    /// For operations that the façade answers by itself.
+    async fn recorded_alone<O: Op>(&self, call: &Call, op: O) -> Result<Recorded<Permit<O>>, Refusal> {
+        let queued = self.permit(call, op).await?;
+        Ok(self.recorded(call, queued, async |_| ()).await?.0)
+    }
+
+    async fn page(&self, call: &Call, op: ListObjects) -> Result<Redacted<redact::listing::Page>, Refusal> {
+        let queued = self.permit(call, op).await?;
+        let (_recorded, page) = self
+            .recorded(call, queued, async |intent| {
+                redact::listing::page(self.backend.as_ref(), intent, &self.keys.load(), call.now).await
+            })
+            .await?;
+        let page = page?;
+        let names = page.items.iter().map(|item| item.name().to_owned());
+        let shown = self.journal.store_listing(names).await?;
+        call.slot.leave(|left| left.listing = Some(shown));
+        Ok(page.shown())
+    }
+}
+
+fn who(call: &Call) -> Result<Arc<Identity>, Refusal> {
+    let mut who = None;
+    call.slot.leave(|left: &mut Left| who = left.who.clone());
+    who.ok_or_else(|| Refusal::new(Code::AccessDenied, "Nobody is proven to ask."))
+}
+
+/// The gateway behind s3s.
+struct Served(Arc<Gateway>);
+
+impl Served {
+    /// The call of a request, and how a refusal of it leaves.
+    fn call<T>(request: &S3Request<T>) -> S3Result<Call> {
+        let call = request.extensions.get::<Call>().cloned();
+        call.ok_or_else(|| S3Error::with_message(s3s::S3ErrorCode::InternalError, "The request has no call."))
+    }
+}
+
+/// A refusal becomes an error of S3, and its code is left for the log.
+fn out<T>(call: &Call, result: Result<T, Refusal>) -> S3Result<T> {
+    result.map_err(|refusal| {
+        call.slot.leave(|left| left.refused = Some(refusal.code));
+        answer::refusal(&refusal, call.facts.id.as_str())
+    })
+}
+
+#[async_trait::async_trait]
+impl S3 for Served {
+    async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
+        let (call, gateway) = (Self::call(&request)?, &self.0);
+        let shown = async {
+            let queued = gateway.permit(&call, ask::get_object(&request, &call)?).await?;
+            let get = async |intent: Intent<'_, Permit<_>>| {
+                gateway.backend.get(intent, redact::object::first_fetch(&intent)).await
+            };
+            let (recorded, raw) = gateway.recorded(&call, queued, get).await?;
+            redact::object::show(raw, recorded, &gateway.redaction, &gateway.backend).await
+        };
+        let shown = out(&call, shown.await)?;
+        call.slot.leave(|left| {
+            left.view_etag = Some(shown.object.peek().head.etag.0.to_string());
+            left.version_id = shown.object.peek().head.version_id.clone();
+            left.tally = shown.tally;
+        });
+        Ok(answer::object(shown.object))
+    }
+
+    async fn head_object(&self, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
+        let (call, gateway) = (Self::call(&request)?, &self.0);
+        let shown = async {
+            let op = ask::head_object(&request, &call)?;
+            let overrides = op.overrides.clone();
+            let queued = gateway.permit(&call, op).await?;
+            let head = async |intent: Intent<'_, Permit<_>>| gateway.backend.head(intent, intent.op().part).await;
+            let (recorded, raw) = gateway.recorded(&call, queued, head).await?;
+            Ok((redact::object::show_head(raw, &recorded, &gateway.redaction)?, overrides))
+        };
+        out(&call, shown.await).map(|(shown, overrides)| answer::head(shown, &overrides))
+    }
+
+    async fn get_object_attributes(
+        &self,
+        request: S3Request<GetObjectAttributesInput>,
+    ) -> S3Result<S3Response<GetObjectAttributesOutput>> {
+        let (call, gateway) = (Self::call(&request)?, &self.0);
+        let shown = async {
+            let op = ask::attributes(&request)?;
+            let wanted = op.wanted;
+            let queued = gateway.permit(&call, op).await?;
+            let attributes =
+                async |intent: Intent<'_, Permit<_>>| gateway.backend.attributes(intent).await;
+            let (recorded, raw) = gateway.recorded(&call, queued, attributes).await?;
+            Ok((redact::object::show_attributes(raw, &recorded, &gateway.redaction)?, wanted))
+        };
+        out(&call, shown.await).map(|(shown, wanted)| answer::attributes(shown, wanted))
+    }
+
+    async fn list_objects(&self, request: S3Request<ListObjectsInput>) -> S3Result<S3Response<ListObjectsOutput>> {
+        let call = Self::call(&request)?;
+        let op = out(&call, ask::list_v1(&request))?;
+        out(&call, self.0.page(&call, op.clone()).await).map(|page| answer::list_v1(&op, page))
+    }
+
+    async fn list_objects_v2(
+        &self,
+        request: S3Request<ListObjectsV2Input>,
+    ) -> S3Result<S3Response<ListObjectsV2Output>> {
+        let call = Self::call(&request)?;
+        let op = out(&call, ask::list_v2(&request))?;
+        out(&call, self.0.page(&call, op.clone()).await).map(|page| answer::list_v2(&op, page))
+    }
+
+    async fn list_buckets(&self, request: S3Request<ListBucketsInput>) -> S3Result<S3Response<ListBucketsOutput>> {
+        let (call, gateway) = (Self::call(&request)?, &self.0);
+        let recorded = out(&call, gateway.recorded_alone(&call, ListBuckets).await)?;
+        Ok(answer::buckets(redact::buckets(&recorded, &gateway.buckets, call.now), gateway.since))
+    }
+
+    async fn head_bucket(&self, request: S3Request<HeadBucketInput>) -> S3Result<S3Response<HeadBucketOutput>> {
+        let (call, gateway) = (Self::call(&request)?, &self.0);
+        let op = out(&call, ask::bucket(&request.input.bucket))?;
+        let recorded = out(&call, gateway.recorded_alone(&call, HeadBucket { bucket: op }).await)?;
+        Ok(answer::bucket(redact::nothing(&recorded)))
+    }
+
+    async fn get_bucket_location(
+        &self,
+        request: S3Request<GetBucketLocationInput>,
+    ) -> S3Result<S3Response<GetBucketLocationOutput>> {
+        let (call, gateway) = (Self::call(&request)?, &self.0);
+        let op = out(&call, ask::bucket(&request.input.bucket))?;
+        let recorded = out(&call, gateway.recorded_alone(&call, GetBucketLocation { bucket: op }).await)?;
+        Ok(answer::location(redact::nothing(&recorded)))
+    }
+}

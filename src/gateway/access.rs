@@ -1,0 +1,93 @@
+//! What s3s asks us: the secret of an access key, whether a request may pass, and a route that only verifies.
+//!
+//! s3s verifies signatures and never looks at session tokens; the rim has opened the token and bound it to the access
+//! key before. Here the two meet: a session becomes an identity only for the key whose signature s3s has verified.
+
+use std::sync::Arc;
+
+use http::{Extensions, HeaderMap, Method, Uri};
+use s3s::access::{S3Access, S3AccessContext};
+use s3s::auth::{Credentials, S3Auth, SecretKey};
+use s3s::route::S3Route;
+use s3s::{Body, S3Request, S3Response, S3Result};
+
+use super::answer;
+use super::call::{Call, Entrance};
+use crate::identity::authority::Authority;
+use crate::identity::secret::SecretText;
+use crate::identity::session::OpenedSession;
+use crate::s3::error::{Code, Refusal};
+
+/// Looks up secrets by access key id, from the key ring alone.
+pub(super) struct Secrets(pub(super) Arc<Authority>);
+
+/// What a key that is not ours is checked against. The rim has refused such a request before; nobody signs with it.
+const NO_SECRET: &str = "";
+
+/// Admits requests that the rim has let in, and nothing else.
+pub(super) struct Admission;
+
+/// Verifies a signature and answers nothing: for requests that the rim serves by itself, or passes on again.
+pub(super) struct VerifyOnly;
+
+#[async_trait::async_trait]
+impl S3Auth for Secrets {
+    async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
+        // A key that is not ours gets a secret that fits nothing, so that it looks like a wrong signature.
+        let secret = self.0.secret_for(access_key);
+        Ok(SecretKey::from(secret.as_ref().map_or(NO_SECRET, SecretText::expose)))
+    }
+}
+
+#[async_trait::async_trait]
+impl S3Access for Admission {
+    async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
+        let call = context.extensions_mut().get::<Call>().cloned().ok_or_else(s3s::S3Error::no_call)?;
+        let op = context.s3_op().name();
+        if call.expected.is_none_or(|expected| expected.as_str() != op) {
+            let refusal = Refusal::new(Code::InvalidRequest, "The request names two operations.");
+            return Err(answer::refusal(&refusal, call.facts.id.as_str()));
+        }
+        admit(&call, context.credentials()).map_err(|refusal| answer::refusal(&refusal, call.facts.id.as_str()))
+    }
+}
+
+#[async_trait::async_trait]
+impl S3Route for VerifyOnly {
+    fn is_match(&self, _method: &Method, _uri: &Uri, _headers: &HeaderMap, extensions: &mut Extensions) -> bool {
+        extensions.get::<Call>().is_some_and(|call| call.verify_only)
+    }
+
+    async fn call(&self, request: S3Request<Body>) -> S3Result<S3Response<Body>> {
+        let call = request.extensions.get::<Call>().cloned().ok_or_else(s3s::S3Error::no_call)?;
+        admit(&call, request.credentials.as_ref())
+            .map_err(|refusal| answer::refusal(&refusal, call.facts.id.as_str()))?;
+        Ok(S3Response::new(Body::empty()))
+    }
+}
+
+/// Confirms who asks, and leaves the identity in the slot.
+fn admit(call: &Call, verified: Option<&Credentials>) -> Result<(), Refusal> {
+    let who = match (&call.entrance, verified) {
+        (Entrance::Proven(who), None) => who.clone(),
+        (Entrance::Signed(session), Some(credentials)) => {
+            Arc::new(OpenedSession::clone(session).confirm(&credentials.access_key)?)
+        }
+        (Entrance::Proven(_), Some(_)) | (Entrance::Signed(_), None) => {
+            return Err(Refusal::new(Code::AccessDenied, "The request's credentials do not belong together."));
+        }
+    };
+    call.slot.leave(|left| left.who = Some(who));
+    Ok(())
+}
+
+/// A request that did not come through the rim.
+trait NoCall {
+    fn no_call() -> Self;
+}
+
+impl NoCall for s3s::S3Error {
+    fn no_call() -> Self {
+        s3s::S3Error::with_message(s3s::S3ErrorCode::InternalError, "The request did not come in by its door.")
+    }
+}

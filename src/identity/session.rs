@@ -1,0 +1,246 @@
+//! Sessions: temporary keys that any replica can check, because everything about them is in the sealed token.
+//!
+//! The token is sealed with the key ring and bound to its access key id; the secret follows from the access key id and
+//! the ring. Nothing is stored. What a caller shows is an [`OpenedSession`] until the signature is verified with that
+//! secret; only then does it become an [`Identity`].
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::access_key::AccessKeyId;
+use super::assume::Assumed;
+use super::roles::RoleTerms;
+use super::secret::SecretText;
+use super::sigv4::{Presigned, SignedClaim};
+use super::{Claims, Identity, Proof, RoleName};
+use crate::keyring::{KeyRing, Purpose};
+use crate::limits::SESSION_TOKEN_BYTES_MAX;
+use crate::s3::error::{Code, Refusal};
+
+/// What an unknown key, a forged or swapped token and a wrong signature are all answered with, word for word.
+pub const SIGNATURE_REFUSED: &str = "The request signature we calculated does not match the signature you provided. \
+     Check your key, your session token and the signing method.";
+
+/// The refusal of [`SIGNATURE_REFUSED`].
+pub fn signature_refused() -> Refusal {
+    Refusal::new(Code::SignatureDoesNotMatch, SIGNATURE_REFUSED)
+}
+
+/// Issues sessions and opens them.
+#[derive(Debug, Clone)]
+pub struct Sessions {
+    ring: Arc<ArcSwap<KeyRing>>,
+}
+
+/// A fresh session, for its holder only.
+#[derive(Debug, Clone)]
+pub struct Issued {
+    /// `ASIA…`
+    pub access_key_id: String,
+    /// The secret that signs.
+    pub secret_access_key: SecretText,
+    /// The sealed token that goes with each request.
+    pub session_token: SecretText,
+    /// When it ends, in whole seconds.
+    pub expires: Timestamp,
+    /// Its role.
+    pub role: RoleName,
+    /// Whose it is.
+    pub subject: String,
+    /// Who vouched for them.
+    pub issuer: String,
+    /// The audience of the token that it was exchanged for, where that was an issuer's.
+    pub audience: Option<String>,
+    /// `RoleSessionName`.
+    pub session_name: Option<String>,
+}
+
+impl Issued {
+    /// Whose session it is, for the log; `issued` is when it was issued.
+    pub fn holder(&self, issued: Timestamp) -> Identity {
+        Identity {
+            issuer: self.issuer.clone(),
+            subject: self.subject.clone(),
+            name: None,
+            role: self.role.clone(),
+            claims: Claims::new(),
+            session: self.access_key_id.clone(),
+            session_name: self.session_name.clone(),
+            issued,
+            expires: self.expires,
+            proof: Proof::Signature,
+        }
+    }
+}
+
+/// Why a session could not be issued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum IssueError {
+    /// The claims that the role's paths use are too long.
+    #[error("the claims that this role uses make a session token longer than clients can send")]
+    TooLong,
+    /// Two keys of the ring cannot be told apart by their ids' digests.
+    #[error("the key ring's active key has the same tag as another; rename one")]
+    AmbiguousRing,
+}
+
+/// A session whose token is ours and not expired, on a request whose signature is not verified yet.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct OpenedSession {
+    identity: Identity,
+    presigned: Option<Presigned>,
+}
+
+/// What is sealed. Short names: clients carry it in each request.
+#[derive(Serialize, Deserialize)]
+struct Payload {
+    v: u8,
+    iss: String,
+    sub: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    role: String,
+    #[serde(default, skip_serializing_if = "Claims::is_empty")]
+    claims: Claims,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sn: Option<String>,
+    iat: i64,
+    exp: i64,
+}
+
+const VERSION: u8 = 1;
+
+impl Sessions {
+    /// Sessions under this ring, which may be swapped at any time.
+    pub fn new(ring: Arc<ArcSwap<KeyRing>>) -> Self {
+        Self { ring }
+    }
+
+    /// Issues a session to somebody who may assume the role.
+    pub fn issue(&self, assumed: &Assumed) -> Result<Issued, IssueError> {
+        let ring = self.ring.load();
+        let id = AccessKeyId::fresh(&ring).ok_or(IssueError::AmbiguousRing)?;
+        let secret_access_key = id.secret(&ring).ok_or(IssueError::AmbiguousRing)?;
+        let payload = Payload {
+            v: VERSION,
+            iss: assumed.issuer.clone(),
+            sub: assumed.subject.clone(),
+            name: assumed.name.clone(),
+            role: assumed.role.to_string(),
+            claims: assumed.claims.clone(),
+            sn: assumed.session_name.clone(),
+            iat: assumed.issued.as_second(),
+            exp: assumed.expires.as_second(),
+        };
+        let plain = serde_json::to_string(&payload).map_err(|_| IssueError::TooLong)?;
+        let token = ring.seal(Purpose::Session, &plain, id.as_str().as_bytes());
+        if token.len() > SESSION_TOKEN_BYTES_MAX {
+            return Err(IssueError::TooLong);
+        }
+        Ok(Issued {
+            access_key_id: id.as_str().to_owned(),
+            secret_access_key,
+            session_token: SecretText::new(token),
+            expires: Timestamp::from_second(payload.exp).unwrap_or(assumed.expires),
+            role: assumed.role.clone(),
+            subject: payload.sub,
+            issuer: payload.iss,
+            audience: assumed.audience.clone(),
+            session_name: payload.sn,
+        })
+    }
+
+    /// The secret that goes with an access key id of this ring.
+    pub fn secret_for(&self, access_key_id: &str) -> Option<SecretText> {
+        AccessKeyId::parse(access_key_id)?.secret(&self.ring.load())
+    }
+
+    /// Opens the session of a signed request. Forged, swapped and unknown look like a wrong signature.
+    pub fn open(&self, claim: &SignedClaim, now: Timestamp) -> Result<OpenedSession, Refusal> {
+        let ring = self.ring.load();
+        let id = AccessKeyId::parse(&claim.access_key_id).ok_or_else(signature_refused)?;
+        let opened = ring.open(Purpose::Session, claim.session_token.expose(), id.as_str().as_bytes());
+        let plain = opened.map_err(|_| signature_refused())?;
+        let payload: Payload = serde_json::from_str(&plain).map_err(|_| signature_refused())?;
+        let identity = payload.into_identity(&id, claim.presigned.is_some()).ok_or_else(signature_refused)?;
+        if now >= identity.expires {
+            return Err(Refusal::new(Code::ExpiredToken, "The provided token has expired."));
+        }
+        Ok(OpenedSession { identity, presigned: claim.presigned })
+    }
+}
+
+impl Payload {
+    fn into_identity(self, id: &AccessKeyId, presigned: bool) -> Option<Identity> {
+        if self.v != VERSION {
+            return None;
+        }
+        Some(Identity {
+            issuer: self.iss,
+            subject: self.sub,
+            name: self.name,
+            role: self.role.parse().ok()?,
+            claims: self.claims,
+            session: id.as_str().to_owned(),
+            session_name: self.sn,
+            issued: Timestamp::from_second(self.iat).ok()?,
+            expires: Timestamp::from_second(self.exp).ok()?,
+            proof: if presigned { Proof::Presigned } else { Proof::Signature },
+        })
+    }
+}
+
+impl OpenedSession {
+    /// The role that the session was issued for.
+    pub fn role(&self) -> &RoleName {
+        &self.identity.role
+    }
+
+    /// The identity that the session states, for looking up revocations: not proven before [`OpenedSession::confirm`].
+    pub(super) fn unproven(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Holds the session to the terms that its role has today: not expired, and presigned URLs only where and as long
+    /// as it allows them.
+    pub(super) fn under(mut self, terms: &RoleTerms, now: Timestamp) -> Result<Self, Refusal> {
+        if let Some(end) = terms.expires {
+            if now >= end {
+                return Err(Refusal::new(Code::AccessDenied, format!("The role {} has expired.", terms.name)));
+            }
+            self.identity.expires = self.identity.expires.min(end);
+        }
+        if let Some(presigned) = self.presigned {
+            check_presigned(&presigned, terms)?;
+            // A stream under a URL ends with the session, not with the URL: S3 looks at the URL's end once, too.
+        }
+        Ok(self)
+    }
+
+    /// The identity, now that a signature with the secret of `verified_access_key` was verified on this request.
+    pub fn confirm(self, verified_access_key: &str) -> Result<Identity, Refusal> {
+        if verified_access_key == self.identity.session { Ok(self.identity) } else { Err(signature_refused()) }
+    }
+}
+
+fn check_presigned(presigned: &Presigned, terms: &RoleTerms) -> Result<(), Refusal> {
+    let denied = |why: String| Err(Refusal::new(Code::AccessDenied, why));
+    match terms.presign {
+        None => denied(format!("The role {} allows no presigned URLs (its setting `presign` is not set).", terms.name)),
+        Some(longest) if presigned.lifetime > longest => denied(format!(
+            "The role {} allows presigned URLs of at most {} seconds (its setting `presign`); this one has {}.",
+            terms.name,
+            longest.as_secs(),
+            presigned.lifetime.as_secs()
+        )),
+        Some(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

@@ -1,0 +1,112 @@
+//! From a set of redact profiles to the one [`Masks`] that they make together, compiled once per role and set.
+
+use std::sync::Arc;
+
+use moka::sync::Cache;
+use sha2::{Digest as _, Sha256};
+
+use super::mask::{LengthRule, MaskAction, MaskRule, Masks, OnBroken};
+use super::rules::Profile;
+use crate::identity::RoleName;
+use crate::limits;
+
+/// Version of the redactor as far as what it shows is concerned; altering it alters every view's ETag.
+const ENGINE: &str = "tracegate redact v1";
+
+/// The profiles of a policy set as one role meets them. A set of profiles is a word: bit `n` is profile `n`.
+pub(super) struct MaskSets {
+    role: RoleName,
+    profiles: Arc<[Profile]>,
+    made: Cache<u64, Arc<Masks>>,
+}
+
+impl MaskSets {
+    /// For one role.
+    pub(super) fn new(role: RoleName, profiles: Arc<[Profile]>) -> Self {
+        Self { role, profiles, made: Cache::new(limits::MASK_SETS_MAX) }
+    }
+
+    /// The profiles that stand in the set.
+    pub(super) fn of(&self, set: u64) -> impl Iterator<Item = &Profile> {
+        self.profiles.iter().enumerate().filter(move |(at, _)| set & (1 << at) != 0).map(|(_, profile)| profile)
+    }
+
+    /// What the set hides; `None` for the empty set.
+    pub(super) fn masks(&self, set: u64) -> Option<Arc<Masks>> {
+        (set != 0).then(|| self.made.get_with(set, || Arc::new(self.compile(set))))
+    }
+
+    fn compile(&self, set: u64) -> Masks {
+        let rules: Vec<MaskRule> = self
+            .of(set)
+            .flat_map(|profile| {
+                profile.fields.iter().map(|field| MaskRule {
+                    profile: profile.name.clone(),
+                    field: field.clone(),
+                    action: profile.action,
+                })
+            })
+            .collect();
+        // Where profiles differ, what hides more counts: white space at the record's end tells less than in place.
+        let lengths: Vec<LengthRule> = self.of(set).filter_map(|profile| profile.length).collect();
+        let length = lengths.iter().copied().find(|rule| *rule == LengthRule::Record).or(lengths.first().copied());
+        let cut = self.of(set).any(|profile| profile.on_broken == OnBroken::Cut);
+        let on_broken = if cut { OnBroken::Cut } else { OnBroken::Blank };
+        let pseudonym_scope = self.pseudonym_scope(set);
+        let digest = digest(&rules, length, on_broken, &pseudonym_scope);
+        Masks { rules, length, on_broken, pseudonym_scope, digest }
+    }
+
+    /// Role and pseudonymising profiles with their paths; empty where nothing is pseudonymised, so that roles which
+    /// see the same then share a digest.
+    fn pseudonym_scope(&self, set: u64) -> String {
+        let hmac: Vec<&Profile> = self.of(set).filter(|profile| profile.action == MaskAction::Hmac).collect();
+        if hmac.is_empty() {
+            return String::new();
+        }
+        let paths = |profile: &&Profile| profile.paths.iter().map(|path| path.as_str().to_owned()).collect::<Vec<_>>();
+        let profiles: Vec<_> = hmac.iter().map(|profile| (&*profile.name, paths(profile))).collect();
+        format!("{} {profiles:?}", self.role)
+    }
+}
+
+impl std::fmt::Debug for MaskSets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "MaskSets({}, {} profiles)", self.role, self.profiles.len())
+    }
+}
+
+/// SHA-256 over everything that alters what is shown, each part with its length. Profile names alter only counts.
+fn digest(rules: &[MaskRule], length: Option<LengthRule>, on_broken: OnBroken, scope: &str) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    let mut part = |text: &str| {
+        hasher.update((text.len() as u64).to_be_bytes());
+        hasher.update(text);
+    };
+    part(ENGINE);
+    part(match length {
+        None => "length-default",
+        Some(LengthRule::Record) => "record",
+        Some(LengthRule::Field) => "field",
+    });
+    part(match on_broken {
+        OnBroken::Blank => "blank",
+        OnBroken::Cut => "cut",
+    });
+    part(scope);
+    for rule in rules {
+        part(action_word(rule.action));
+        // The steps as data: two paths that differ must never be written alike.
+        part(&format!("{:?}", rule.field.steps));
+    }
+    hasher.finalize().into()
+}
+
+/// The word of policies.
+pub(super) fn action_word(action: MaskAction) -> &'static str {
+    match action {
+        MaskAction::Mask => "mask",
+        MaskAction::Drop => "drop",
+        MaskAction::Hmac => "hmac",
+    }
+}

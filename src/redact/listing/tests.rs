@@ -1,0 +1,333 @@
+//! The walk against a plain reference: any bucket, any role, any query, on stores of two dialects.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use proptest::prelude::*;
+
+use super::token::{Binding, open, seal};
+use super::walk::{Eyes, Found, Query, Step, Walk};
+use super::{ListError, Page, page};
+use crate::audit::Intent;
+use crate::backend::memory::{Content, Memory};
+use crate::backend::{Ask, Backend};
+use crate::keyring::KeyRing;
+use crate::limits;
+use crate::policy::permit::Permit;
+use crate::policy::sight::Below;
+use crate::s3::answer::{Batch, Item, Listed};
+use crate::s3::name::Bucket;
+use crate::s3::operation::{ETag, ListObjects, ListVersion};
+use crate::s3::order::{common_prefix, past};
+
+/// A role that sees a set of keys, and globs that tell more or less of it.
+#[derive(Clone)]
+struct Naive<'a> {
+    all: &'a BTreeSet<String>,
+    visible: &'a BTreeSet<String>,
+    /// How many characters of a seek's answer are told; `usize::MAX` is all of them.
+    told: usize,
+    /// Whether `below` answers `Perhaps` to everything that is not plain `Nothing`.
+    unsure: bool,
+}
+
+impl Eyes for Naive<'_> {
+    fn shows(&self, listed: &Listed) -> Option<ETag> {
+        self.visible.contains(listed.key.as_str()).then(|| ETag("shown".into()))
+    }
+
+    fn below(&self, prefix: &str) -> Below {
+        let count = |set: &BTreeSet<String>| set.iter().filter(|key| key.starts_with(prefix)).count();
+        match (count(self.visible), count(self.all)) {
+            (0, _) if self.told == 0 => Below::Perhaps,
+            (0, _) => Below::Nothing,
+            (visible, all) if visible == all && !self.unsure => Below::Everything,
+            _ => Below::Perhaps,
+        }
+    }
+
+    fn seek(&self, from: &str) -> Option<String> {
+        let exact = self.visible.iter().find(|key| key.as_str() >= from)?;
+        let told: String = exact.chars().take(self.told).collect();
+        Some(told.max(from.to_owned()))
+    }
+}
+
+fn listed(key: &str) -> Option<Item> {
+    let key = key.parse().ok()?;
+    let etag = ETag("original".into());
+    Some(Item::Key(Listed { key, size: 1, etag, last_modified: Timestamp::UNIX_EPOCH, storage_class: None }))
+}
+
+/// A store: pages of at most `page` names. Some stores (`skips`) pass over the whole common prefix in which
+/// `start-after` lies; AWS does not.
+fn store(keys: &BTreeSet<String>, ask: &Ask, page: usize, skips: bool) -> Batch {
+    let mut names: Vec<(String, bool)> = Vec::new();
+    let mut batch = Batch::default();
+    for key in keys.iter().filter(|key| key.starts_with(&ask.prefix)) {
+        let common = ask.delimiter.as_deref().and_then(|delimiter| common_prefix(key, &ask.prefix, delimiter));
+        let inside = |after: &str| skips && common.is_some_and(|common| after.starts_with(common));
+        if ask.after.as_ref().is_some_and(|after| key <= after || inside(after)) {
+            continue;
+        }
+        let name = (common.unwrap_or(key).to_owned(), common.is_some());
+        if names.last() != Some(&name) {
+            names.push(name);
+        }
+    }
+    let max = page.min(ask.max as usize);
+    batch.more_after = (names.len() > max).then(|| names[max - 1].0.clone());
+    for (name, is_common) in names.into_iter().take(max) {
+        let item = if is_common { name.parse().ok().map(Item::Common) } else { listed(&name) };
+        match item {
+            Some(item) => batch.items.push(item),
+            None => batch.unnameable += 1,
+        }
+    }
+    batch
+}
+
+/// What S3 would list of a bucket that holds only the visible keys.
+fn reference(visible: &BTreeSet<String>, query: &Query, version: ListVersion, start: Option<&str>) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for key in visible.iter().filter(|key| key.starts_with(&query.prefix)) {
+        let common = query.delimiter.as_deref().and_then(|delimiter| common_prefix(key, &query.prefix, delimiter));
+        let name = common.unwrap_or(key);
+        let marked = version == ListVersion::V1 && common.is_some() && start == common;
+        if start.is_none_or(|start| key.as_str() > start) && !marked && names.last().map(String::as_str) != Some(name) {
+            names.push(name.to_owned());
+        }
+    }
+    names
+}
+
+#[derive(Debug, Clone)]
+struct Case {
+    keys: BTreeSet<String>,
+    visible: BTreeSet<String>,
+    prefix: String,
+    delimiter: Option<String>,
+    start: Option<String>,
+    version: ListVersion,
+    max: usize,
+    budget: u32,
+    page: usize,
+    skips: bool,
+    told: usize,
+    unsure: bool,
+}
+
+fn walk(case: &Case, query: &Query, place: Option<String>) -> Found {
+    let eyes = Naive { all: &case.keys, visible: &case.visible, told: case.told, unsure: case.unsure };
+    let mut walk = Walk::new(eyes, query.clone(), place);
+    while let Step::Ask(ask) = walk.step() {
+        walk.take(store(&case.keys, &ask, case.page, case.skips)).unwrap();
+    }
+    walk.finish().unwrap()
+}
+
+fn check(case: &Case) {
+    let (ring, binding) = (KeyRing::ephemeral(), Binding::over(&["test"]));
+    let query =
+        Query { prefix: case.prefix.clone(), delimiter: case.delimiter.clone(), max: case.max, budget: case.budget };
+    let want = reference(&case.visible, &query, case.version, case.start.as_deref());
+    let mut names = Vec::new();
+    let mut place = query.place(case.version, case.start.as_deref());
+    for _ in 0..4 * (case.keys.len() + 2) {
+        let found = walk(case, &query, place.take());
+        assert!(found.items.len() <= case.max && found.pages <= case.budget, "{found:?}");
+        for item in &found.items {
+            if let Item::Key(listed) = item {
+                assert_eq!(&*listed.etag.0, "shown");
+            }
+            names.push(item.name().to_owned());
+        }
+        let Some(more) = found.more else {
+            assert_eq!(names, want, "{case:?}");
+            return;
+        };
+        let token = seal(&ring, &binding, &more);
+        place = Some(open(&ring, &binding, &token).unwrap());
+    }
+    panic!("never ends: {case:?}");
+}
+
+fn text(most: usize) -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        4 => Just("a"), 3 => Just("b"), 5 => Just("/"), 2 => Just("-"), 1 => Just("!"), 1 => Just("~"), 1 => Just("."),
+        1 => Just(" "), 1 => Just("é"), 1 => Just("\u{FFFD}"), 1 => Just("😀"), 1 => Just("--"), 1 => Just("\u{10FFFF}"),
+    ];
+    prop::collection::vec(piece, 0..most).prop_map(|pieces| pieces.concat())
+}
+
+fn cases() -> impl Strategy<Value = Case> {
+    let bucket = prop::collection::vec((text(7), any::<bool>()), 0..40);
+    let delimiter = prop_oneof![
+        3 => Just(None), 6 => Just(Some("/")), 1 => Just(Some("-")), 1 => Just(Some("--")), 1 => Just(Some("a/")),
+    ];
+    let version = prop_oneof![Just(ListVersion::V1), Just(ListVersion::V2)];
+    let query = (prop_oneof![2 => Just(String::new()), 1 => text(3)], delimiter, prop::option::of(text(5)), version);
+    let eyes = (prop_oneof![Just(0), 1..4usize, Just(usize::MAX)], any::<bool>());
+    (bucket, query, (1..8usize, 2..6u32, 4..12usize, any::<bool>()), eyes).prop_map(|(bucket, query, sizes, eyes)| {
+        let named = |key: &String| key.parse::<crate::s3::name::Key>().is_ok();
+        Case {
+            keys: bucket.iter().map(|(key, _)| key.clone()).filter(|key| !key.is_empty()).collect(),
+            visible: bucket.into_iter().filter(|(key, seen)| *seen && named(key)).map(|(key, _)| key).collect(),
+            prefix: query.0,
+            delimiter: query.1.map(str::to_owned),
+            start: query.2,
+            version: query.3,
+            max: sizes.0,
+            budget: sizes.1,
+            page: sizes.2,
+            skips: sizes.3,
+            told: eyes.0,
+            unsure: eyes.1,
+        }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #[test]
+    fn pages_add_up_to_the_listing_of_what_is_visible(case in cases()) {
+        check(&case);
+    }
+}
+
+#[test]
+fn regression_a_store_cannot_be_told_to_pass_over_a_key_behind_the_highest_character() {
+    let keys: BTreeSet<String> = ["/\u{10FFFF}a", "é"].map(String::from).into();
+    check(&Case {
+        visible: keys.clone(),
+        keys,
+        prefix: String::new(),
+        delimiter: Some("/".to_owned()),
+        start: None,
+        version: ListVersion::V1,
+        max: 1,
+        budget: 2,
+        page: 4,
+        skips: false,
+        told: 0,
+        unsure: false,
+    });
+}
+
+/// Globs of a role over `model-0000/run-0000` to `model-0399/run-0999`.
+#[derive(Clone, Copy)]
+enum Globs {
+    /// `model-N/*` for these models.
+    Models(&'static [&'static str]),
+    /// `*0`: nothing that a listing could skip.
+    Tail(&'static str),
+}
+
+impl Eyes for Globs {
+    fn shows(&self, listed: &Listed) -> Option<ETag> {
+        let key = listed.key.as_str();
+        let seen = match self {
+            Globs::Models(models) => models.iter().any(|model| key.starts_with(model)),
+            Globs::Tail(tail) => key.ends_with(tail),
+        };
+        seen.then(|| listed.etag.clone())
+    }
+
+    fn below(&self, prefix: &str) -> Below {
+        match self {
+            Globs::Models(models) if models.iter().any(|model| prefix.starts_with(model)) => Below::Everything,
+            Globs::Models(models) if !models.iter().any(|model| model.starts_with(prefix)) => Below::Nothing,
+            Globs::Models(_) | Globs::Tail(_) => Below::Perhaps,
+        }
+    }
+
+    fn seek(&self, from: &str) -> Option<String> {
+        match self {
+            Globs::Models(models) => {
+                let model = models.iter().find(|model| past(model).unwrap().as_str() > from)?;
+                Some(from.max(model).to_owned())
+            }
+            Globs::Tail(_) => Some(from.to_owned()),
+        }
+    }
+}
+
+/// All pages of a listing of a bucket of 400,000 keys: names, our pages, backend pages.
+fn cost(memory: &Memory, bucket: &Bucket, globs: Globs, delimiter: Option<&str>) -> (usize, u64, u64) {
+    let query = Query {
+        prefix: String::new(),
+        delimiter: delimiter.map(str::to_owned),
+        max: limits::PAGE_KEYS_MAX as usize,
+        budget: limits::LIST_BACKEND_PAGES_MAX,
+    };
+    let before = memory.pages_served();
+    let (mut names, mut pages) = (0, 0);
+    let mut place = Some(String::new());
+    while place.is_some() {
+        let mut walk = Walk::new(globs, query.clone(), place.take());
+        while let Step::Ask(ask) = walk.step() {
+            walk.take(memory.page_for_test(bucket, &ask)).unwrap();
+        }
+        let found = walk.finish().unwrap();
+        assert!(found.pages <= query.budget);
+        (names, pages, place) = (names + found.items.len(), pages + 1, found.more);
+    }
+    (names, pages, memory.pages_served() - before)
+}
+
+#[test]
+fn the_cost_grows_with_what_is_visible() {
+    let (memory, bucket) = (Memory::new(), "traces".parse().unwrap());
+    let content = Arc::new(Content::new("", Timestamp::UNIX_EPOCH));
+    for model in 0..400 {
+        for run in 0..1000 {
+            memory.put(&bucket, &format!("model-{model:04}/run-{run:04}"), content.clone());
+        }
+    }
+    let four = Globs::Models(&["model-0007/", "model-0100/", "model-0101/", "model-0399/"]);
+    let (names, pages, asked) = cost(&memory, &bucket, four, None);
+    assert_eq!((names, pages), (4000, 4));
+    assert!(asked < 20, "{asked}");
+    assert_eq!(cost(&memory, &bucket, four, Some("/")), (4, 1, 1));
+    let deep = Globs::Models(&["model-0007/run-0500", "model-0300/run-05"]);
+    assert_eq!(cost(&memory, &bucket, deep, Some("/")), (2, 1, 2));
+
+    // Globs without a literal beginning scan, within the bound of each page.
+    let (names, _, asked) = cost(&memory, &bucket, Globs::Tail("run-0999"), None);
+    assert!(names == 400 && asked <= 401, "{names} {asked}");
+    let (names, _, asked) = cost(&memory, &bucket, Globs::Tail("run-0000"), Some("/"));
+    assert!(names == 400 && asked <= 500, "{names} {asked}");
+}
+
+#[test]
+fn a_backend_that_does_not_get_on_is_an_error() {
+    let query = Query { prefix: "a".into(), delimiter: None, max: 10, budget: 3 };
+    let mut walk = Walk::new(Globs::Tail("x"), query, Some("b".into()));
+    assert_eq!(walk.step(), Step::Done, "nothing lies behind the prefix");
+
+    let query = Query { prefix: String::new(), delimiter: None, max: 10, budget: 3 };
+    let mut walk = Walk::new(Globs::Tail("x"), query, Some("b".into()));
+    let Step::Ask(ask) = walk.step() else { panic!("there is something to ask") };
+    let stuck = Batch { more_after: ask.after, ..Batch::default() };
+    assert!(walk.take(stuck).is_err());
+}
+
+#[test]
+fn no_keys_asked_for_are_no_keys_and_no_request() {
+    let query = Query { prefix: String::new(), delimiter: None, max: 0, budget: 3 };
+    let mut walk = Walk::new(Globs::Tail(""), query, Some(String::new()));
+    assert_eq!(walk.step(), Step::Done);
+    let found = walk.finish().unwrap();
+    assert!(found.items.is_empty() && found.more.is_none() && found.pages == 0);
+}
+
+/// A page can be waited for on any thread.
+#[expect(dead_code, reason = "compiling is the test")]
+fn page_is_send<'a>(
+    backend: &'a dyn Backend,
+    intent: Intent<'a, Permit<ListObjects>>,
+    ring: &'a KeyRing,
+) -> impl Future<Output = Result<Page, ListError>> + Send + 'a {
+    page(backend, intent, ring, Timestamp::UNIX_EPOCH)
+}

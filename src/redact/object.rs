@@ -1,0 +1,289 @@
+//! An object as one permit shows it: the one place where what the backend brought for GET, HEAD and attributes is opened.
+//!
+//! In this order: conditions on the object's own facts (failing looks like missing), the view's head, the request's
+//! preconditions against that head, the range, the bytes.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::StreamExt as _;
+use futures::stream;
+
+use super::etag::view_etag;
+use super::format::{self, Framing};
+use super::plan::Plan;
+use super::stream::{self as redacted, ShowError, Source};
+use super::tally::TallyCell;
+use super::{Raw, Redacted, Redaction};
+use crate::audit::{Intent, Recorded};
+use crate::backend::{Backend, Fetch, Trouble};
+use crate::policy::mask::{Format, Masks};
+use crate::policy::permit::{Facts, Permit};
+use crate::s3::answer::{Attributes, Body, BodyError, ContentRange, Object, ObjectHead};
+use crate::s3::conditional;
+use crate::s3::error::{Code, Refusal};
+use crate::s3::name::{Bucket, Key};
+use crate::s3::operation::{ETag, GetObject, GetObjectAttributes, HeadObject, Op, RangeAsk};
+
+/// An object that may leave, and what was hidden of it.
+pub struct ShownObject {
+    /// The object.
+    pub object: Redacted<Object>,
+    /// The counts, filled while the body runs; `None` if nothing is hidden.
+    pub tally: Option<Arc<TallyCell>>,
+}
+
+/// What to ask of the backend first.
+///
+/// Under a redacting view a range is not passed on: where it begins in the input is found out from the head. Then one
+/// byte is asked for, since that tells the head.
+pub fn first_fetch(permit: &Permit<GetObject>) -> Fetch {
+    let op = permit.op();
+    match permit.view().masks() {
+        None => Fetch { range: op.range, part: op.part, pin: None },
+        Some(_) if op.range.is_some() => Fetch { range: Some(FIRST_BYTE), part: None, pin: None },
+        Some(_) => Fetch::default(),
+    }
+}
+
+const FIRST_BYTE: RangeAsk = RangeAsk::Span { first: 0, last: Some(0) };
+
+/// GetObject.
+///
+/// # Errors
+/// The refusal to answer; nothing of the object has left.
+pub async fn show(
+    raw: Result<Raw<Object>, Trouble>,
+    recorded: Recorded<Permit<GetObject>>,
+    redaction: &Redaction,
+    backend: &Arc<dyn Backend>,
+) -> Result<ShownObject, Refusal> {
+    let object = opened(raw, &recorded)?;
+    visible(&recorded, &object.head)?;
+    match recorded.view().masks().cloned() {
+        None => raw_object(object, recorded, backend).await,
+        Some(masks) => masked_object(object, &masks, recorded, redaction, backend).await,
+    }
+}
+
+/// HeadObject: the head and the range that GetObject would answer with.
+///
+/// # Errors
+/// The refusal to answer.
+pub fn show_head(
+    raw: Result<Raw<ObjectHead>, Trouble>,
+    recorded: &Recorded<Permit<HeadObject>>,
+    redaction: &Redaction,
+) -> Result<Redacted<(ObjectHead, Option<ContentRange>)>, Refusal> {
+    let head = opened(raw, recorded)?;
+    visible(recorded, &head)?;
+    let op = recorded.op();
+    let (head, part) = match recorded.view().masks() {
+        // The backend has answered for the part itself; its size is that of the part.
+        None => (head, None),
+        Some(masks) => {
+            if let Framing::Refused(why) = format::of_head(op.key.as_str(), &head) {
+                return Err(unframed(&why.to_string()));
+            }
+            let part = op.part.map(|part| only_part(part, head.size)).transpose()?;
+            (redaction.head(head, &op.bucket, &op.key, masks), part)
+        }
+    };
+    let range_counts = conditional::settle(&op.preconditions, &head)?;
+    let range = match op.range.filter(|_| range_counts) {
+        Some(range) => Some(conditional::resolve(range, head.size)?),
+        None => part.flatten(),
+    };
+    Ok(Redacted::of((head, range)))
+}
+
+/// GetObjectAttributes. Under a redacting view checksums and parts are the original's, and stay away.
+///
+/// # Errors
+/// The refusal to answer.
+pub fn show_attributes(
+    raw: Result<Raw<Attributes>, Trouble>,
+    recorded: &Recorded<Permit<GetObjectAttributes>>,
+    redaction: &Redaction,
+) -> Result<Redacted<Attributes>, Refusal> {
+    let attributes = opened(raw, recorded)?;
+    visible(recorded, &attributes.head)?;
+    let op = recorded.op();
+    Ok(Redacted::of(match recorded.view().masks() {
+        None => attributes,
+        Some(masks) => Attributes {
+            head: redaction.head(attributes.head, &op.bucket, &op.key, masks),
+            checksums: Default::default(),
+            checksum_type: None,
+            parts: None,
+        },
+    }))
+}
+
+fn opened<T, O: Op>(raw: Result<Raw<T>, Trouble>, recorded: &Recorded<Permit<O>>) -> Result<T, Refusal> {
+    raw.map(Raw::open).map_err(|trouble| trouble.refusal(recorded.may_list()))
+}
+
+/// Conditions that only the object could settle; failing looks like missing.
+fn visible<O: Op>(permit: &Permit<O>, head: &ObjectHead) -> Result<(), Refusal> {
+    let facts = Facts { last_modified: head.last_modified, size: head.size };
+    if permit.conditions().hold_for(&facts) { Ok(()) } else { Err(Trouble::NoSuchKey.refusal(permit.may_list())) }
+}
+
+async fn raw_object(
+    object: Object,
+    recorded: Recorded<Permit<GetObject>>,
+    backend: &Arc<dyn Backend>,
+) -> Result<ShownObject, Refusal> {
+    let range_counts = conditional::settle(&recorded.op().preconditions, &object.head)?;
+    let object = if range_counts || object.range.is_none() {
+        object
+    } else {
+        // `If-Range` names another version: the whole of this one is answered (RFC 9110, 13.1.5).
+        let pinned = Fetch { pin: Some(object.head.etag.clone()), ..Fetch::default() };
+        opened(backend.get(recorded.intent(), pinned).await, &recorded)?
+    };
+    Ok(ShownObject { object: Redacted::of(object), tally: None })
+}
+
+async fn masked_object(
+    object: Object,
+    masks: &Arc<Masks>,
+    recorded: Recorded<Permit<GetObject>>,
+    redaction: &Redaction,
+    backend: &Arc<dyn Backend>,
+) -> Result<ShownObject, Refusal> {
+    let op = recorded.op();
+    let size = object.head.size;
+    let framing = match format::of_head(op.key.as_str(), &object.head) {
+        Framing::Refused(why) => return Err(unframed(&why.to_string())),
+        framing @ (Framing::Known(_) | Framing::Undetermined) => framing,
+    };
+    let pin = object.head.etag.clone();
+    let head = redaction.head(object.head, &op.bucket, &op.key, masks);
+    let range_counts = conditional::settle(&op.preconditions, &head)?;
+    let range = match (op.range.filter(|_| range_counts), op.part) {
+        (Some(range), _) => Some(conditional::resolve(range, size)?),
+        (None, Some(part)) => only_part(part, size)?,
+        (None, None) => None,
+    };
+    let asked_range = op.range.is_some();
+    let plan = redaction.plan(masks);
+    let tally = TallyCell::new(&plan);
+    let source = Arc::new(Pinned { backend: backend.clone(), recorded, pin });
+    let body = match range.filter(|_| asked_range) {
+        Some(range) => part_of(source, size, range, framing, &plan, &tally).await,
+        None if asked_range => whole_of(source.read_all(size).await, size, framing, &plan, &tally).await,
+        None => whole_of(Ok(object.body), size, framing, &plan, &tally).await,
+    };
+    let body = body.map_err(refused)?;
+    Ok(ShownObject { object: Redacted::of(Object { head, range, body }), tally: Some(tally) })
+}
+
+async fn whole_of(
+    body: Result<Body, BodyError>,
+    size: u64,
+    framing: Framing,
+    plan: &Arc<Plan>,
+    tally: &Arc<TallyCell>,
+) -> Result<Body, ShowError> {
+    let mut body = body?;
+    let first = body.next().await.transpose()?.unwrap_or_default();
+    let format = settled(framing, &first, first.len() as u64 == size)?;
+    let body = stream::once(async { Ok(first) }).chain(body).boxed();
+    redacted::whole(body, plan.clone(), format, size, tally.clone()).await
+}
+
+async fn part_of(
+    source: Arc<Pinned>,
+    size: u64,
+    range: ContentRange,
+    framing: Framing,
+    plan: &Arc<Plan>,
+    tally: &Arc<TallyCell>,
+) -> Result<Body, ShowError> {
+    let format = match framing {
+        Framing::Known(format) => format,
+        Framing::Undetermined | Framing::Refused(_) => {
+            let last = size.min(SNIFFED_BYTES) - 1;
+            let first = source.read(0, last).await?.next().await.transpose()?.unwrap_or_default();
+            settled(framing, &first, first.len() as u64 == size)?
+        }
+    };
+    redacted::range(source, size, range, plan.clone(), format, tally.clone()).await
+}
+
+/// How much of an object is looked at to tell how it is framed, in bytes.
+const SNIFFED_BYTES: u64 = 4096;
+
+fn settled(framing: Framing, first: &[u8], all: bool) -> Result<Format, ShowError> {
+    match format::of_bytes(framing, first, all) {
+        Framing::Known(format) => Ok(format),
+        Framing::Refused(why) => Err(ShowError::NotShown(why.to_string())),
+        Framing::Undetermined => Err(ShowError::NotShown("the object begins with too much white space".to_owned())),
+    }
+}
+
+/// A redacted object has one part, itself: how the original was put together stays away.
+fn only_part(part: u32, size: u64) -> Result<Option<ContentRange>, Refusal> {
+    match (part, size) {
+        (1, 0) => Ok(None),
+        (1, size) => Ok(Some(ContentRange { first: 0, last: size - 1 })),
+        _ => Err(Refusal::new(Code::InvalidRange, "The requested partnumber is not satisfiable")),
+    }
+}
+
+fn unframed(why: &str) -> Refusal {
+    Refusal::new(Code::AccessDenied, format!("This view redacts, and {why}."))
+}
+
+fn refused(error: ShowError) -> Refusal {
+    match error {
+        ShowError::Unshowable(fault) => Refusal::new(
+            Code::AccessDenied,
+            format!("This view redacts, and the object is not sound JSON at byte {}: {}.", fault.offset, fault.reason),
+        ),
+        ShowError::TooFar => Refusal::new(Code::NotImplemented, format!("This view redacts: {error}.")),
+        ShowError::NotShown(why) => unframed(&why),
+        ShowError::Backend(error) => Trouble::Broken(error.to_string()).refusal(false),
+    }
+}
+
+/// The object again, pinned to the version that the first answer was of.
+struct Pinned {
+    backend: Arc<dyn Backend>,
+    recorded: Recorded<Permit<GetObject>>,
+    pin: ETag,
+}
+
+impl Pinned {
+    async fn read_all(&self, size: u64) -> Result<Body, BodyError> {
+        if size == 0 { Ok(stream::empty().boxed()) } else { self.read(0, size - 1).await }
+    }
+}
+
+#[async_trait]
+impl Source for Pinned {
+    async fn read(&self, first: u64, last: u64) -> Result<Body, BodyError> {
+        let intent: Intent<'_, Permit<GetObject>> = self.recorded.intent();
+        let range = Some(RangeAsk::Span { first, last: Some(last) });
+        let fetch = Fetch { range, part: None, pin: Some(self.pin.clone()) };
+        let raw = self.backend.get(intent, fetch).await;
+        raw.map(|raw| raw.open().body).map_err(|trouble| BodyError::Backend(trouble.to_string()))
+    }
+}
+
+impl Redaction {
+    /// The head that the view shows: its own tag, nothing that tells of the original's bytes or of who wrote them.
+    fn head(&self, head: ObjectHead, bucket: &Bucket, key: &Key, masks: &Masks) -> ObjectHead {
+        let etag = view_etag(&self.etag_key(), bucket, key, &head.etag, head.last_modified, &masks.digest);
+        ObjectHead {
+            etag,
+            content_encoding: None,
+            version_id: None,
+            parts_count: None,
+            user_metadata: Default::default(),
+            ..head
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! The push machine: chunks of an object in, redacted bytes out, the same for any split into chunks, in constant memory.
+//!
+//! Output lags behind input only where it must: a record (or document) is held until it is known to be sound or longer
+//! than [`limits::HOLD_BYTES_MAX`]. No path copies input past the point up to which it was validated; after the first
+//! fault nothing is accepted any more. This is the reference: clear before fast.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::editor::Editor;
+use super::grammar::{Grammar, Stop};
+use super::output::Shown;
+use super::plan::Plan;
+use super::tally::Tally;
+use crate::limits;
+use crate::policy::mask::{Format, OnBroken};
+
+const HOLD: u64 = limits::HOLD_BYTES_MAX as u64;
+const TOO_FAR_APART: &str = "too much white space before a member";
+const BOM: [u8; 3] = *b"\xEF\xBB\xBF";
+
+/// Why, and from where on, an object cannot be shown. Never holds its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the object cannot be shown from byte {offset} on: {reason}")]
+pub struct Fault {
+    /// Offset in the object of the first byte that cannot stand there.
+    pub offset: u64,
+    /// Class of the fault.
+    pub reason: &'static str,
+}
+
+/// Redacts one object, or the part of a JSONL object that begins at a record.
+///
+/// What comes out has, once [`Redactor::end`] was called, exactly the length of what was put in; under
+/// [`LengthRule::Field`](crate::policy::mask::LengthRule::Field) at every point, else at the end of every record.
+pub struct Redactor {
+    format: Format,
+    on_broken: OnBroken,
+    grammar: Grammar,
+    editor: Editor,
+    tally: Tally,
+    record: Record,
+    /// The broken record that is skipped.
+    skipping: Option<Fault>,
+    fault: Option<Fault>,
+    /// Bytes of a byte order mark that were seen; 3 also where there is none.
+    bom: usize,
+    /// The last byte of the chunk before.
+    last: u8,
+}
+
+/// Where the record, or the document, began.
+#[derive(Debug, Clone, Copy)]
+struct Record {
+    offset: u64,
+    place: u64,
+}
+
+impl Redactor {
+    /// Begins at `offset` of the object: its start, or for JSONL the start of any record.
+    pub fn new(plan: Arc<Plan>, format: Format, offset: u64) -> Self {
+        Self {
+            format,
+            on_broken: plan.on_broken(),
+            grammar: Grammar::new(format == Format::Jsonl),
+            tally: Tally::new(&plan),
+            editor: Editor::new(plan.clone(), plan.length(format), offset),
+            record: Record { offset, place: 0 },
+            skipping: None,
+            fault: None,
+            bom: if offset == 0 { 0 } else { BOM.len() },
+            last: b'\n',
+        }
+    }
+
+    /// Takes the next bytes of the object and adds to `shown` what may leave now.
+    ///
+    /// After an error what was added is sound, and is all that may ever leave.
+    pub fn write(&mut self, chunk: Bytes, shown: &mut Shown) -> Result<(), Fault> {
+        self.live()?;
+        let Some(&last) = chunk.last() else { return Ok(()) };
+        self.editor.take(chunk.clone());
+        let read = self.read(&chunk);
+        self.last = last;
+        self.settle(read, chunk.len(), shown)
+    }
+
+    /// Says that all bytes were written, and adds the rest to `shown`. Nothing can be written afterwards.
+    pub fn end(&mut self, shown: &mut Shown) -> Result<(), Fault> {
+        self.live()?;
+        self.editor.take(Bytes::new());
+        let finished = self.finish();
+        self.settle(finished, 0, shown)?;
+        self.fault = Some(Fault { offset: self.editor.offset(0), reason: "it has ended" });
+        Ok(())
+    }
+
+    /// What was hidden up to now, in records that ended.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Bytes that are kept between chunks.
+    #[cfg(test)]
+    pub(super) fn footprint(&self) -> usize {
+        self.grammar.footprint() + self.editor.footprint()
+    }
+
+    fn live(&self) -> Result<(), Fault> {
+        self.fault.map_or(Ok(()), Err)
+    }
+
+    fn read(&mut self, chunk: &[u8]) -> Result<(), Fault> {
+        let mut at = 0;
+        while at < chunk.len() {
+            at = if self.skipping.is_some() {
+                self.skip(chunk, at)?
+            } else if self.bom < BOM.len() {
+                self.byte_order_mark(chunk, at)?
+            } else {
+                match self.grammar.feed(chunk, at, &mut self.editor) {
+                    Ok(Stop::Chunk) => chunk.len(),
+                    Ok(Stop::Newline(newline)) => {
+                        self.record_ends(newline + 1);
+                        newline + 1
+                    }
+                    Err(broken) => {
+                        self.broken(broken.at, broken.reason)?;
+                        broken.at
+                    }
+                }
+            };
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), Fault> {
+        if self.skipping.is_none() && self.bom > 0 && self.bom < BOM.len() {
+            self.broken(0, "not JSON")?;
+        }
+        if self.skipping.is_none()
+            && let Err(broken) = self.grammar.finish(&mut self.editor)
+        {
+            self.broken(broken.at, broken.reason)?;
+        }
+        if self.skipping.take().is_some() {
+            self.blank(0, false);
+        }
+        self.record_ends(0);
+        Ok(())
+    }
+
+    /// Allowed at the object's first byte only, and passed.
+    fn byte_order_mark(&mut self, chunk: &[u8], at: usize) -> Result<usize, Fault> {
+        if chunk[at] == BOM[self.bom] {
+            self.bom += 1;
+            return Ok(at + 1);
+        }
+        let partial = std::mem::replace(&mut self.bom, BOM.len()) > 0;
+        if partial {
+            self.broken(at, "not JSON")?;
+        }
+        Ok(at)
+    }
+
+    /// The record, or document, cannot be read on from that index: it is skipped if it may be blanked.
+    fn broken(&mut self, at: usize, reason: &'static str) -> Result<(), Fault> {
+        self.bom = BOM.len();
+        let mut fault = Fault { offset: self.editor.offset(at), reason };
+        if let Some(since) = self.editor.undecided_since()
+            && fault.offset - since > HOLD
+        {
+            fault = Fault { offset: since + HOLD, reason: TOO_FAR_APART };
+        }
+        let may_blank = self.format == Format::Jsonl && self.on_broken == OnBroken::Blank;
+        if !may_blank || fault.offset - self.record.offset > HOLD {
+            return Err(fault);
+        }
+        self.editor.rewind(self.record.place);
+        self.skipping = Some(fault);
+        Ok(())
+    }
+
+    /// Refuses to hold back more than white space of [`HOLD`] and one name before it is known whether a member is dropped.
+    fn overdue(&mut self, len: usize) -> Result<(), Fault> {
+        const MOST: u64 = HOLD + 2 + limits::JSON_NAME_BYTES_MAX as u64;
+        match self.editor.undecided_since() {
+            Some(since) if self.editor.offset(len) - since > MOST => self.broken(len, TOO_FAR_APART),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Looks for the end of a broken record, which has to lie within the hold.
+    fn skip(&mut self, chunk: &[u8], at: usize) -> Result<usize, Fault> {
+        let newline = chunk[at..].iter().position(|&byte| byte == b'\n').map(|run| at + run);
+        let until = newline.unwrap_or(chunk.len());
+        if self.editor.offset(until) - self.record.offset > HOLD {
+            return self.skipping.map_or(Ok(until), Err);
+        }
+        let Some(newline) = newline else { return Ok(until) };
+        let before = newline.checked_sub(1).map_or(self.last, |before| chunk[before]);
+        self.skipping = None;
+        self.blank(newline, before == b'\r' && self.editor.offset(newline) > self.record.offset);
+        self.record_ends(newline + 1);
+        Ok(newline + 1)
+    }
+
+    /// Replaces the record that ends just before that index.
+    fn blank(&mut self, at: usize, carriage_return: bool) {
+        let width = self.editor.offset(at) - self.record.offset - u64::from(carriage_return);
+        if width >= 2 {
+            self.editor.replace(b"{}", width - 2);
+        } else {
+            self.editor.replace(b"", width);
+        }
+        if carriage_return {
+            self.editor.replace(b"\r", 0);
+        }
+        self.editor.resume(at);
+        self.editor.restart();
+        self.grammar.restart();
+        self.tally.records += 1;
+        self.tally.records_blanked += 1;
+    }
+
+    /// A sound record ended just before that index: it may leave.
+    fn record_ends(&mut self, at: usize) {
+        self.tally.records += u64::from(!self.grammar.is_blank());
+        self.grammar.restart();
+        self.editor.count_into(&mut self.tally);
+        self.editor.restart();
+        self.record = Record { offset: self.editor.offset(at), place: self.editor.place(at) };
+    }
+
+    /// After a chunk of that length was read: what is sound leaves.
+    fn settle(&mut self, read: Result<(), Fault>, len: usize, shown: &mut Shown) -> Result<(), Fault> {
+        // A record longer than the hold leaves as far as it was validated, also up to a fault in it.
+        let sound_until = read.map_or_else(|fault| fault.offset, |()| self.editor.offset(len));
+        if self.skipping.is_none() && sound_until - self.record.offset > HOLD {
+            let at = sound_until.saturating_sub(self.editor.offset(0));
+            self.editor.flush(at as usize);
+            self.editor.release(self.editor.decided(), shown);
+        } else if read.is_ok() {
+            self.editor.flush(len);
+            self.editor.release(self.record.place, shown);
+        } else {
+            self.editor.rewind(self.record.place);
+            self.editor.release(self.record.place, shown);
+        }
+        let read = read.and_then(|()| self.overdue(len));
+        if let Err(fault) = read {
+            self.fault = Some(fault);
+            self.editor.count_into(&mut self.tally);
+        }
+        read
+    }
+}

@@ -1,0 +1,274 @@
+//! The redactor around a body: a whole object, or any range of one, as the bytes that the view shows.
+//!
+//! A fault that is found before the first byte left is an error of the call, a clean refusal; a later one ends the body
+//! with [`BodyError::Unshowable`].
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::StreamExt as _;
+use futures::stream;
+
+use super::output::Shown;
+use super::plan::Plan;
+use super::redactor::{Fault, Redactor};
+use super::tally::TallyCell;
+use crate::limits;
+use crate::policy::mask::Format;
+use crate::s3::answer::{Body, BodyError, ContentRange};
+
+/// Why nothing of an object, or of its range, is shown.
+#[derive(Debug, thiserror::Error)]
+pub enum ShowError {
+    /// The object is broken where it matters (403).
+    #[error(transparent)]
+    Unshowable(#[from] Fault),
+    /// The range lies too far within one document or record (501).
+    #[error(
+        "the range lies more than {} bytes within one JSON value: ask for the whole object",
+        limits::RANGE_AHEAD_BYTES_MAX
+    )]
+    TooFar,
+    /// It is nothing that can be redacted; the text says what to do.
+    #[error("{0}")]
+    NotShown(String),
+    /// The backend failed, or sent another length than it had said.
+    #[error(transparent)]
+    Backend(BodyError),
+}
+
+/// The object again, from any place: the network is on the other side, and pins it to one version.
+#[async_trait]
+pub trait Source: Send + Sync + 'static {
+    /// The object's bytes from `first` to `last`, both included and within its size.
+    async fn read(&self, first: u64, last: u64) -> Result<Body, BodyError>;
+}
+
+/// A whole object of that size as the view shows it. Waits until the first bytes are known to be sound.
+pub async fn whole(
+    body: Body,
+    plan: Arc<Plan>,
+    format: Format,
+    size: u64,
+    tally: Arc<TallyCell>,
+) -> Result<Body, ShowError> {
+    let input = Input { source: None, body: Some(body), next: 0, body_ends: size, size, step: 0 };
+    Feed::new(input, plan, format, 0, 0..size, tally).primed().await
+}
+
+/// The bytes of `range` of the whole object as the view shows it: exactly that slice of what [`whole`] gives.
+///
+/// `range` lies within `size`. JSONL is read from the start of the record that the range begins in, one document from
+/// its own start; more than [`limits::RANGE_AHEAD_BYTES_MAX`] before the range are not read.
+pub async fn range(
+    source: Arc<dyn Source>,
+    size: u64,
+    range: ContentRange,
+    plan: Arc<Plan>,
+    format: Format,
+    tally: Arc<TallyCell>,
+) -> Result<Body, ShowError> {
+    debug_assert!(range.first <= range.last && range.last < size);
+    let start = match format {
+        Format::Json if range.first > limits::RANGE_AHEAD_BYTES_MAX => return Err(ShowError::TooFar),
+        Format::Json => 0,
+        Format::Jsonl => record_start(&*source, range.first).await?,
+    };
+    let input = Input {
+        source: Some(source),
+        body: None,
+        next: start,
+        body_ends: start,
+        size,
+        step: range.last - start + 1 + limits::LOOK_BACK_BYTES,
+    };
+    Feed::new(input, plan, format, start, range.first..range.last + 1, tally).primed().await
+}
+
+impl From<BodyError> for ShowError {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::Unshowable { offset, reason } => Self::Unshowable(Fault { offset, reason }),
+            BodyError::Backend(_) => Self::Backend(error),
+        }
+    }
+}
+
+/// Where the record that holds the byte at `first` begins: behind the last newline before it.
+async fn record_start(source: &dyn Source, first: u64) -> Result<u64, ShowError> {
+    let mut end = first;
+    let mut window = limits::LOOK_BACK_BYTES;
+    while end > 0 {
+        if first - end >= limits::RANGE_AHEAD_BYTES_MAX {
+            return Err(ShowError::TooFar);
+        }
+        let begin = end.saturating_sub(window);
+        if let Some(newline) = last_newline(source, begin, end - 1).await? {
+            return Ok(newline + 1);
+        }
+        end = begin;
+        window = first - begin;
+    }
+    Ok(0)
+}
+
+async fn last_newline(source: &dyn Source, first: u64, last: u64) -> Result<Option<u64>, ShowError> {
+    let mut body = source.read(first, last).await?;
+    let (mut at, mut found) = (first, None);
+    while let Some(chunk) = body.next().await {
+        let chunk = chunk?;
+        if let Some(newline) = chunk.iter().rposition(|&byte| byte == b'\n') {
+            found = Some(at + newline as u64);
+        }
+        at += chunk.len() as u64;
+    }
+    if at == last + 1 { Ok(found) } else { Err(ShowError::Backend(wrong_length())) }
+}
+
+fn wrong_length() -> BodyError {
+    BodyError::Backend("another length than it had said".to_owned())
+}
+
+/// The object's bytes in order, from one body or from as many reads as are needed.
+struct Input {
+    source: Option<Arc<dyn Source>>,
+    body: Option<Body>,
+    /// Offset of the next byte.
+    next: u64,
+    /// Offset at which the body has to end.
+    body_ends: u64,
+    size: u64,
+    /// Bytes of the next read; doubled each time.
+    step: u64,
+}
+
+impl Input {
+    /// The next bytes; `None` at the object's end.
+    async fn chunk(&mut self) -> Result<Option<Bytes>, BodyError> {
+        loop {
+            if let Some(body) = &mut self.body {
+                match body.next().await.transpose()? {
+                    Some(chunk) => {
+                        self.next += chunk.len() as u64;
+                        return if self.next > self.body_ends { Err(wrong_length()) } else { Ok(Some(chunk)) };
+                    }
+                    None if self.next < self.body_ends => return Err(wrong_length()),
+                    None => self.body = None,
+                }
+            }
+            let Some(source) = self.source.as_ref().filter(|_| self.next < self.size) else { return Ok(None) };
+            self.body_ends = self.size.min(self.next.saturating_add(self.step));
+            self.step = self.step.saturating_mul(2);
+            self.body = Some(source.read(self.next, self.body_ends - 1).await?);
+        }
+    }
+}
+
+/// Pulls input through the redactor and lets out the bytes of one window.
+struct Feed {
+    input: Input,
+    redactor: Redactor,
+    shown: Shown,
+    tally: Arc<TallyCell>,
+    /// Bytes of output before the window that are still to come.
+    skip: u64,
+    /// Bytes of the window that are still to come.
+    left: u64,
+    /// Whether the window ends where the object does: then its last byte leaves only once all is known to be sound,
+    /// so that no fault can hide behind a complete length.
+    to_end: bool,
+    state: State,
+}
+
+enum State {
+    Reading,
+    Ended,
+    /// Told once everything sound was taken.
+    Failed(BodyError),
+}
+
+impl Feed {
+    fn new(
+        input: Input,
+        plan: Arc<Plan>,
+        format: Format,
+        start: u64,
+        window: Range<u64>,
+        tally: Arc<TallyCell>,
+    ) -> Self {
+        Self {
+            redactor: Redactor::new(plan, format, start),
+            shown: Shown::new(),
+            tally,
+            skip: window.start - start,
+            left: window.end - window.start,
+            to_end: window.end == input.size,
+            state: State::Reading,
+            input,
+        }
+    }
+
+    /// The body, once its first bytes are sound; an error if reading failed before.
+    async fn primed(mut self) -> Result<Body, ShowError> {
+        while self.needs_input() {
+            self.pull().await;
+        }
+        let complete = !self.to_end && self.available() == self.left;
+        match std::mem::replace(&mut self.state, State::Ended) {
+            State::Failed(error) if !complete => return Err(error.into()),
+            State::Failed(_) => {}
+            going_on @ (State::Reading | State::Ended) => self.state = going_on,
+        }
+        Ok(stream::unfold(self, async |mut feed| feed.next().await.map(|bytes| (bytes, feed))).boxed())
+    }
+
+    async fn next(&mut self) -> Option<Result<Bytes, BodyError>> {
+        while self.needs_input() {
+            self.pull().await;
+        }
+        if let Some(bytes) = self.take() {
+            return Some(Ok(bytes));
+        }
+        match std::mem::replace(&mut self.state, State::Ended) {
+            State::Failed(error) if self.left > 0 => Some(Err(error)),
+            State::Failed(_) | State::Reading | State::Ended => None,
+        }
+    }
+
+    /// Bytes of the window that were made.
+    fn available(&self) -> u64 {
+        self.shown.len().saturating_sub(self.skip).min(self.left)
+    }
+
+    fn needs_input(&self) -> bool {
+        let available = self.available();
+        let complete = available == self.left;
+        matches!(self.state, State::Reading)
+            && if self.to_end { available == 0 || complete } else { available == 0 && !complete }
+    }
+
+    async fn pull(&mut self) {
+        let pulled = match self.input.chunk().await {
+            Ok(Some(chunk)) => self.redactor.write(chunk, &mut self.shown).map(|()| State::Reading),
+            Ok(None) => self.redactor.end(&mut self.shown).map(|()| State::Ended),
+            Err(error) => Ok(State::Failed(error)),
+        };
+        self.state =
+            pulled.unwrap_or_else(|Fault { offset, reason }| State::Failed(BodyError::Unshowable { offset, reason }));
+        self.tally.set(self.redactor.tally());
+        while self.skip > 0
+            && let Some(bytes) = self.shown.pop(self.skip)
+        {
+            self.skip -= bytes.len() as u64;
+        }
+    }
+
+    fn take(&mut self) -> Option<Bytes> {
+        let held_back = u64::from(self.to_end && !matches!(self.state, State::Ended));
+        let bytes = self.shown.pop(self.left.saturating_sub(held_back))?;
+        self.left -= bytes.len() as u64;
+        Some(bytes)
+    }
+}

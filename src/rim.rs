@@ -1,0 +1,449 @@
+//! The rim around s3s: what must hold of every request before s3s reads it, and of every response after.
+//!
+//! In: the wire checks, exactly one credential, the token doors, the session opened and bound to its key. Out: no
+//! response leaves but with the entry of the log that the gateway left, closed on the last byte or on the client's
+//! going; a refusal is on the record, too. s3s trusts more than we do; what it does not hold stands here, so that moving
+//! to a newer one only deletes code.
+
+pub mod body;
+mod doors;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use hyper::body::Incoming;
+use ipnet::IpNet;
+use jiff::Timestamp;
+use s3s::dto::{self, ETagCondition, TimestampFormat};
+use s3s::service::S3Service;
+
+use crate::audit::{Ended, EntryId, Event, Outcome, RequestFacts, Unproven};
+use crate::gateway::Gateway;
+use crate::gateway::call::{Call, Entrance, Left, Slot};
+use crate::identity::Identity;
+use crate::identity::authority::Authority;
+use crate::identity::claimed::Claimed;
+use crate::identity::door::Door;
+use crate::identity::rate::DoorRate;
+use crate::limits;
+use crate::s3::conditional;
+use crate::s3::error::{Code, Refusal};
+use crate::s3::operation::{OpName, Preconditions};
+use crate::s3::wire;
+use crate::telemetry::Metrics;
+use body::Closing;
+
+/// What is known of a connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Connection {
+    /// The peer's address.
+    pub peer: IpAddr,
+    /// Whether it speaks TLS with us.
+    pub tls: bool,
+}
+
+/// The rim. One per process; every listener hands its requests here.
+pub struct Rim {
+    /// s3s with the gateway behind it.
+    pub service: S3Service,
+    /// The gateway, for its rules and its log.
+    pub gateway: Arc<Gateway>,
+    /// Who is who.
+    pub authority: Arc<Authority>,
+    /// How often the token doors are used.
+    pub doors: DoorRate,
+    /// Peers that are believed about whose request it is.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Host names below which a bucket may stand.
+    pub host_names: Vec<String>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// A request as the rim carries it: the head, what the log says of it, when it came.
+struct Asked {
+    parts: http::request::Parts,
+    facts: RequestFacts,
+    now: Timestamp,
+    /// Whether a token may be read: TLS, loopback, or a proxy that says https.
+    private: bool,
+}
+
+/// A refusal together with who, if anybody, was proven to ask.
+struct Refused {
+    refusal: Refusal,
+    left: Left,
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, left: Left::default() }
+    }
+}
+
+impl Rim {
+    /// Answers one request.
+    pub async fn answer(&self, request: Request<Incoming>, on: Connection) -> Response<Closing> {
+        let began = Instant::now();
+        let (parts, incoming) = request.into_parts();
+        let asked = self.asked(parts, on);
+        let (facts, now, method) = (asked.facts.clone(), asked.now, asked.parts.method.clone());
+        let (operation, outcome) = self.routed(asked, incoming).await;
+        let response = match outcome {
+            Ok(response) => response,
+            Err(refused) => self.refuse(refused, &facts, now, &method).await,
+        };
+        self.metrics.answered(operation, response.status().as_u16(), began.elapsed());
+        response
+    }
+
+    async fn routed(&self, asked: Asked, incoming: Incoming) -> (&'static str, Result<Response<Closing>, Refused>) {
+        let host_bucket = self.host_names_bucket(&asked);
+        let parts = &asked.parts;
+        if let Err(refusal) = check_framing(parts) {
+            return ("none", Err(refusal.into()));
+        }
+        let door = if host_bucket { None } else { Door::of(&parts.method, parts.uri.path()) };
+        match door {
+            Some(Err(refusal)) => ("none", Err(refusal.into())),
+            Some(Ok(Door::Credentials { role })) => ("Credentials", self.credentials(&asked, role).await),
+            Some(Ok(Door::Sts)) => ("Sts", self.sts(asked, incoming).await),
+            Some(Ok(Door::WhoAmI)) => ("WhoAmI", self.whoami(&asked).await),
+            None => match wire::operation(&parts.method, &parts.uri, &parts.headers, host_bucket) {
+                Err(refusal) => ("none", Err(refusal.into())),
+                Ok(op) => (op.as_str(), self.s3(asked, op).await),
+            },
+        }
+    }
+
+    /// An operation of S3: the credential, then s3s with the gateway behind it, then the entry.
+    async fn s3(&self, asked: Asked, op: OpName) -> Result<Response<Closing>, Refused> {
+        let entrance = self.entrance(&asked).await?;
+        let mut call = self.call(&asked, entrance, Some(op));
+        let mut parts = asked.parts;
+        let signed = matches!(call.entrance, Entrance::Signed(_));
+        if signed && s3s_would_stumble(&parts.headers) {
+            // The signature covers headers that s3s cannot read and S3 ignores: verified first, then asked without.
+            let who = self.verified(&parts, &call, s3s::Body::empty()).await?;
+            call.entrance = Entrance::Proven(who);
+        }
+        if matches!(call.entrance, Entrance::Proven(_)) {
+            strip(&mut parts);
+        }
+        let method = parts.method.clone();
+        let response = self.through_s3s(parts, &call, s3s::Body::empty()).await?;
+        self.leave(response, call.slot.take(), &call.facts, call.now, &method).await
+    }
+
+    /// Who comes in, and how.
+    async fn entrance(&self, asked: &Asked) -> Result<Entrance, Refusal> {
+        let parts = &asked.parts;
+        let rules = self.gateway.rules.load_full();
+        match Claimed::read(&parts.method, &parts.uri, &parts.headers, asked.now)? {
+            Claimed::None => Err(Refusal::new(
+                Code::AccessDenied,
+                "Anonymous access is forbidden: sign the request with a session's keys, or send Authorization: Bearer.",
+            )),
+            Claimed::Bearer(claim) => {
+                asked.check_private()?;
+                let who = self.authority.bearer(&claim, &rules.book, asked.now).await?;
+                Ok(Entrance::Proven(Arc::new(who)))
+            }
+            Claimed::Signed(claim) => {
+                Ok(Entrance::Signed(Arc::new(self.authority.opened(&claim, &rules.book, asked.now)?)))
+            }
+        }
+    }
+
+    /// Whose signature this is; nothing is served.
+    async fn verified(&self, parts: &http::request::Parts, call: &Call, body: s3s::Body) -> Result<Arc<Identity>, Refused> {
+        let slot = Slot::default();
+        let verify = Call { verify_only: true, slot: slot.clone(), ..call.clone() };
+        let response = self.through_s3s(parts.clone(), &verify, body).await?;
+        if let Some(who) = slot.take().who {
+            return Ok(who);
+        }
+        Err(unverified(response.status()).into())
+    }
+
+    async fn through_s3s(
+        &self,
+        mut parts: http::request::Parts,
+        call: &Call,
+        body: s3s::Body,
+    ) -> Result<Response<s3s::Body>, Refusal> {
+        parts.extensions.insert(call.clone());
+        let answered = self.service.call(Request::from_parts(parts, body)).await;
+        answered.map_err(|error| {
+            tracing::error!(id = %call.facts.id, ?error, "an answer could not be written");
+            internal()
+        })
+    }
+
+    /// What s3s answered leaves, with its entry.
+    async fn leave(
+        &self,
+        response: Response<s3s::Body>,
+        mut left: Left,
+        facts: &RequestFacts,
+        now: Timestamp,
+        method: &Method,
+    ) -> Result<Response<Closing>, Refused> {
+        let status = response.status();
+        let Some(entry) = left.entry.take() else {
+            if left.denied {
+                return Ok(finished(response.map(Closing::plain), facts, method));
+            }
+            if status.is_client_error() || status.is_server_error() {
+                // s3s refused it, or the gateway did before anything was asked: recorded like any other refusal.
+                self.record_refusal(&left, status, facts, now).await?;
+                return Ok(finished(response.map(Closing::plain), facts, method));
+            }
+            tracing::error!(id = %facts.id, %status, "an answer without an entry was held back");
+            return Err(internal().into());
+        };
+        let length = length(response.headers());
+        let bodyless = method == Method::HEAD || length == Some(0) || status == StatusCode::NOT_MODIFIED;
+        let mut outcome = Outcome::new(status.as_u16(), Ended::Ok);
+        if let Some(code) = left.refused {
+            outcome.ended = Ended::Refused(code);
+            entry.close(outcome);
+            return Ok(finished(response.map(Closing::plain), facts, method));
+        }
+        outcome.view_etag = left.view_etag;
+        outcome.version_id = left.version_id;
+        outcome.listing = left.listing;
+        let digest = left.tally.is_some();
+        let mut closing = response.map(|body| Closing::of(body, entry, outcome, length, left.tally));
+        if bodyless {
+            closing.body_mut().close(Ended::Ok);
+        } else if let Some(who) = left.who {
+            let (authority, metrics) = (self.authority.clone(), self.metrics.clone());
+            closing = closing.map(|body| body.digested(digest).while_allowed(left.until, now, authority, who).counted(metrics));
+        }
+        Ok(finished(closing, facts, method))
+    }
+
+    /// A refusal leaves, once it is on the record.
+    async fn refuse(&self, refused: Refused, facts: &RequestFacts, now: Timestamp, method: &Method) -> Response<Closing> {
+        let status = StatusCode::from_u16(refused.refusal.code.status()).unwrap_or(StatusCode::FORBIDDEN);
+        let recorded = self.record_refusal(&refused.left, status, facts, now).await;
+        let refusal = recorded.err().unwrap_or(refused.refusal);
+        finished(doors::error(&refusal, facts).map(Closing::plain), facts, method)
+    }
+
+    /// Of a proven caller by name; of anybody else summed up, so that nobody can fill the log.
+    async fn record_refusal(&self, left: &Left, status: StatusCode, facts: &RequestFacts, now: Timestamp) -> Result<(), Refusal> {
+        let journal = &self.gateway.journal;
+        match &left.who {
+            Some(who) => {
+                let event = Event::Refused { who: who.clone(), status: status.as_u16(), facts: facts.clone() };
+                Ok(journal.event(event).await?)
+            }
+            None => {
+                journal.refused(facts.peer, Unproven::Request(word(status)), now);
+                Ok(())
+            }
+        }
+    }
+
+    fn call(&self, asked: &Asked, entrance: Entrance, expected: Option<OpName>) -> Call {
+        let headers = &asked.parts.headers;
+        let (range, preconditions) = match expected {
+            Some(OpName::GetObject | OpName::HeadObject) => {
+                (conditional::range(headers), conditional::preconditions(headers))
+            }
+            Some(_) | None => (None, Preconditions::default()),
+        };
+        Call {
+            entrance,
+            verify_only: false,
+            expected,
+            range,
+            preconditions,
+            facts: asked.facts.clone(),
+            now: asked.now,
+            slot: Slot::default(),
+        }
+    }
+
+    fn asked(&self, parts: http::request::Parts, on: Connection) -> Asked {
+        let trusted = self.trusts(on.peer);
+        let peer = if trusted { self.forwarded_for(&parts.headers).unwrap_or(on.peer) } else { on.peer };
+        let said_https = trusted && last_of(&parts.headers, "x-forwarded-proto").is_some_and(|proto| proto == "https");
+        let text = |name: header::HeaderName| {
+            parts.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
+        let facts = RequestFacts {
+            id: EntryId::random(),
+            peer,
+            user_agent: text(header::USER_AGENT),
+            tls: on.tls || said_https,
+            host: text(header::HOST).or_else(|| parts.uri.authority().map(|host| host.as_str().to_owned())),
+        };
+        let private = facts.tls || on.peer.to_canonical().is_loopback() && !forwarded(&parts.headers);
+        Asked { parts, facts, now: Timestamp::now(), private }
+    }
+
+    fn trusts(&self, peer: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|network| network.contains(&peer.to_canonical()))
+    }
+
+    /// The last address of `X-Forwarded-For` that no trusted proxy has: the ones before it anybody may have written.
+    fn forwarded_for(&self, headers: &HeaderMap) -> Option<IpAddr> {
+        let lines: Vec<&str> =
+            headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok()).collect();
+        let listed = lines.iter().flat_map(|line| line.split(',')).map(str::trim);
+        let mut addresses: Vec<Option<IpAddr>> = listed.map(|text| text.parse().ok()).collect();
+        while let Some(address) = addresses.pop() {
+            let address = address?;
+            if !self.trusts(address) {
+                return Some(address);
+            }
+        }
+        None
+    }
+
+    fn host_names_bucket(&self, asked: &Asked) -> bool {
+        let Some(host) = &asked.facts.host else { return false };
+        let host = host.rsplit_once(':').map_or(host.as_str(), |(host, _)| host).to_ascii_lowercase();
+        self.host_names.iter().any(|name| host.strip_suffix(name.as_str()).is_some_and(|rest| rest.ends_with('.')))
+    }
+}
+
+impl Asked {
+    /// A bearer token is as good as a password: it is read where nobody else could have.
+    fn check_private(&self) -> Result<(), Refusal> {
+        if self.private {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            Code::AccessDenied,
+            "Tokens are taken over HTTPS only (or on loopback, or from a proxy in `trusted_proxies` that says https).",
+        ))
+    }
+}
+
+/// What HTTP itself must hold: one host, a target that is a path.
+fn check_framing(parts: &http::request::Parts) -> Result<(), Refusal> {
+    let invalid = |text: &str| Err(Refusal::new(Code::InvalidRequest, text));
+    let one = |name: header::HeaderName| parts.headers.get_all(name).iter().count() <= 1;
+    if !one(header::HOST) || !one(header::CONTENT_LENGTH) || !one(header::TRANSFER_ENCODING) {
+        return invalid("Host, Content-Length and Transfer-Encoding must not stand twice.");
+    }
+    if parts.headers.contains_key(header::TRANSFER_ENCODING) && parts.headers.contains_key(header::CONTENT_LENGTH) {
+        return invalid("Transfer-Encoding and Content-Length exclude each other.");
+    }
+    if parts.version < Version::HTTP_2 && parts.uri.authority().is_some() {
+        return invalid("The request target must be a path, not a URL.");
+    }
+    if parts.version < Version::HTTP_11 {
+        // Without chunks or a length, a cut response would look whole.
+        return invalid("HTTP/1.1 or HTTP/2 is needed.");
+    }
+    if parts.headers.len() > limits::HEADERS_MAX {
+        return invalid("There are too many headers.");
+    }
+    Ok(())
+}
+
+/// Whether s3s would refuse a header that S3 ignores, or of which it reads more than s3s does.
+fn s3s_would_stumble(headers: &HeaderMap) -> bool {
+    let unread = |name: &header::HeaderName, reads: fn(&str) -> bool| {
+        let mut values = headers.get_all(name).iter();
+        match (values.next(), values.next()) {
+            (None, _) => false,
+            (Some(value), None) => !value.to_str().is_ok_and(reads),
+            (Some(_), Some(_)) => true,
+        }
+    };
+    let tag: fn(&str) -> bool = |text| ETagCondition::parse_http_header(text.as_bytes()).is_ok();
+    let date: fn(&str) -> bool = |text| dto::Timestamp::parse(TimestampFormat::HttpDate, text).is_ok();
+    unread(&header::RANGE, |text| dto::Range::parse(text).is_ok())
+        || unread(&header::IF_MATCH, tag)
+        || unread(&header::IF_NONE_MATCH, tag)
+        || unread(&header::IF_MODIFIED_SINCE, date)
+        || unread(&header::IF_UNMODIFIED_SINCE, date)
+}
+
+/// Takes away what s3s need not see of a request whose caller is proven: the credential, and what the rim has read.
+fn strip(parts: &mut http::request::Parts) {
+    let amz: Vec<header::HeaderName> =
+        parts.headers.keys().filter(|name| name.as_str().starts_with("x-amz-")).cloned().collect();
+    for name in amz.iter().filter(|name| *name != "x-amz-object-attributes") {
+        parts.headers.remove(name);
+    }
+    parts.headers.remove(header::AUTHORIZATION);
+    for name in &conditional::HEADERS {
+        parts.headers.remove(name);
+    }
+    let query = parts.uri.query().unwrap_or_default();
+    let kept: Vec<&str> = query
+        .split('&')
+        .filter(|pair| !pair.is_empty() && !pair.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("x-amz-")))
+        .collect();
+    let target = match kept[..] {
+        [] => parts.uri.path().to_owned(),
+        _ => format!("{}?{}", parts.uri.path(), kept.join("&")),
+    };
+    let mut uri = std::mem::take(&mut parts.uri).into_parts();
+    uri.path_and_query = target.parse().ok();
+    parts.uri = http::Uri::from_parts(uri).unwrap_or_default();
+}
+
+/// The headers of every response.
+fn finished(mut response: Response<Closing>, facts: &RequestFacts, method: &Method) -> Response<Closing> {
+    if method == Method::HEAD && response.status() == StatusCode::OK && response.headers().contains_key(header::CONTENT_RANGE) {
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    }
+    let headers = response.headers_mut();
+    let id = HeaderValue::from_str(facts.id.as_str()).unwrap_or(HeaderValue::from_static("none"));
+    headers.insert("x-amz-request-id", id);
+    headers.insert(header::SERVER, HeaderValue::from_static("tracegate"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let sandbox = HeaderValue::from_static("sandbox; default-src 'none'");
+    headers.insert(header::CONTENT_SECURITY_POLICY, sandbox);
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        // What one caller sees is not for the next one behind the same cache.
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
+    }
+    response
+}
+
+fn length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn forwarded(headers: &HeaderMap) -> bool {
+    headers.contains_key("x-forwarded-for") || headers.contains_key(header::FORWARDED)
+}
+
+fn last_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let line = headers.get_all(name).iter().next_back()?.to_str().ok()?;
+    line.rsplit(',').next().map(str::trim)
+}
+
+/// Everything that s3s may have against a signature looks the same.
+fn unverified(status: StatusCode) -> Refusal {
+    match status {
+        StatusCode::BAD_REQUEST => Refusal::new(Code::InvalidRequest, "The request could not be read."),
+        _ => crate::identity::session::signature_refused(),
+    }
+}
+
+fn internal() -> Refusal {
+    Refusal::new(Code::InternalError, "We encountered an internal error. Please try again.")
+}
+
+/// The reason in the log of a refusal without a caller: a word of a fixed list.
+fn word(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        400 => "malformed",
+        401 | 403 => "unproven",
+        405 | 501 => "not-served",
+        503 => "busy",
+        _ => "other",
+    }
+}

@@ -1,0 +1,201 @@
+//! The body of a response on its way out: counted, digested, cut when its right ends, and closed in the log.
+//!
+//! What is counted was handed to the transport; how much of it the client has read, nobody here knows.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Buf as _, Bytes};
+use http_body::{Body, Frame, SizeHint};
+use jiff::Timestamp;
+use tokio::time::Sleep;
+
+use crate::audit::{Ended, OpenEntry, Outcome};
+use crate::identity::Identity;
+use crate::identity::authority::Authority;
+use crate::redact::tally::TallyCell;
+use crate::s3::answer::BodyError;
+use crate::telemetry::Metrics;
+
+/// Why a response ended early; hyper then breaks its framing, so that no client takes it for whole.
+#[derive(Debug, thiserror::Error)]
+#[error("the response was cut short")]
+pub struct CutShort;
+
+/// A body whose entry in the log is open until its last byte.
+pub struct Closing {
+    inner: s3s::Body,
+    open: Option<Open>,
+    length: Option<u64>,
+    bytes: u64,
+    digest: Option<blake3::Hasher>,
+    end: Option<Pin<Box<Sleep>>>,
+    right: Option<(Arc<Authority>, Arc<Identity>)>,
+    metrics: Option<Arc<Metrics>>,
+}
+
+/// What is needed to close the entry.
+struct Open {
+    entry: OpenEntry,
+    outcome: Outcome,
+    tally: Option<Arc<TallyCell>>,
+}
+
+impl Closing {
+    /// A body without an entry of its own: what it answers is on the record, or needs none.
+    pub fn plain(inner: s3s::Body) -> Self {
+        Self { inner, open: None, length: None, bytes: 0, digest: None, end: None, right: None, metrics: None }
+    }
+
+    /// A body that closes this entry with this outcome, completed by what happens. `length` is what its head says.
+    pub fn of(
+        inner: s3s::Body,
+        entry: OpenEntry,
+        outcome: Outcome,
+        length: Option<u64>,
+        tally: Option<Arc<TallyCell>>,
+    ) -> Self {
+        let mut body = Self::plain(inner);
+        body.open = Some(Open { entry, outcome, tally });
+        body.length = length;
+        body
+    }
+
+    /// The same, with a keyed digest of its bytes in the log: for views that redact, where no version stands for them.
+    #[must_use]
+    pub fn digested(mut self, wanted: bool) -> Self {
+        self.digest = self.open.as_ref().filter(|_| wanted).map(|open| open.entry.digest_key().hasher());
+        self
+    }
+
+    /// The same, counted as a stream while it runs.
+    #[must_use]
+    pub fn counted(mut self, metrics: Arc<Metrics>) -> Self {
+        metrics.streams.inc();
+        self.metrics = Some(metrics);
+        self
+    }
+
+    /// The same, cut when the right to it ends: at a time, or by revocation.
+    #[must_use]
+    pub fn while_allowed(
+        mut self,
+        until: Option<Timestamp>,
+        now: Timestamp,
+        authority: Arc<Authority>,
+        who: Arc<Identity>,
+    ) -> Self {
+        self.end = until.map(|until| {
+            let rest = Duration::try_from(until.duration_since(now)).unwrap_or_default();
+            Box::pin(tokio::time::sleep(rest))
+        });
+        self.right = Some((authority, who));
+        self
+    }
+
+    /// Closes the entry, once.
+    pub fn close(&mut self, ended: Ended) {
+        let Some(Open { entry, mut outcome, tally }) = self.open.take() else { return };
+        outcome.ended = ended;
+        outcome.bytes = self.bytes;
+        outcome.digest = self.digest.take().map(|hasher| *hasher.finalize().as_bytes());
+        if let Some(cell) = tally {
+            let hidden = cell.read();
+            for (profile, count) in cell.profiles().iter().zip(hidden.fields) {
+                entry.tally().hidden(profile, count);
+            }
+            entry.tally().blanked(hidden.records_blanked);
+        }
+        entry.close(outcome);
+        if let Some(metrics) = self.metrics.take() {
+            metrics.streams.dec();
+            metrics.sent_bytes.inc_by(self.bytes);
+        }
+    }
+
+    /// Why the stream must end now, if it must.
+    fn ended_right(&mut self, context: &mut Context<'_>) -> Option<&'static str> {
+        if self.end.as_mut().is_some_and(|end| end.as_mut().poll(context).is_ready()) {
+            return Some("the right to read ended");
+        }
+        let (authority, who) = self.right.as_ref()?;
+        (!authority.still_stands(who, Timestamp::now())).then_some("the session ended or was revoked")
+    }
+
+    fn passed(&mut self, data: &Bytes) {
+        self.bytes += data.remaining() as u64;
+        if let Some(digest) = &mut self.digest {
+            digest.update(data);
+        }
+        if self.length.is_some_and(|length| self.bytes >= length) {
+            self.close(Ended::Ok);
+        }
+    }
+}
+
+impl Body for Closing {
+    type Data = Bytes;
+    type Error = CutShort;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
+        let this = &mut *self;
+        if this.open.is_some()
+            && let Some(why) = this.ended_right(context)
+        {
+            this.close(Ended::Cut(why));
+            return Poll::Ready(Some(Err(CutShort)));
+        }
+        let polled = match Pin::new(&mut this.inner).poll_frame(context) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(polled) => polled,
+        };
+        Poll::Ready(match polled {
+            Some(Ok(frame)) => {
+                if let Some(data) = frame.data_ref() {
+                    this.passed(data);
+                }
+                Some(Ok(frame))
+            }
+            Some(Err(error)) => {
+                this.close(ended_by(error.as_ref()));
+                Some(Err(CutShort))
+            }
+            None => {
+                let whole = this.length.is_none_or(|length| this.bytes == length);
+                this.close(if whole { Ended::Ok } else { Ended::Backend("the body was shorter than its head said") });
+                if whole { None } else { Some(Err(CutShort)) }
+            }
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.open.is_none() && self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// The class of a fault, for the log.
+fn ended_by(error: &(dyn std::error::Error + 'static)) -> Ended {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(BodyError::Unshowable { offset, reason }) = error.downcast_ref() {
+            return Ended::Unshowable { offset: *offset, reason };
+        }
+        cause = error.source();
+    }
+    Ended::Backend("the backend's body broke off")
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.close(Ended::ClientGone);
+    }
+}

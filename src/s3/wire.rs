@@ -1,0 +1,265 @@
+//! Which operation a request line names: the pure checks of S3's wire form, before anything else reads it.
+//!
+//! An allow-list: a method, a resource and query parameters that do not stand here are refused, never forwarded. The
+//! operation follows from method, resource and sub-resource alone; the SDKs' `x-id` may confirm it, not choose it.
+
+use http::{HeaderMap, Method, Uri, header};
+
+use super::error::{Code, Refusal};
+use super::operation::OpName;
+use crate::limits;
+
+/// The resource that a path names, by its shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Resource {
+    Service,
+    Bucket,
+    Object,
+}
+
+/// Parameters that presigning puts into a query; they are the signature's matter.
+const PRESIGN: [&str; 7] = [
+    "X-Amz-Algorithm",
+    "X-Amz-Credential",
+    "X-Amz-Date",
+    "X-Amz-Expires",
+    "X-Amz-SignedHeaders",
+    "X-Amz-Signature",
+    "X-Amz-Security-Token",
+];
+
+/// Parameters that presigning SDKs add and that ask for nothing.
+const HARMLESS: [&str; 4] = ["X-Amz-Content-Sha256", "X-Amz-User-Agent", "x-amz-checksum-mode", "x-amz-request-payer"];
+
+const LIST_V1: [&str; 5] = ["delimiter", "encoding-type", "marker", "max-keys", "prefix"];
+const LIST_V2: [&str; 8] = [
+    "continuation-token",
+    "delimiter",
+    "encoding-type",
+    "fetch-owner",
+    "list-type",
+    "max-keys",
+    "prefix",
+    "start-after",
+];
+const OBJECT: [&str; 6] = [
+    "partNumber",
+    "response-cache-control",
+    "response-content-disposition",
+    "response-content-language",
+    "response-content-type",
+    "response-expires",
+];
+const ATTRIBUTES: [&str; 1] = ["attributes"];
+const LOCATION: [&str; 1] = ["location"];
+const BUCKETS: [&str; 4] = ["bucket-region", "continuation-token", "max-buckets", "prefix"];
+
+/// The operation of S3 that a request's line and framing headers name. `host_bucket` says that the host name already
+/// names the bucket. Paths below `/-/` and `POST /` are not S3's, and come elsewhere.
+///
+/// Refuses what [`crate::limits`] bounds, a body where none belongs, methods and parameters that we do not speak.
+pub fn operation(method: &Method, uri: &Uri, headers: &HeaderMap, host_bucket: bool) -> Result<OpName, Refusal> {
+    check_target(uri)?;
+    let parameters = parameters(uri)?;
+    if method == Method::OPTIONS {
+        return Err(Refusal::new(
+            Code::AccessDenied,
+            "Cross-origin requests are not served: there is no CORS configuration.",
+        ));
+    }
+    if method != Method::GET && method != Method::HEAD {
+        return Err(Refusal::new(
+            Code::NotImplemented,
+            format!("{method} is not served: this endpoint reads objects and listings, it does not change the bucket."),
+        ));
+    }
+    no_body(headers)?;
+    let (op, allowed) = named(method, resource(uri.path(), host_bucket), &parameters)?;
+    for (name, value) in &parameters {
+        let harmless = PRESIGN.contains(&name.as_str()) || HARMLESS.contains(&name.as_str());
+        let confirmed = name == "x-id" && value == op.as_str();
+        if !(harmless || confirmed || allowed.contains(&name.as_str())) {
+            return Err(unknown_parameter(name));
+        }
+    }
+    Ok(op)
+}
+
+/// Refuses a body, or the announcement of one.
+pub fn no_body(headers: &HeaderMap) -> Result<(), Refusal> {
+    let length_is_zero = headers.get_all(header::CONTENT_LENGTH).iter().all(|length| length.as_bytes() == b"0");
+    if headers.contains_key(header::TRANSFER_ENCODING) || !length_is_zero {
+        return Err(Refusal::new(Code::InvalidRequest, "This request must not have a body."));
+    }
+    Ok(())
+}
+
+/// Refuses every body but the form of the token service; a browser's upload form is buffered by nobody.
+pub fn form(headers: &HeaderMap) -> Result<(), Refusal> {
+    let form = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .is_some_and(|kind| kind.trim().to_ascii_lowercase().starts_with("application/x-www-form-urlencoded"));
+    if form {
+        Ok(())
+    } else {
+        Err(Refusal::new(Code::InvalidRequest, "A POST to / must be a form of the token service."))
+    }
+}
+
+fn check_target(uri: &Uri) -> Result<(), Refusal> {
+    let length = uri.path_and_query().map_or(0, |target| target.as_str().len());
+    if length > limits::URI_BYTES_MAX {
+        return Err(Refusal::new(Code::InvalidUri, "The request target is too long."));
+    }
+    if !uri.path().starts_with('/') {
+        return Err(Refusal::new(Code::InvalidUri, "The request target is not a path."));
+    }
+    Ok(())
+}
+
+/// The query's parameters, decoded once, each name at most once.
+fn parameters(uri: &Uri) -> Result<Vec<(String, String)>, Refusal> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    for pair in uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let (name, value) = (decoded(name)?, decoded(value)?);
+        if found.iter().any(|(earlier, _)| earlier.eq_ignore_ascii_case(&name)) {
+            return Err(Refusal::new(Code::InvalidArgument, "A query parameter stands twice."));
+        }
+        found.push((name, value));
+        if found.len() > limits::QUERY_PARAMS_MAX {
+            return Err(Refusal::new(Code::InvalidUri, "There are too many query parameters."));
+        }
+    }
+    Ok(found)
+}
+
+fn decoded(text: &str) -> Result<String, Refusal> {
+    percent_encoding::percent_decode_str(&text.replace('+', " "))
+        .decode_utf8()
+        .map(std::borrow::Cow::into_owned)
+        .map_err(|_| Refusal::new(Code::InvalidUri, "A query parameter is not UTF-8."))
+}
+
+fn resource(path: &str, host_bucket: bool) -> Resource {
+    let path = &path[1..];
+    let (bucket, key) =
+        if host_bucket { ("", Some(path)) } else { path.split_once('/').map_or((path, None), |(b, k)| (b, Some(k))) };
+    match key {
+        Some(key) if !key.is_empty() => Resource::Object,
+        _ if host_bucket || !bucket.is_empty() => Resource::Bucket,
+        _ => Resource::Service,
+    }
+}
+
+fn named(
+    method: &Method,
+    resource: Resource,
+    parameters: &[(String, String)],
+) -> Result<(OpName, &'static [&'static str]), Refusal> {
+    let has = |name: &str| parameters.iter().any(|(given, _)| given == name);
+    let is = |name: &str, value: &str| parameters.iter().any(|(n, v)| n == name && v == value);
+    let head = method == Method::HEAD;
+    match resource {
+        Resource::Service if head => Err(not_allowed(method)),
+        Resource::Service => Ok((OpName::ListBuckets, &BUCKETS)),
+        Resource::Bucket if head => Ok((OpName::HeadBucket, &[])),
+        Resource::Bucket if has("location") => Ok((OpName::GetBucketLocation, &LOCATION)),
+        Resource::Bucket if is("list-type", "2") => Ok((OpName::ListObjectsV2, &LIST_V2)),
+        Resource::Bucket => Ok((OpName::ListObjects, &LIST_V1)),
+        Resource::Object if head => Ok((OpName::HeadObject, &OBJECT)),
+        Resource::Object if has("attributes") => Ok((OpName::GetObjectAttributes, &ATTRIBUTES)),
+        Resource::Object => Ok((OpName::GetObject, &OBJECT)),
+    }
+}
+
+fn not_allowed(method: &Method) -> Refusal {
+    Refusal::new(Code::MethodNotAllowed, format!("{method} is not allowed on this resource."))
+}
+
+fn unknown_parameter(name: &str) -> Refusal {
+    let name: String = name.chars().filter(|c| c.is_ascii_graphic()).take(64).collect();
+    Refusal::new(Code::NotImplemented, format!("The query parameter or sub-resource {name:?} is not served here."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(method: &str, target: &str) -> Result<OpName, Code> {
+        let uri: Uri = target.parse().unwrap();
+        operation(&method.parse().unwrap(), &uri, &HeaderMap::new(), false).map_err(|refusal| refusal.code)
+    }
+
+    #[test]
+    fn what_is_spoken_is_named_by_method_resource_and_sub_resource() {
+        for (method, target, op) in [
+            ("GET", "/", OpName::ListBuckets),
+            ("GET", "/traces", OpName::ListObjects),
+            ("GET", "/traces/", OpName::ListObjects),
+            ("GET", "/traces?prefix=a&delimiter=%2F&encoding-type=url&marker=x&max-keys=5", OpName::ListObjects),
+            ("GET", "/traces?list-type=2&start-after=a&fetch-owner=true", OpName::ListObjectsV2),
+            ("GET", "/traces?location", OpName::GetBucketLocation),
+            ("HEAD", "/traces", OpName::HeadBucket),
+            ("GET", "/traces/a/b", OpName::GetObject),
+            ("GET", "/traces//", OpName::GetObject),
+            ("GET", "/traces/a?x-id=GetObject&partNumber=1&response-content-type=a", OpName::GetObject),
+            ("GET", "/traces/a?attributes", OpName::GetObjectAttributes),
+            ("HEAD", "/traces/a", OpName::HeadObject),
+            ("GET", "/traces/a?X-Amz-Algorithm=x&X-Amz-Signature=y&X-Amz-Security-Token=z", OpName::GetObject),
+        ] {
+            assert_eq!(named(method, target), Ok(op), "{method} {target}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_spoken_is_refused_before_anybody_reads_it() {
+        for (method, target, code) in [
+            ("PUT", "/traces/a", Code::NotImplemented),
+            ("DELETE", "/traces/a", Code::NotImplemented),
+            ("POST", "/traces?delete", Code::NotImplemented),
+            ("POST", "/traces", Code::NotImplemented),
+            ("OPTIONS", "/traces/a", Code::AccessDenied),
+            ("HEAD", "/", Code::MethodNotAllowed),
+            ("GET", "/traces?acl", Code::NotImplemented),
+            ("GET", "/traces?policy", Code::NotImplemented),
+            ("GET", "/traces?versions", Code::NotImplemented),
+            ("GET", "/traces?list-type=3", Code::NotImplemented),
+            ("GET", "/traces/a?torrent", Code::NotImplemented),
+            ("GET", "/traces/a?tagging", Code::NotImplemented),
+            ("GET", "/traces/a?tagging&x-id=GetObject", Code::NotImplemented),
+            ("GET", "/traces/a?versionId=1", Code::NotImplemented),
+            ("GET", "/traces/a?x-id=DeleteObject", Code::NotImplemented),
+            ("GET", "/traces/a?response-content-encoding=gzip", Code::NotImplemented),
+            ("GET", "/traces/a?partNumber=1&partNumber=2", Code::InvalidArgument),
+            ("GET", "/traces/a?x-id=GetObject&X-ID=GetObject", Code::InvalidArgument),
+            ("GET", "/traces/a?%ff=1", Code::InvalidUri),
+        ] {
+            assert_eq!(named(method, target), Err(code), "{method} {target}");
+        }
+    }
+
+    #[test]
+    fn a_read_has_no_body_and_only_the_token_service_takes_a_form() {
+        let with = |check: fn(&HeaderMap) -> Result<(), Refusal>, name: header::HeaderName, value: &'static str| {
+            let headers = HeaderMap::from_iter([(name, header::HeaderValue::from_static(value))]);
+            check(&headers).map_err(|refusal| refusal.code)
+        };
+        assert_eq!(with(no_body, header::CONTENT_LENGTH, "0"), Ok(()));
+        assert_eq!(with(no_body, header::CONTENT_LENGTH, "1"), Err(Code::InvalidRequest));
+        assert_eq!(with(no_body, header::TRANSFER_ENCODING, "chunked"), Err(Code::InvalidRequest));
+        assert_eq!(with(form, header::CONTENT_TYPE, "application/x-www-form-urlencoded; charset=utf-8"), Ok(()));
+        assert_eq!(with(form, header::CONTENT_TYPE, "multipart/form-data; boundary=x"), Err(Code::InvalidRequest));
+        assert_eq!(with(form, header::ACCEPT, "*/*"), Err(Code::InvalidRequest));
+    }
+
+    #[test]
+    fn a_bucket_in_the_host_name_shifts_the_path() {
+        let named = |target: &'static str| {
+            operation(&Method::GET, &Uri::from_static(target), &HeaderMap::new(), true).map_err(|refusal| refusal.code)
+        };
+        assert_eq!(named("/"), Ok(OpName::ListObjects));
+        assert_eq!(named("/a"), Ok(OpName::GetObject));
+    }
+}

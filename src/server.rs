@@ -1,0 +1,154 @@
+//! The sockets: listeners, TLS, limits per connection, and an end that lets requests in flight finish.
+//!
+//! Knows nothing of S3; hands every request to the rim with what is known of its connection.
+
+mod patience;
+pub mod tls;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
+
+use crate::config::Bounds;
+use crate::limits;
+use crate::rim::{Connection, Rim};
+use patience::Patient;
+
+/// One bound listener.
+pub struct Listener {
+    socket: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+}
+
+impl Listener {
+    /// Binds an address; with `tls` it speaks HTTPS only.
+    pub async fn bind(address: SocketAddr, tls: Option<Arc<ServerConfig>>) -> std::io::Result<Self> {
+        Ok(Self { socket: TcpListener::bind(address).await?, tls })
+    }
+
+    /// The address, with the port that the system chose where 0 was asked for.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+}
+
+/// Serves until `stop` turns true; then no new connection is taken, and requests in flight may finish.
+pub async fn serve(listeners: Vec<Listener>, rim: Arc<Rim>, bounds: &Bounds, stop: watch::Receiver<bool>) {
+    let loops = listeners.into_iter().map(|listener| accept(listener, rim.clone(), bounds, stop.clone()));
+    futures::future::join_all(loops).await;
+}
+
+async fn accept(listener: Listener, rim: Arc<Rim>, bounds: &Bounds, mut stop: watch::Receiver<bool>) {
+    let http = Arc::new(protocol(bounds.header_timeout));
+    let slots = Arc::new(Semaphore::new(bounds.connections));
+    let (end, ended) = watch::channel(false);
+    let mut open = tokio::task::JoinSet::new();
+    loop {
+        let taken = tokio::select! {
+            taken = listener.socket.accept() => taken,
+            Some(_) = open.join_next(), if !open.is_empty() => continue,
+            () = told(&mut stop) => break,
+        };
+        let (socket, peer) = match taken {
+            Ok(taken) => taken,
+            Err(error) => {
+                // Out of descriptors, most likely: taking a breath lets others end.
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        // Above the bound a connection is closed at once, which clients take for busy and try again.
+        let Ok(slot) = slots.clone().try_acquire_owned() else { continue };
+        let (http, rim, tls, ended) = (http.clone(), rim.clone(), listener.tls.clone(), ended.clone());
+        open.spawn(async move {
+            connection(socket, peer, tls, &http, rim, ended).await;
+            drop(slot);
+        });
+    }
+    drop(listener);
+    end.send_replace(true);
+    let rest = async { while open.join_next().await.is_some() {} };
+    if tokio::time::timeout(bounds.drain_timeout, rest).await.is_err() {
+        tracing::warn!(open = open.len(), "connections were cut at the end of the drain time");
+    }
+}
+
+/// Waits until it turns true, or nobody can say so any more.
+async fn told(receiver: &mut watch::Receiver<bool>) {
+    receiver.wait_for(|told| *told).await.ok();
+}
+
+fn protocol(header_timeout: Duration) -> Builder<TokioExecutor> {
+    let mut http = Builder::new(TokioExecutor::new());
+    http.http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(header_timeout)
+        .max_headers(limits::HEADERS_MAX)
+        .max_buf_size(limits::HEADER_BYTES_MAX);
+    http.http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(limits::HEADER_BYTES_MAX).unwrap_or(u32::MAX))
+        .max_concurrent_streams(limits::H2_STREAMS_MAX)
+        .keep_alive_interval(limits::H2_PING)
+        .keep_alive_timeout(limits::H2_PING);
+    http
+}
+
+async fn connection(
+    socket: TcpStream,
+    peer: SocketAddr,
+    tls: Option<Arc<ServerConfig>>,
+    http: &Builder<TokioExecutor>,
+    rim: Arc<Rim>,
+    ended: watch::Receiver<bool>,
+) {
+    // Without this a small answer waits for the peer's delayed acknowledgement, some 40 ms.
+    if socket.set_nodelay(true).is_err() {
+        return;
+    }
+    let on = Connection { peer: peer.ip(), tls: tls.is_some() };
+    match tls {
+        None => talk(socket, on, http, rim, ended).await,
+        Some(config) => {
+            let shake = TlsAcceptor::from(config).accept(socket);
+            match tokio::time::timeout(limits::TLS_HANDSHAKE_TIMEOUT, shake).await {
+                Ok(Ok(stream)) => talk(stream, on, http, rim, ended).await,
+                Ok(Err(error)) => tracing::debug!(%error, %peer, "no TLS handshake"),
+                Err(_) => tracing::debug!(%peer, "the TLS handshake took too long"),
+            }
+        }
+    }
+}
+
+async fn talk<S>(stream: S, on: Connection, http: &Builder<TokioExecutor>, rim: Arc<Rim>, mut ended: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let rim = rim.clone();
+        async move { Ok::<_, std::convert::Infallible>(rim.answer(request, on).await) }
+    });
+    let stream = TokioIo::new(Patient::new(stream, limits::WRITE_IDLE_TIMEOUT));
+    let graceful = GracefulShutdown::new();
+    let served = graceful.watch(http.serve_connection(stream, service).into_owned());
+    tokio::pin!(served);
+    let result = tokio::select! {
+        result = &mut served => result,
+        () = told(&mut ended) => tokio::join!(graceful.shutdown(), served).1,
+    };
+    if let Err(error) = result {
+        tracing::debug!(error, peer = %on.peer, "the connection ended");
+    }
+}

@@ -1,0 +1,143 @@
+//! What the operators see: the application's own log and the metrics.
+//!
+//! Never logged, at any level: tokens, secrets, signed URLs, headers, bytes of objects. s3s and the AWS SDK print such
+//! things at `debug`, so their targets are silent whatever is asked for.
+
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::Logging;
+
+/// Targets that print what must not be printed.
+const SILENT: [&str; 7] = ["s3s", "aws_sdk_s3", "aws_smithy", "aws_config", "aws_runtime", "hyper", "h2"];
+
+/// Starts the application's log on standard error. The second call in a process does nothing.
+pub fn start(logging: &Logging) {
+    let silent: String = SILENT.iter().map(|target| format!(",{target}=off")).collect();
+    let filter = EnvFilter::new(format!("{}{silent}", logging.level));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = if logging.json { builder.json().try_init() } else { builder.with_target(false).try_init() };
+    if started.is_err() {
+        tracing::debug!("the application's log runs already");
+    }
+}
+
+/// The labels of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RequestLabels {
+    /// The operation of S3, `Door` for a token door, or `none`.
+    pub operation: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+}
+
+/// The labels of a duration.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct OperationLabel {
+    /// As in [`RequestLabels`].
+    pub operation: &'static str,
+}
+
+/// Everything that is counted.
+pub struct Metrics {
+    registry: Registry,
+    /// Requests answered.
+    pub requests: Family<RequestLabels, Counter>,
+    /// Time to the response head, in seconds.
+    pub seconds: Family<OperationLabel, Histogram>,
+    /// Bytes of bodies handed to the transport.
+    pub sent_bytes: Counter,
+    /// Responses whose body is on its way.
+    pub streams: Gauge,
+    /// Policy sets loaded.
+    pub policy_loads: Counter,
+    /// Policy sets refused, the last good one kept.
+    pub policy_rejects: Counter,
+    /// Entries of the log, as the journal counts them.
+    pub log_entries: Gauge<u64, AtomicU64>,
+    /// Bytes of the log.
+    pub log_bytes: Gauge<u64, AtomicU64>,
+    /// Entries that wait for the disk.
+    pub log_queued: Gauge<u64, AtomicU64>,
+    /// 1 while the log records, 0 when nothing is served for its sake.
+    pub log_records: Gauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// All at zero.
+    pub fn new() -> Self {
+        let seconds = || Histogram::new(exponential_buckets(0.001, 2.5, 11));
+        let mut metrics = Self {
+            registry: Registry::with_prefix("tracegate"),
+            requests: Family::default(),
+            seconds: Family::new_with_constructor(seconds),
+            sent_bytes: Counter::default(),
+            streams: Gauge::default(),
+            policy_loads: Counter::default(),
+            policy_rejects: Counter::default(),
+            log_entries: Gauge::default(),
+            log_bytes: Gauge::default(),
+            log_queued: Gauge::default(),
+            log_records: Gauge::default(),
+        };
+        let registry = &mut metrics.registry;
+        registry.register("requests", "Requests answered", metrics.requests.clone());
+        registry.register("request_seconds", "Time to the response head", metrics.seconds.clone());
+        registry.register("sent_bytes", "Bytes of bodies handed to the transport", metrics.sent_bytes.clone());
+        registry.register("streams", "Responses whose body is on its way", metrics.streams.clone());
+        registry.register("policy_loads", "Policy sets loaded", metrics.policy_loads.clone());
+        registry.register("policy_rejects", "Policy sets refused, the last good one kept", metrics.policy_rejects.clone());
+        registry.register("log_entries", "Entries of the log", metrics.log_entries.clone());
+        registry.register("log_bytes", "Bytes of the log", metrics.log_bytes.clone());
+        registry.register("log_queued", "Entries that wait for the disk", metrics.log_queued.clone());
+        registry.register("log_records", "1 while the log records", metrics.log_records.clone());
+        metrics
+    }
+
+    /// Counts one answer.
+    pub fn answered(&self, operation: &'static str, status: u16, after: Duration) {
+        self.requests.get_or_create(&RequestLabels { operation, status }).inc();
+        self.seconds.get_or_create(&OperationLabel { operation }).observe(after.as_secs_f64());
+    }
+
+    /// The text that Prometheus reads (OpenMetrics).
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        if encode(&mut text, &self.registry).is_err() {
+            text.clear();
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_read_as_open_metrics() {
+        let metrics = Metrics::new();
+        metrics.answered("GetObject", 200, Duration::from_millis(3));
+        metrics.log_entries.set(7);
+        let text = metrics.text();
+        assert!(text.contains("tracegate_requests_total{operation=\"GetObject\",status=\"200\"} 1"), "{text}");
+        assert!(text.contains("tracegate_log_entries 7"), "{text}");
+        assert!(text.ends_with("# EOF\n"), "{text}");
+    }
+}

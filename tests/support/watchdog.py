@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+"""Runs a server for a test, and ends it with everything it started once the test's process is gone.
+
+    watchdog.py WORK COMMAND ...
+
+The test holds the other end of this process's standard input and writes nothing. However the test ends (a panic, an
+abort, kill -9), the kernel closes that pipe, which is the sign here to kill the server's process group and to delete
+WORK, the folder that the server runs and writes in. Standard output and error go to WORK.log, which stays only when
+the server died by itself.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+
+
+def main():
+    work, command = sys.argv[1], sys.argv[2:]
+    # Ctrl-C reaches the whole group in the foreground; the test's own end is what counts here.
+    for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(sign, lambda *_: None)
+    with open(f"{work}.log", "wb") as log:
+        server = subprocess.Popen(
+            command, cwd=work, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    test_ended = threading.Event()
+    threading.Thread(target=end_with_the_server, args=(server, test_ended), daemon=True).start()
+    while os.read(0, 4096):
+        pass
+    test_ended.set()
+    kill_all_of(server)
+    # A killed writer's last file may still appear while the tree is deleted: a second round takes it.
+    for _ in range(2):
+        shutil.rmtree(work, ignore_errors=True)
+    try:
+        os.unlink(f"{work}.log")
+    except FileNotFoundError:
+        pass
+
+
+def end_with_the_server(server, test_ended):
+    code = server.wait()
+    if not test_ended.is_set():
+        kill_all_of(server)
+        os._exit(code if code >= 0 else 1)
+
+
+def kill_all_of(server):
+    """Kills the server and whatever it started: they share the process group that bears the server's id."""
+    try:
+        os.killpg(server.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+if __name__ == "__main__":
+    main()
