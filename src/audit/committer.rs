@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use super::disk::Disk;
 use super::journal::{Gauges, SpaceLeft, State};
 use super::recover;
+use super::refusals::Summary;
 use super::writer::{Class, Fatal, Item, Writer};
 use super::{listing, wire};
 use crate::limits;
@@ -39,6 +40,7 @@ pub(super) struct Committer {
 impl Committer {
     /// Until stopped, dropped or dead. What still waits then is told that the journal is down.
     pub(super) fn run(mut self) {
+        let _dead = DeadOnPanic(Arc::clone(&self.gauges));
         match self.serve() {
             Ok(asked) => {
                 drop(self.writer);
@@ -128,18 +130,25 @@ impl Committer {
         self.gauges.become_state(state);
     }
 
-    fn write_refusals(&mut self, all: bool) -> Result<(), Fatal> {
+    /// Writes the refusals whose window is over; at the end of the log also the others.
+    fn write_refusals(&mut self, at_end: bool) -> Result<(), Fatal> {
         let now = (self.clock)();
-        let summaries = {
-            let mut refusals = self.gauges.refusals();
-            if all { refusals.all() } else { refusals.due(now) }
-        };
+        if at_end {
+            let all = self.gauges.refusals().all();
+            self.write_summaries(all, now)?;
+        }
+        let due = if at_end { self.gauges.refusals().all() } else { self.gauges.refusals().due(now) };
+        self.write_summaries(due, now)
+    }
+
+    /// What finds no room is counted together with the rest of its reason, in the next window.
+    fn write_summaries(&mut self, summaries: Vec<Summary>, now: Timestamp) -> Result<(), Fatal> {
         for summary in summaries {
             let body = wire::refused(&summary);
-            if self.writer.has_room_for_refusal(body.len()) {
+            if self.writer.has_room_for_refusal(body.len(), summary.network.is_none()) {
                 self.writer.commit([Item { body, class: Class::Refusals, done: None }], now)?;
             } else {
-                self.gauges.refusals().keep(summary);
+                self.gauges.refusals().keep(summary, now);
             }
         }
         Ok(())
@@ -170,6 +179,17 @@ impl Committer {
         }
         self.writer.forget_oldest(over);
         remove_old_listings(&self.dir, before).map_err(fatal)
+    }
+}
+
+/// A panic of the thread is an end like any other: whoever waits for it must be told.
+struct DeadOnPanic(Arc<Gauges>);
+
+impl Drop for DeadOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.become_state(State::Dead);
+        }
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) fn is_full(error: &io::Error) -> bool {
 #[derive(Debug)]
 pub(super) struct SystemDisk;
 
-const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 impl Disk for SystemDisk {
     fn create_zeroed(&self, path: &Path, bytes: u64) -> io::Result<Box<dyn SegmentFile>> {

@@ -97,7 +97,7 @@ impl Outcome {
     }
 
     pub(super) fn aborted(tally: &Tally) -> Self {
-        Self { bytes: tally.sent.load(Ordering::Relaxed), ..Self::new(0, Ended::Aborted) }
+        Self { bytes: tally.bytes(), ..Self::new(0, Ended::Aborted) }
     }
 }
 

@@ -53,11 +53,12 @@ mod listing;
 mod recover;
 mod refusals;
 mod segment;
+mod shape;
 mod wire;
 mod writer;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fmt;
 use std::ops::Deref;
@@ -180,7 +181,7 @@ impl<T> Recorded<T> {
     /// questions to the backend.
     pub fn detach(&mut self) -> OpenEntry {
         let OpenEntry { shared, id, line: _, tally } = &self.open;
-        let closed = OpenEntry { shared: shared.clone(), id: *id, line: None, tally: tally.clone() };
+        let closed = OpenEntry { shared: Arc::clone(shared), id: *id, line: None, tally: Arc::clone(tally) };
         std::mem::replace(&mut self.open, closed)
     }
 

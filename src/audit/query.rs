@@ -26,6 +26,9 @@ pub enum QueryError {
         /// What the system says.
         error: io::Error,
     },
+    /// The folder holds no log.
+    #[error("there is no log in {0}")]
+    NoLog(PathBuf),
     /// Bytes that are no entry, where entries follow.
     #[error("{path} is damaged at byte {offset}", path = path.display())]
     Damaged {
@@ -43,7 +46,7 @@ pub enum QueryError {
 #[derive(Debug)]
 pub struct Reader {
     dir: PathBuf,
-    at: Option<Place>,
+    at: Place,
 }
 
 #[derive(Debug)]
@@ -56,8 +59,15 @@ struct Place {
 
 impl Reader {
     /// A reader of the log in that folder.
-    pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), at: None }
+    ///
+    /// # Errors
+    /// The folder holds no log, or cannot be read.
+    pub fn open(dir: impl Into<PathBuf>) -> Result<Self, QueryError> {
+        let dir = dir.into();
+        match segment_after(&dir, None)? {
+            Some(at) => Ok(Self { dir, at }),
+            None => Err(QueryError::NoLog(dir)),
+        }
     }
 
     /// The next entry's bytes; `None` where the log ends for now.
@@ -66,46 +76,50 @@ impl Reader {
     /// The log cannot be read, or is damaged.
     pub fn next_entry(&mut self) -> Result<Option<Vec<u8>>, QueryError> {
         loop {
-            let io = |path: &Path, error| QueryError::Io { path: path.to_owned(), error };
-            let Some(place) = &mut self.at else {
-                match self.open_after(None)? {
-                    Some(first) => self.at = Some(first),
-                    None => return Ok(None),
-                }
-                continue;
-            };
-            let found = segment::read_frame(&place.file, place.offset).map_err(|error| io(&place.path, error))?;
+            let found = self.at.look()?;
             if let Found::Frame { entry, next } = found {
-                place.offset = next;
+                self.at.offset = next;
                 return Ok(Some(entry));
             }
-            let (base, offset, path) = (place.base, place.offset, place.path.clone());
-            let next = self.open_after(Some(base))?;
-            let Some(place) = &self.at else { continue };
-            let finished = next.is_some()
-                || matches!(found, Found::Unsound)
-                    && segment::later_write_follows(&place.file, offset).map_err(|error| io(&path, error))?;
-            if !finished {
+            let next = segment_after(&self.dir, Some(self.at.base))?;
+            let unsound = matches!(found, Found::Unsound);
+            if next.is_none() && !(unsound && self.at.later_write_follows()?) {
                 return Ok(None);
             }
             // More was written behind this place, so what stands here is final; but not yet when it was looked at.
-            match segment::read_frame(&place.file, offset).map_err(|error| io(&path, error))? {
-                Found::Frame { .. } => {}
-                Found::Nothing if next.is_some() => self.at = next,
-                Found::Nothing | Found::Unsound => return Err(QueryError::Damaged { path, offset }),
+            match (self.at.look()?, next) {
+                (Found::Frame { .. }, _) => {}
+                (Found::Nothing, Some(next)) => self.at = next,
+                (Found::Nothing | Found::Unsound, _) => {
+                    return Err(QueryError::Damaged { path: self.at.path.clone(), offset: self.at.offset });
+                }
             }
         }
     }
+}
 
-    fn open_after(&self, base: Option<u64>) -> Result<Option<Place>, QueryError> {
-        let io = |path: &Path, error| QueryError::Io { path: path.to_owned(), error };
-        let segments = segment::list(&self.dir).map_err(|error| io(&self.dir, error))?;
-        let Some(next) = segments.into_iter().find(|segment| base.is_none_or(|base| segment.base > base)) else {
-            return Ok(None);
-        };
-        let file = File::open(&next.path).map_err(|error| io(&next.path, error))?;
-        Ok(Some(Place { path: next.path, base: next.base, file, offset: 0 }))
+impl Place {
+    fn look(&self) -> Result<Found, QueryError> {
+        segment::read_frame(&self.file, self.offset).map_err(|error| unreadable(&self.path, error))
     }
+
+    fn later_write_follows(&self) -> Result<bool, QueryError> {
+        segment::later_write_follows(&self.file, self.offset).map_err(|error| unreadable(&self.path, error))
+    }
+}
+
+/// The beginning of the first segment, or of the next one behind that base.
+fn segment_after(dir: &Path, base: Option<u64>) -> Result<Option<Place>, QueryError> {
+    let segments = segment::list(dir).map_err(|error| unreadable(dir, error))?;
+    let Some(next) = segments.into_iter().find(|segment| base.is_none_or(|base| segment.base > base)) else {
+        return Ok(None);
+    };
+    let file = File::open(&next.path).map_err(|error| unreadable(&next.path, error))?;
+    Ok(Some(Place { path: next.path, base: next.base, file, offset: 0 }))
+}
+
+fn unreadable(path: &Path, error: io::Error) -> QueryError {
+    QueryError::Io { path: path.to_owned(), error }
 }
 
 /// One line of an answer: a request with its outcome, or another entry.
@@ -245,7 +259,7 @@ pub fn query<E: From<QueryError>>(
     filter: &mut Filter,
     mut show: impl FnMut(&Row) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut reader = Reader::new(dir);
+    let mut reader = Reader::open(dir)?;
     let mut open: HashMap<String, Row> = HashMap::new();
     while let Some(bytes) = reader.next_entry()? {
         let Ok(entry) = serde_json::from_slice::<Entry>(&bytes) else { continue };

@@ -39,8 +39,7 @@ struct Glance<'a> {
 pub(super) fn scan(disk: &dyn Disk, dir: &Path, sizes: Sizes) -> Result<Scanned, JournalError> {
     let io = |error| JournalError::Io { path: dir.to_owned(), error };
     let mut segments = segment::list(dir).map_err(io)?;
-    let mut scan = Scan::default();
-    scan.next = segments.first().map_or(0, |segment| segment.base);
+    let mut scan = Scan { next: segments.first().map_or(0, |segment| segment.base), ..Scan::default() };
     let mut end_at = 0;
     for (index, segment) in segments.iter().enumerate() {
         let last = index + 1 == segments.len();

@@ -55,9 +55,9 @@ impl Refusals {
         std::mem::take(&mut self.counts).into_values().collect()
     }
 
-    /// Takes back what there was no room for, without its network.
-    pub(super) fn keep(&mut self, summary: Summary) {
-        self.since.get_or_insert(summary.first);
+    /// Takes back what there was no room for, without its network, for the next window.
+    pub(super) fn keep(&mut self, summary: Summary, now: Timestamp) {
+        self.since.get_or_insert(now);
         self.add(Summary { network: None, ..summary });
     }
 

@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use super::disk::{Disk, SegmentFile, is_full};
 use super::journal::{Gauges, Unavailable};
 use super::segment::{self, SegmentPath};
-use super::wire;
+use super::shape;
 use crate::limits;
 
 /// The number of an intent's entry, for its outcome; [`NEVER`] while it has none.
@@ -132,7 +132,7 @@ impl Writer {
     /// Takes these entries, and makes durable what it took. Whoever waits is told.
     pub(super) fn commit(&mut self, items: impl IntoIterator<Item = Item>, now: Timestamp) -> Result<(), Fatal> {
         self.end.last = self.end.last.max(now);
-        let stamp = wire::stamp(self.end.last);
+        let stamp = shape::stamp(self.end.last);
         for item in items {
             match self.admit(&item)? {
                 Admission::Fits => self.frame(item, &stamp),
@@ -149,9 +149,11 @@ impl Writer {
         Ok(())
     }
 
-    /// Whether a summary of that many bytes is within the part of the space that summaries may use.
-    pub(super) fn has_room_for_refusal(&self, bytes: usize) -> bool {
+    /// Whether a summary of that many bytes is within the part of the space that summaries may use: half of it for
+    /// those of one network, the rest for those that are counted together, so that no flood goes uncounted.
+    pub(super) fn has_room_for_refusal(&self, bytes: usize, counted_together: bool) -> bool {
         let part = self.sizes.segment / limits::REFUSAL_SPACE_PART;
+        let part = if counted_together { part } else { part / 2 };
         self.takes_new() && self.end.refusal_bytes + self.frame_bytes(bytes) <= part
     }
 

@@ -31,7 +31,7 @@ enum Command {
     /// Show the last entries, one per line
     Tail(TailArgs),
     /// Show requests with their outcome, and other entries, that match every condition given
-    Query(QueryArgs),
+    Query(Box<QueryArgs>),
 }
 
 #[derive(Debug, Args)]
@@ -104,7 +104,7 @@ pub fn run(args: AuditArgs) -> anyhow::Result<()> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     let done = match args.command {
         Command::Tail(args) => tail(&args, &mut out),
-        Command::Query(args) => ask(args, &mut out),
+        Command::Query(args) => ask(*args, &mut out),
     };
     match done.and_then(|()| Ok(out.flush()?)) {
         // `tracegate audit … | head` is not an error.
@@ -116,7 +116,7 @@ pub fn run(args: AuditArgs) -> anyhow::Result<()> {
 }
 
 fn tail(args: &TailArgs, out: &mut impl Write) -> anyhow::Result<()> {
-    let mut reader = Reader::new(&args.log);
+    let mut reader = Reader::open(&args.log)?;
     let mut last = VecDeque::new();
     while let Some(entry) = reader.next_entry()? {
         last.push_back(entry);
@@ -128,14 +128,18 @@ fn tail(args: &TailArgs, out: &mut impl Write) -> anyhow::Result<()> {
         writeln!(out, "{HEADINGS}")?;
     }
     last.iter().try_for_each(|entry| show_entry(entry, args.json, out))?;
-    while args.follow {
+    if args.follow { follow(reader, args.json, out) } else { Ok(()) }
+}
+
+/// Until the process is ended, or nobody reads what it writes.
+fn follow(mut reader: Reader, json: bool, out: &mut impl Write) -> anyhow::Result<()> {
+    loop {
         out.flush()?;
         std::thread::sleep(limits::LOG_FOLLOW_POLL);
         while let Some(entry) = reader.next_entry()? {
-            show_entry(&entry, args.json, out)?;
+            show_entry(&entry, json, out)?;
         }
     }
-    Ok(())
 }
 
 fn show_entry(entry: &[u8], json: bool, out: &mut impl Write) -> anyhow::Result<()> {
@@ -239,6 +243,41 @@ mod tests {
         Cli::try_parse_from(args).unwrap();
         Cli::try_parse_from(["x", "tail", "--log", "d", "--follow"]).unwrap();
         assert!(Cli::try_parse_from(["x", "query", "--log", "d", "--from", "yesterday"]).is_err());
+    }
+
+    fn shown(args: &[&str], dir: &std::path::Path) -> anyhow::Result<String> {
+        use clap::Parser as _;
+        let args = ["x", args[0], "--log", dir.to_str().unwrap()].into_iter().chain(args[1..].iter().copied());
+        let mut out = Vec::new();
+        match Cli::try_parse_from(args).unwrap().audit.command {
+            Command::Tail(args) => tail(&args, &mut out)?,
+            Command::Query(args) => ask(*args, &mut out)?,
+        }
+        Ok(String::from_utf8(out).unwrap())
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_is_shown_as_a_table_and_as_json() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(shown(&["query"], dir.path()).unwrap_err().to_string().contains("there is no log"));
+        crate::audit::tests::queries::some_log(dir.path()).await;
+
+        let table = shown(&["query", "--who", "dana"], dir.path()).unwrap();
+        let lines: Vec<&str> = table.lines().collect();
+        assert_eq!((lines.len(), lines[0]), (3, HEADINGS));
+        assert!(
+            lines[1].contains("ok 200") && lines[1].ends_with("traces/model-A/2026/run.jsonl  hidden=3"),
+            "{table}"
+        );
+        let json = shown(&["query", "--denied", "--json"], dir.path()).unwrap();
+        let row: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!((&row["sub"], &row["status"]), (&"kim".into(), &403.into()));
+        let last = shown(&["tail", "-n", "2", "--json"], dir.path()).unwrap();
+        let kinds: Vec<String> = last
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["kind"].to_string())
+            .collect();
+        assert_eq!(kinds, [r#""session.refuse""#, r#""log.stop""#]);
     }
 
     #[test]

@@ -147,19 +147,19 @@ impl Identity {
 
 #[cfg(test)]
 impl Identity {
-    /// An identity that nobody proved, for unit tests of what needs one.
+    /// Somebody with that subject and role, proven by a signature, for unit tests.
     pub(crate) fn for_test(subject: &str, role: &str) -> Self {
         Self {
-            issuer: "https://issuer.example".to_owned(),
-            subject: subject.to_owned(),
+            issuer: "https://issuer.example".into(),
+            subject: subject.into(),
             name: None,
-            role: role.parse().unwrap(),
+            role: role.parse().expect("a role's name"),
             claims: Claims::new(),
-            session: "session".to_owned(),
+            session: "ASIATEST".into(),
             session_name: None,
             issued: Timestamp::UNIX_EPOCH,
             expires: Timestamp::MAX,
-            proof: Proof::Bearer,
+            proof: Proof::Signature,
         }
     }
 }

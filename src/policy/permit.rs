@@ -178,3 +178,22 @@ impl Denial {
         self.looks_missing
     }
 }
+
+#[cfg(test)]
+impl<O: Op> Permit<O> {
+    /// A permit under a role that sees nothing else, for unit tests.
+    pub(crate) fn for_test(who: Arc<Identity>, op: O, masks: Option<Arc<Masks>>) -> Self {
+        let view = View { masks, sight: Arc::new(Sight::blind(who.role().clone())) };
+        let (rule, conditions) = ("test/rule".into(), Conditions::default());
+        Self { who, op, rule, view, conditions, policy: PolicyDigest([7; 32]), may_list: false }
+    }
+}
+
+#[cfg(test)]
+impl Denial {
+    /// A denial of that operation on that path, for unit tests.
+    pub(crate) fn for_test(who: Arc<Identity>, op: OpName, path: &str, reason: &str) -> Self {
+        let policy = PolicyDigest([7; 32]);
+        Self { who, op, path: path.into(), rule: None, reason: reason.into(), policy, looks_missing: false }
+    }
+}
