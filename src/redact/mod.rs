@@ -38,3 +38,6 @@ impl<T> Raw<T> {
         Self(found)
     }
 }
+
+#[cfg(test)]
+mod tests;
