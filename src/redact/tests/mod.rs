@@ -84,6 +84,12 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+/// Seeds of one test; `REDACT_SEEDS=100` runs a hundred times as many.
+fn seeds(count: u64) -> std::ops::Range<u64> {
+    let times: u64 = std::env::var("REDACT_SEEDS").map_or(1, |times| times.parse().unwrap());
+    0..count * times
+}
+
 /// A small deterministic generator (splitmix64), so that a failure names its seed.
 struct Random(u64);
 
@@ -133,7 +139,9 @@ impl Random {
             "** x y",
             "** \u{1F600}",
         ];
-        let rules: Vec<_> = (0..=self.below(4))
+        // Sometimes more than one word of positions.
+        let most = if self.one_in(8) { 60 } else { 4 };
+        let rules: Vec<_> = (0..=self.below(most))
             .map(|_| (*self.of(&FIELDS.iter().collect::<Vec<_>>()), [Mask, Mask, Drop, Hmac][self.below(4)]))
             .collect();
         let mut masks = masks(&rules);

@@ -68,7 +68,7 @@ async fn slice(
 
 #[tokio::test]
 async fn a_range_is_the_slice_of_the_whole() {
-    for seed in 0..400 {
+    for seed in seeds(400) {
         let mut random = Random(seed);
         let (masks, format) = (random.masks(), random.format());
         let mut object = random.object(format);
@@ -210,6 +210,40 @@ async fn a_short_read_of_a_range_is_an_error() {
         };
         assert!(matches!(error, ShowError::Backend(_)), "{error}");
     }
+}
+
+#[tokio::test]
+async fn the_first_bytes_settle_the_framing_and_are_not_lost() {
+    use crate::redact::format::{Framing, Unframed};
+    use crate::redact::stream::framed;
+
+    const UNKNOWN: Framing = Framing::Undetermined;
+    let blanks = " ".repeat(2 * limits::HOLD_BYTES_MAX);
+    for (so_far, object, expected) in [
+        (UNKNOWN, "  \n {\"a\":1}", Ok(Format::Json)),
+        (UNKNOWN, "[", Ok(Format::Json)),
+        (UNKNOWN, "plain text", Err(Unframed::NotJson)),
+        (UNKNOWN, "", Err(Unframed::NotJson)),
+        (UNKNOWN, &blanks, Err(Unframed::NotJson)),
+        (Framing::Known(Format::Jsonl), "", Ok(Format::Jsonl)),
+        (Framing::Known(Format::Jsonl), "x", Ok(Format::Jsonl)),
+        (Framing::Known(Format::Jsonl), "\u{28}\u{35}text", Ok(Format::Jsonl)),
+        (Framing::Refused(Unframed::Encoded), "{}", Err(Unframed::Encoded)),
+    ] {
+        for piece in [1, 3, 1000] {
+            match framed(so_far, body(&Bytes::from(object.to_owned()), piece)).await {
+                Ok((format, body)) => {
+                    assert_eq!(Ok(format), expected);
+                    assert_eq!(text(&drain(body).await.0), object);
+                }
+                Err(ShowError::Unframed(why)) => assert_eq!(Err(why), expected),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+    let zstd = body(&Bytes::from_static(&[0x28, 0xb5, 0x2f, 0xfd, 0, 0]), 1);
+    let found = framed(Framing::Known(Format::Json), zstd).await;
+    assert!(matches!(found, Err(ShowError::Unframed(Unframed::Compressed))));
 }
 
 #[tokio::test]
