@@ -2,6 +2,13 @@
 
 /// Whether the whole name matches. Takes at most `pattern` times `name` steps and no memory.
 pub(super) fn matches(pattern: &[u8], name: &[u8]) -> bool {
+    // Most names are ruled out by their last byte already.
+    if let Some(last) = pattern.last()
+        && !matches!(last, b'*' | b'?')
+        && name.last() != Some(last)
+    {
+        return false;
+    }
     let (mut p, mut n) = (0, 0);
     // Where the last `*` stood, and up to where it has eaten: only that one is ever widened.
     let mut star: Option<(usize, usize)> = None;

@@ -139,3 +139,6 @@ impl Redaction {
         self.ring.load().active(Purpose::ETag).1
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 
-/// Shorter pieces are copied together: a slice of its own costs more.
+/// Pieces of fewer bytes are copied together: a slice of its own costs more.
 const SHORT: usize = 64;
-/// Room of a copied piece.
+/// Room of a copied piece, in bytes.
 const COPY_ROOM: usize = 512;
 /// White space is handed out from here.
 static SPACES: [u8; 16 * 1024] = [b' '; 16 * 1024];

@@ -294,3 +294,41 @@ fn first_byte(name: &[u8]) -> u8 {
 fn length_bit(name: &[u8]) -> u64 {
     1 << name.len().min(63)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::mask::{FieldPath, MaskRule};
+
+    fn masks(digest: u8) -> Arc<Masks> {
+        let field = FieldPath { steps: vec![Step::Descend, Step::Name("user_id".into())] };
+        Arc::new(Masks {
+            rules: vec![MaskRule { profile: "ids".into(), field, action: MaskAction::Mask }],
+            length: None,
+            on_broken: OnBroken::Blank,
+            pseudonym_scope: "role".into(),
+            digest: [digest; 32],
+        })
+    }
+
+    #[test]
+    fn plans_are_compiled_once_by_digest() {
+        let plans = Plans::new(&KeyRing::ephemeral());
+        let one = plans.of(&masks(1));
+        assert!(Arc::ptr_eq(&one, &plans.of(&masks(1))));
+        assert!(!Arc::ptr_eq(&one, &plans.of(&masks(2))));
+    }
+
+    #[test]
+    fn a_plan_prints_no_key() {
+        let printed = format!("{:?}", Plan::compile(&masks(1), &SecretKey::from_bytes([0xAB; 32])));
+        assert_eq!(printed, r#"Plan { rules: 1, profiles: ["ids"], .. }"#);
+    }
+
+    #[test]
+    fn length_is_kept_per_record_or_in_place_by_default() {
+        let plan = Plan::compile(&masks(1), &SecretKey::from_bytes([0; 32]));
+        assert_eq!(plan.length(Format::Jsonl), LengthRule::Record);
+        assert_eq!(plan.length(Format::Json), LengthRule::Field);
+    }
+}

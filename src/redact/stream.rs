@@ -7,10 +7,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
 use futures::stream;
 
+use super::format::{self, Framing, Unframed};
 use super::output::Shown;
 use super::plan::Plan;
 use super::redactor::{Fault, Redactor};
@@ -25,6 +26,9 @@ pub enum ShowError {
     /// The object is broken where it matters (403).
     #[error(transparent)]
     Unshowable(#[from] Fault),
+    /// The object is of no format that can be redacted (403).
+    #[error(transparent)]
+    Unframed(#[from] Unframed),
     /// The range lies too far within one document or record (501).
     #[error(
         "the range lies more than {} bytes within one JSON value: ask for the whole object",
@@ -46,6 +50,35 @@ pub trait Source: Send + Sync + 'static {
     async fn read(&self, first: u64, last: u64) -> Result<Body, BodyError>;
 }
 
+/// Settles the framing by the object's first bytes, and gives back the body with nothing missing.
+///
+/// `so_far` is what [`format::of_head`] said. `body` begins at the object's start; it may end before the object does, as
+/// that of a range, once it holds a byte that is not white space. Reads at most the hold, and one chunk.
+pub async fn framed(so_far: Framing, mut body: Body) -> Result<(Format, Body), ShowError> {
+    if let Framing::Refused(why) = so_far {
+        return Err(why.into());
+    }
+    let mut chunks = Vec::new();
+    let mut first = BytesMut::new();
+    loop {
+        let chunk = body.next().await.transpose()?;
+        let all = chunk.is_none() || first.len() >= limits::HOLD_BYTES_MAX;
+        if let Some(chunk) = chunk {
+            first.extend_from_slice(&chunk[..chunk.len().min(limits::HOLD_BYTES_MAX)]);
+            chunks.push(Ok(chunk));
+        }
+        // The marks of compressed files have up to four bytes.
+        if first.len() < 4 && !all {
+            continue;
+        }
+        match format::of_bytes(so_far, &first, all) {
+            Framing::Known(format) => return Ok((format, stream::iter(chunks).chain(body).boxed())),
+            Framing::Refused(why) => return Err(why.into()),
+            Framing::Undetermined => {}
+        }
+    }
+}
+
 /// A whole object of that size as the view shows it. Waits until the first bytes are known to be sound.
 pub async fn whole(
     body: Body,
@@ -60,6 +93,7 @@ pub async fn whole(
 
 /// The bytes of `range` of the whole object as the view shows it: exactly that slice of what [`whole`] gives.
 ///
+/// Where [`whole`] would be cut by a fault, what lies before it is shown, and so are later records of JSONL.
 /// `range` lies within `size`. JSONL is read from the start of the record that the range begins in, one document from
 /// its own start; more than [`limits::RANGE_AHEAD_BYTES_MAX`] before the range are not read.
 pub async fn range(

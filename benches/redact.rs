@@ -1,0 +1,176 @@
+//! How fast one thread redacts, beside `serde_json` doing the same with a tree, on the same bytes in the same run.
+//!
+//! Prints lines `figure NAME VALUE UNIT`. Bytes are those of the input; the best of several rounds counts, because
+//! anything else the machine does only makes a round slower.
+#![allow(
+    clippy::print_stdout,
+    clippy::expect_used,
+    missing_docs,
+    reason = "a bench prints, and panics where it is wrong"
+)]
+
+use std::hint::black_box;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use serde_json::Value;
+use tracegate::keyring::SecretKey;
+use tracegate::policy::mask::{FieldPath, Format, MaskAction, MaskRule, Masks, OnBroken, Step};
+use tracegate::redact::output::Shown;
+use tracegate::redact::plan::Plan;
+use tracegate::redact::redactor::Redactor;
+
+/// Size of the corpus, in bytes.
+const CORPUS_BYTES: usize = 64 * 1024 * 1024;
+/// Size of the pieces in which it is fed, in bytes.
+const PIECE_BYTES: usize = 64 * 1024;
+const ROUNDS: usize = 5;
+const HIDDEN: [&str; 3] = ["user_id", "api_key", "email"];
+
+fn main() {
+    let corpus = Bytes::from(corpus());
+    let plan = plan();
+    assert_same(
+        &plan,
+        &corpus.slice(..corpus.iter().take(1 << 20).rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1)),
+    );
+    let ours = gigabytes_per_second(corpus.len(), || redact(&plan, &corpus, |bytes| drop(black_box(bytes))));
+    let with_serde = gigabytes_per_second(corpus.len(), || serde(&corpus, |record| drop(black_box(record))));
+    println!("figure redact_traces_gbps {ours:.3} GB/s");
+    println!("figure redact_traces_serde_gbps {with_serde:.3} GB/s");
+    println!("figure redact_traces_vs_serde {:.2} x", ours / with_serde);
+}
+
+fn gigabytes_per_second(bytes: usize, mut round: impl FnMut()) -> f64 {
+    let fastest = (0..ROUNDS)
+        .map(|_| {
+            let begun = now();
+            round();
+            (now() - begun).as_secs_f64()
+        })
+        .fold(f64::INFINITY, f64::min);
+    bytes as f64 / fastest / 1e9
+}
+
+/// Time that this thread was on a CPU, as Linux counts it, so that a busy machine does not show; elsewhere the clock.
+fn now() -> Duration {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    let counted = std::fs::read_to_string("/proc/thread-self/schedstat");
+    let nanos = counted.ok().and_then(|line| line.split(' ').next()?.parse().ok());
+    nanos.map_or_else(|| START.elapsed(), Duration::from_nanos)
+}
+
+fn redact(plan: &Arc<Plan>, corpus: &Bytes, mut sink: impl FnMut(Bytes)) {
+    let mut redactor = Redactor::new(plan.clone(), Format::Jsonl, 0);
+    let mut shown = Shown::new();
+    for from in (0..corpus.len()).step_by(PIECE_BYTES) {
+        let piece = corpus.slice(from..corpus.len().min(from + PIECE_BYTES));
+        redactor.write(piece, &mut shown).expect("the corpus is sound");
+        shown.by_ref().for_each(&mut sink);
+    }
+    redactor.end(&mut shown).expect("the corpus is sound");
+    shown.for_each(sink);
+}
+
+fn serde(corpus: &[u8], mut sink: impl FnMut(Vec<u8>)) {
+    for line in corpus.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        let mut record: Value = serde_json::from_slice(line).expect("the corpus is sound");
+        hide(&mut record);
+        sink(serde_json::to_vec(&record).expect("a value can be written"));
+    }
+}
+
+fn hide(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                if HIDDEN.contains(&name.as_str()) || name.ends_with("_token") {
+                    *member = Value::from("[REDACTED]");
+                } else {
+                    hide(member);
+                }
+            }
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(hide),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Both ways hide the same: every hidden value of the corpus is a string of 12 bytes or more.
+fn assert_same(plan: &Arc<Plan>, corpus: &Bytes) {
+    let mut shown = Vec::new();
+    redact(plan, corpus, |bytes| shown.extend_from_slice(&bytes));
+    let mut records = shown.split(|byte| *byte == b'\n');
+    serde(corpus, |expected| {
+        let found: Value = serde_json::from_slice(records.next().expect("a record")).expect("sound JSON");
+        let expected: Value = serde_json::from_slice(&expected).expect("sound JSON");
+        assert_eq!(found, expected);
+    });
+}
+
+fn plan() -> Arc<Plan> {
+    let names = HIDDEN.map(|name| Step::Name(name.into()));
+    let rule = |step| MaskRule {
+        profile: "bench".into(),
+        field: FieldPath { steps: vec![Step::Descend, step] },
+        action: MaskAction::Mask,
+    };
+    let masks = Masks {
+        rules: names.into_iter().chain([Step::Glob("*_token".into())]).map(rule).collect(),
+        length: None,
+        on_broken: OnBroken::Blank,
+        pseudonym_scope: String::new(),
+        digest: [0; 32],
+    };
+    Arc::new(Plan::compile(&masks, &SecretKey::from_bytes([0; 32])))
+}
+
+/// Deterministic traces: steps with prompts, tool calls with JSON in strings, ids, counts.
+fn corpus() -> String {
+    const WORDS: [&str; 16] = [
+        "the",
+        "model",
+        "checks",
+        "whether",
+        "a",
+        "refund",
+        "is",
+        "due",
+        "\\n",
+        "and",
+        "calls",
+        "\\\"search\\\"",
+        "with",
+        "naïve",
+        "arguments",
+        "again",
+    ];
+    let mut seed = 1_u64;
+    let mut random = move |end: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % end
+    };
+    let mut out = String::with_capacity(CORPUS_BYTES + 64 * 1024);
+    while out.len() < CORPUS_BYTES {
+        let trace = random(u64::from(u32::MAX));
+        out.push_str(&format!(
+            "{{\"trace_id\":\"tr-{trace:012x}\",\"user_id\":\"user-{trace:08x}\",\"model\":\"model-A\",\"customer\":{{\"email\":\
+             \"c{trace:06x}@example.com\",\"tier\":\"gold\",\"access_token\":\"at-{trace:016x}\"}},\"steps\":["
+        ));
+        for step in 0..=random(6) {
+            let words: Vec<&str> = (0..10 + random(60)).map(|_| WORDS[random(16) as usize]).collect();
+            let comma = if step == 0 { "" } else { "," };
+            out.push_str(&format!(
+                "{comma}{{\"n\":{step},\"prompt\":\"{}\",\"tool\":{{\"name\":\"search\",\"arguments\":\"{{\\\"q\\\":\\\"refund \
+                 {trace}\\\",\\\"limit\\\":{step}}}\",\"ok\":true}},\"usage\":{{\"in\":{},\"out\":{},\"seconds\":{}.25}}}}",
+                words.join(" "),
+                random(4000),
+                random(900),
+                random(30)
+            ));
+        }
+        out.push_str("]}\n");
+    }
+    out
+}

@@ -1,0 +1,259 @@
+//! Bodies: a range is the slice of the whole, a fault within the hold is a clean refusal, a later one cuts the body.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use futures::{StreamExt as _, stream};
+
+use super::*;
+use crate::limits;
+use crate::redact::stream::{ShowError, Source, range, whole};
+use crate::redact::tally::TallyCell;
+use crate::s3::answer::{Body, BodyError, ContentRange};
+
+/// An object in memory that counts what is read of it.
+struct InMemory {
+    object: Bytes,
+    piece: usize,
+    read: AtomicU64,
+}
+
+impl InMemory {
+    fn of(object: impl Into<Bytes>, piece: usize) -> Arc<Self> {
+        Arc::new(Self { object: object.into(), piece, read: AtomicU64::new(0) })
+    }
+}
+
+fn body(object: &Bytes, piece: usize) -> Body {
+    let pieces: Vec<_> = (0..object.len())
+        .step_by(piece)
+        .map(|from| Ok(object.slice(from..object.len().min(from.saturating_add(piece)))))
+        .collect();
+    stream::iter(pieces).boxed()
+}
+
+#[async_trait]
+impl Source for InMemory {
+    async fn read(&self, first: u64, last: u64) -> Result<Body, BodyError> {
+        self.read.fetch_add(last - first + 1, Ordering::Relaxed);
+        Ok(body(&self.object.slice(first as usize..=last as usize), self.piece))
+    }
+}
+
+/// All bytes of a body, and the error that ended it.
+async fn drain(mut body: Body) -> (Vec<u8>, Option<BodyError>) {
+    let mut out = Vec::new();
+    while let Some(bytes) = body.next().await {
+        match bytes {
+            Ok(bytes) => out.extend_from_slice(&bytes),
+            Err(error) => return (out, Some(error)),
+        }
+    }
+    (out, None)
+}
+
+async fn slice(
+    source: &Arc<InMemory>,
+    plan: &Arc<Plan>,
+    format: Format,
+    first: u64,
+    last: u64,
+) -> Result<Vec<u8>, ShowError> {
+    let size = source.object.len() as u64;
+    let body =
+        range(source.clone(), size, ContentRange { first, last }, plan.clone(), format, TallyCell::new(plan)).await?;
+    let (out, error) = drain(body).await;
+    error.map_or(Ok(out), |error| Err(error.into()))
+}
+
+#[tokio::test]
+async fn a_range_is_the_slice_of_the_whole() {
+    for seed in seeds(400) {
+        let mut random = Random(seed);
+        let (masks, format) = (random.masks(), random.format());
+        let mut object = random.object(format);
+        if format == Format::Jsonl && random.one_in(2) {
+            random.mutate(&mut object);
+        }
+        let plan = plan(&masks);
+        let (all, ended, _) = at_once(&plan, format, &object);
+        if ended.is_err() || object.is_empty() {
+            continue;
+        }
+        let source = InMemory::of(object, 1 + random.below(50));
+        for _ in 0..8 {
+            let first = random.below(all.len());
+            let last = first + random.below(all.len() - first);
+            let found = slice(&source, &plan, format, first as u64, last as u64).await.unwrap();
+            assert_eq!(text(&found), text(&all[first..=last]), "seed {seed} {first}-{last}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_range_of_many_records_looks_back_no_further_than_it_must() {
+    let mut object = String::new();
+    while object.len() < 2 * 1024 * 1024 {
+        let pad = "p".repeat(object.len() % 700);
+        object.push_str(&format!(
+            "{{\"n\":{},\"user_id\":\"u-{:09}\",\"pad\":\"{pad}\"}}\n",
+            object.len(),
+            object.len()
+        ));
+    }
+    let plan = plan(&masks(&[("** user_id", Mask)]));
+    let (all, ..) = at_once(&plan, Format::Jsonl, object.as_bytes());
+    let source = InMemory::of(object, 16 * 1024);
+    let mut random = Random(1);
+    for _ in 0..30 {
+        let first = random.below(all.len() - 5000);
+        let last = first + random.below(5000);
+        source.read.store(0, Ordering::Relaxed);
+        let found = slice(&source, &plan, Format::Jsonl, first as u64, last as u64).await.unwrap();
+        assert!(found == all[first..=last], "{first}-{last}");
+        let read = source.read.load(Ordering::Relaxed);
+        assert!(read <= (last - first) as u64 + 3 * limits::LOOK_BACK_BYTES, "{read} bytes read");
+    }
+}
+
+#[tokio::test]
+async fn a_range_within_a_long_record_is_that_of_the_whole() {
+    let long = "x".repeat(5 * limits::LOOK_BACK_BYTES as usize);
+    let object = format!("{{\"a\":1}}\n{{\"user_id\":\"{long}\",\"b\":\"{long}\"}}\n{{\"a\":2}}\n");
+    let plan = plan(&masks(&[("** user_id", Mask)]));
+    let (all, ended, _) = at_once(&plan, Format::Jsonl, object.as_bytes());
+    assert_eq!(ended, Ok(()));
+    let source = InMemory::of(object, 10_000);
+    for first in [0, 5, 8, 9, 100, 300_000, 400_000, 640_000, all.len() - 9, all.len() - 1] {
+        let last = (first + 70_000).min(all.len() - 1);
+        let found = slice(&source, &plan, Format::Jsonl, first as u64, last as u64).await.unwrap();
+        assert!(found == all[first..=last], "{first}");
+    }
+}
+
+#[tokio::test]
+async fn ranges_too_far_within_one_value_are_refused() {
+    let size = limits::RANGE_AHEAD_BYTES_MAX as usize + 10;
+    let source = InMemory::of(vec![b' '; size], 1 << 20);
+    let plan = plan(&masks(&[("** user_id", Mask)]));
+    for format in [Format::Json, Format::Jsonl] {
+        let found = slice(&source, &plan, format, size as u64 - 2, size as u64 - 1).await;
+        assert!(matches!(found, Err(ShowError::TooFar)), "{format:?}");
+    }
+}
+
+async fn shown(
+    object: &str,
+    piece: usize,
+    size: usize,
+    format: Format,
+) -> Result<(Vec<u8>, Option<BodyError>), ShowError> {
+    let plan = plan(&masks(&[("** user_id", Mask)]));
+    let tally = TallyCell::new(&plan);
+    let body = whole(body(&Bytes::from(object.to_owned()), piece), plan, format, size as u64, tally).await?;
+    Ok(drain(body).await)
+}
+
+#[tokio::test]
+async fn a_fault_within_the_hold_is_an_error_of_the_call() {
+    for object in ["{\"user_id\":1,}", "", "[1", "[1]]"] {
+        for piece in [1, 100] {
+            let found = shown(object, piece, object.len(), Format::Json).await;
+            assert!(matches!(found, Err(ShowError::Unshowable(_))), "{object}");
+        }
+    }
+}
+
+/// Also when the fault is the very last thing: a body never reaches its length before it is known to be sound.
+#[tokio::test]
+async fn a_later_fault_cuts_the_body() {
+    let long = "x".repeat(2 * limits::HOLD_BYTES_MAX);
+    for broken in [format!("{{\"a\":\"{long}\"}} ]"), format!("{{\"a\":\"{long}\""), format!("[\"{long}\",01]    ")] {
+        let (out, error) = shown(&broken, 1000, broken.len(), Format::Json).await.unwrap();
+        assert!(out.len() > limits::HOLD_BYTES_MAX && out.len() < broken.len() && broken.starts_with(&text(&out)));
+        assert!(matches!(error, Some(BodyError::Unshowable { .. })), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_of_another_length_is_an_error() {
+    let object = "{\"user_id\":1}\n{\"user_id\":2}\n";
+    for (size, piece) in
+        [(object.len() + 1, 5), (object.len() - 1, 5), (object.len() - 1, 100), (object.len() + 9, 100), (0, 9)]
+    {
+        match shown(object, piece, size, Format::Jsonl).await {
+            Ok((out, error)) => {
+                assert!(matches!(error, Some(BodyError::Backend(_))) && out.len() < size, "{size} {error:?}");
+            }
+            Err(error) => assert!(matches!(error, ShowError::Backend(_)), "{size} {error}"),
+        }
+    }
+    assert!(shown(object, 3, object.len(), Format::Jsonl).await.unwrap().1.is_none());
+}
+
+#[tokio::test]
+async fn a_short_read_of_a_range_is_an_error() {
+    struct Short;
+    #[async_trait]
+    impl Source for Short {
+        async fn read(&self, _first: u64, _last: u64) -> Result<Body, BodyError> {
+            Ok(body(&Bytes::from_static(b"{\"a\":1}\n"), 100))
+        }
+    }
+    let plan = plan(&masks(&[("** user_id", Mask)]));
+    for first in [0, 400] {
+        let asked = ContentRange { first, last: 500 };
+        let found = range(Arc::new(Short), 1000, asked, plan.clone(), Format::Jsonl, TallyCell::new(&plan)).await;
+        let error = match found {
+            Err(error) => error,
+            Ok(body) => drain(body).await.1.unwrap().into(),
+        };
+        assert!(matches!(error, ShowError::Backend(_)), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn the_first_bytes_settle_the_framing_and_are_not_lost() {
+    use crate::redact::format::{Framing, Unframed};
+    use crate::redact::stream::framed;
+
+    const UNKNOWN: Framing = Framing::Undetermined;
+    let blanks = " ".repeat(2 * limits::HOLD_BYTES_MAX);
+    for (so_far, object, expected) in [
+        (UNKNOWN, "  \n {\"a\":1}", Ok(Format::Json)),
+        (UNKNOWN, "[", Ok(Format::Json)),
+        (UNKNOWN, "plain text", Err(Unframed::NotJson)),
+        (UNKNOWN, "", Err(Unframed::NotJson)),
+        (UNKNOWN, &blanks, Err(Unframed::NotJson)),
+        (Framing::Known(Format::Jsonl), "", Ok(Format::Jsonl)),
+        (Framing::Known(Format::Jsonl), "x", Ok(Format::Jsonl)),
+        (Framing::Known(Format::Jsonl), "\u{28}\u{35}text", Ok(Format::Jsonl)),
+        (Framing::Refused(Unframed::Encoded), "{}", Err(Unframed::Encoded)),
+    ] {
+        for piece in [1, 3, 1000] {
+            match framed(so_far, body(&Bytes::from(object.to_owned()), piece)).await {
+                Ok((format, body)) => {
+                    assert_eq!(Ok(format), expected);
+                    assert_eq!(text(&drain(body).await.0), object);
+                }
+                Err(ShowError::Unframed(why)) => assert_eq!(Err(why), expected),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+    let zstd = body(&Bytes::from_static(&[0x28, 0xb5, 0x2f, 0xfd, 0, 0]), 1);
+    let found = framed(Framing::Known(Format::Json), zstd).await;
+    assert!(matches!(found, Err(ShowError::Unframed(Unframed::Compressed))));
+}
+
+#[tokio::test]
+async fn counts_can_be_read_after_the_stream() {
+    let object = Bytes::from_static(b"{\"user_id\":1}\nbroken\n{\"user_id\":2}\n");
+    let plan = plan(&masks(&[("** user_id", Mask)]));
+    let tally = TallyCell::new(&plan);
+    let size = object.len() as u64;
+    let shown = whole(body(&object, 4), plan, Format::Jsonl, size, tally.clone()).await.unwrap();
+    drop(drain(shown).await);
+    assert_eq!(tally.read(), Tally { fields: vec![2], records: 3, records_blanked: 1 });
+    assert_eq!(tally.profiles(), ["first".into()]);
+}
