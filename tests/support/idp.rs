@@ -99,7 +99,7 @@ impl OidcProvider {
 }
 
 /// oidc-provider-mock, which is Authlib behind Flask: code flow without PKCE, ID tokens only (its access tokens are
-/// opaque), no `nbf`, one key without rotation.
+/// opaque), whose header names no key (`kid`) and whose `aud` is a list; one key, without rotation.
 #[derive(Debug)]
 pub(crate) struct SecondProvider {
     server: Server,
@@ -148,9 +148,7 @@ impl SecondProvider {
 /// The users of the second provider: the groups are those of the first one's.
 fn users() -> [serde_json::Value; 6] {
     let teams: Vec<String> = (0..249).map(|i| format!("team-{i}")).chain(["support".to_owned()]).collect();
-    let user = |name: &str, groups: serde_json::Value| {
-        serde_json::json!({"sub": name, "email": format!("{name}@example.test"), "groups": groups})
-    };
+    let user = |name: &str, groups: serde_json::Value| serde_json::json!({"sub": name, "email": format!("{name}@example.test"), "groups": groups});
     [
         user("alice", serde_json::json!(["trace-owners"])),
         user("bob", serde_json::json!(["sec-compliance"])),

@@ -37,7 +37,8 @@ fn hooks_have_run([port]: [u16; 1]) -> bool {
         .is_ok_and(|answer| answer.status == 200 && answer.json()["completed"] == true)
 }
 
-fn recipe(venv: &Path, work: &Path, port: u16) -> Recipe {
+/// How it is run, in a folder of its own.
+pub(crate) fn recipe(venv: &Path, work: &Path, port: u16) -> Recipe {
     let source = install::repository().join("localstack");
     let hooks = work.join("etc/localstack/init/ready.d");
     std::fs::create_dir_all(&hooks).unwrap();
