@@ -3,7 +3,7 @@
 //! Docker itself is not needed: what an image would copy is looked up, and the command, the settings and the health
 //! check of a service are run on this machine as they stand in the files.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::{Map, Value};
@@ -25,8 +25,12 @@ fn services(compose: &Value) -> &Map<String, Value> {
     compose["services"].as_object().unwrap()
 }
 
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("YAML reads this as something else than a text: {value}"))
+}
+
 fn texts(list: &Value) -> Vec<&str> {
-    list.as_array().map(|list| list.iter().map(|text| text.as_str().unwrap()).collect()).unwrap_or_default()
+    list.as_array().map(|list| list.iter().map(text).collect()).unwrap_or_default()
 }
 
 /// The instructions of a Dockerfile, each with its arguments on one line.
@@ -70,8 +74,8 @@ fn tracegate_runs_as_nobody_on_a_root_that_it_cannot_write() {
     assert_eq!(texts(&service["security_opt"]), ["no-new-privileges:true"]);
     for (name, service) in services(&compose) {
         let path = format!("{}Dockerfile", context(service));
-        let users = instructions(&path).into_iter().filter(|(instruction, _)| instruction == "USER");
-        let last = users.last().map(|(_, user)| user);
+        let mut users = instructions(&path).into_iter().filter(|(instruction, _)| instruction == "USER");
+        let last = users.next_back().map(|(_, user)| user);
         let user = service["user"].as_str().map(str::to_owned).or(last).unwrap_or_default();
         let nobody = !user.is_empty() && !user.starts_with("root") && user.split(':').next() != Some("0");
         assert!(nobody, "{name} runs as `{user}`");
@@ -134,7 +138,8 @@ fn the_localstack_of_the_image_is_the_one_of_the_tests() {
     assert!(copied("init /var/lib/localstack/etc/localstack/init"), "hooks lie below FILESYSTEM_ROOT");
 
     let (_, set) = dockerfile.iter().find(|(instruction, _)| instruction == "ENV").unwrap();
-    let recipe = support::localstack::recipe(&PathBuf::new(), &support::server::new_folder("compared"), 4566);
+    let work = tempfile::tempdir().unwrap();
+    let recipe = support::localstack::recipe(Path::new("venv"), work.path(), 4566);
     for (name, value) in &recipe.env {
         let place = ["PATH", "FILESYSTEM_ROOT", "CONFIG_DIR", "SEED_DIR", "GATEWAY_LISTEN", "LS_LOG"];
         if place.contains(name) || name.starts_with("LOCALSTACK_") {
@@ -156,7 +161,7 @@ fn the_provider_starts_as_the_service_starts_it() {
     let (_, command) = dockerfile.iter().find(|(instruction, _)| instruction == "CMD").unwrap();
     let command: Vec<String> = serde_json::from_str(command).unwrap();
     let modules = tool("oidc-provider").join("node_modules");
-    let recipe = |work: &std::path::Path, [port]: [u16; 1]| {
+    let recipe = |work: &Path, [port]: [u16; 1]| {
         std::fs::copy(repository().join("localstack/idp/oidc-op.mjs"), work.join("oidc-op.mjs")).unwrap();
         std::os::unix::fs::symlink(&modules, work.join("node_modules")).unwrap();
         let elsewhere = |text: &str| text.replace("9400", &port.to_string()).replace("0.0.0.0", "127.0.0.1");

@@ -47,7 +47,10 @@ fn comment(rest: &str) -> Option<usize> {
 /// Bytes of the text that begins here: `"…"`, `r"…"`, `r#"…"#`, each also with `b` or `c` before it.
 fn text(rest: &str, before: &str) -> Option<usize> {
     let in_a_word = before.ends_with(|c: char| c.is_alphanumeric() || c == '_');
-    let prefix = rest.find(|c: char| !matches!(c, 'b' | 'c' | 'r')).filter(|&length| length <= 2 && !in_a_word)?;
+    let prefix = rest.find(|c: char| !matches!(c, 'b' | 'c' | 'r'))?;
+    if prefix > 2 || (prefix > 0 && in_a_word) {
+        return None;
+    }
     let raw = rest[..prefix].ends_with('r');
     let hashes = rest[prefix..].bytes().take_while(|&b| raw && b == b'#').count();
     let body = prefix + hashes + 1;
