@@ -69,6 +69,17 @@ impl PythonClients {
     }
 }
 
+/// Runs the system's `curl ARGS`, quiet but for errors.
+///
+/// # Panics
+/// Where there is none.
+pub(crate) fn curl<I: AsRef<OsStr>>(args: impl IntoIterator<Item = I>) -> Output {
+    let mut command = Command::new("curl");
+    without_own_settings(&mut command);
+    let done = command.args(["--disable", "--silent", "--show-error"]).args(args).output();
+    done.expect("curl is needed: install curl")
+}
+
 /// Where a client goes, and as whom: what the AWS SDKs read from the environment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Endpoint<'a> {
