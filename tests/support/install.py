@@ -87,9 +87,10 @@ def this_python():
 
 
 def locked(tool, act):
-    """Runs `act` while no other process works on `tool`. The lock dies with the process that holds it."""
+    """Runs `act` while no other process works on `tool`. The lock dies with the last process that holds it."""
     TOOLS.mkdir(parents=True, exist_ok=True)
     with open(TOOLS / f"{tool}.lock", "w") as lock:
+        os.set_inheritable(lock.fileno(), True)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -98,8 +99,11 @@ def locked(tool, act):
         return act()
 
 
-def run(command, what, **options):
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+def run(command, what, cwd=None):
+    # The child inherits the lock's file: where this process is killed and pip goes on, the lock stays with pip, and no
+    # other install starts in the same folder before it ends.
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "close_fds": False}
+    done = subprocess.run(command, cwd=cwd, **options)
     if done.returncode != 0:
         raise Missing(f"{what} failed ({' '.join(map(str, command))}):\n{done.stdout[-4000:]}")
 

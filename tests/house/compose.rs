@@ -1,0 +1,194 @@
+//! docker-compose.yml and the Dockerfiles, held to what lies in the repository, and their commands run without Docker.
+//!
+//! Docker itself is not needed: what an image would copy is looked up, and the command, the settings and the health
+//! check of a service are run on this machine as they stand in the files.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::{Map, Value};
+
+use super::support::install::{repository, tool};
+use super::support::server::{Recipe, Server};
+use super::support::{self, http};
+
+/// docker-compose.yml as JSON. LocalStack's own environment has a YAML reader.
+fn compose() -> Value {
+    let script = "import json, sys, yaml; print(json.dumps(yaml.safe_load(open('docker-compose.yml'))))";
+    let python = tool("localstack").join("bin/python");
+    let done = Command::new(python).args(["-c", script]).current_dir(repository()).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    serde_json::from_slice(&done.stdout).unwrap()
+}
+
+fn services(compose: &Value) -> &Map<String, Value> {
+    compose["services"].as_object().unwrap()
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("YAML reads this as something else than a text: {value}"))
+}
+
+fn texts(list: &Value) -> Vec<&str> {
+    list.as_array().map(|list| list.iter().map(text).collect()).unwrap_or_default()
+}
+
+/// The instructions of a Dockerfile, each with its arguments on one line.
+fn instructions(path: &str) -> Vec<(String, String)> {
+    let text = std::fs::read_to_string(repository().join(path)).unwrap();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
+    let joined = lines.join("\n").replace("\\\n", " ");
+    let split = joined.lines().filter_map(|line| line.trim().split_once(' '));
+    split.map(|(name, args)| (name.to_owned(), args.split_whitespace().collect::<Vec<_>>().join(" "))).collect()
+}
+
+/// The folder that a service is built from, below the repository; empty for the repository itself.
+fn context(service: &Value) -> String {
+    let folder = service["build"].as_str().unwrap().trim_start_matches('.').trim_start_matches('/');
+    if folder.is_empty() { String::new() } else { format!("{folder}/") }
+}
+
+#[test]
+fn every_service_waits_for_what_it_needs_and_says_when_it_is_ready() {
+    let compose = compose();
+    let mut named: Vec<&str> = services(&compose).keys().map(String::as_str).collect();
+    named.sort_unstable();
+    assert_eq!(named, ["idp", "localstack", "tracegate"]);
+    for (name, service) in services(&compose) {
+        assert_eq!(service["healthcheck"]["test"][0], "CMD", "{name} has a health check");
+        let needed = service["depends_on"].as_object().cloned().unwrap_or_default();
+        for (other, how) in needed {
+            assert!(services(&compose).contains_key(&other), "{name} waits for {other}");
+            assert_eq!(how["condition"], "service_healthy", "{name} waits until {other} is healthy");
+        }
+    }
+    assert_eq!(compose["services"]["tracegate"]["depends_on"].as_object().unwrap().len(), 2);
+}
+
+#[test]
+fn tracegate_runs_as_nobody_on_a_root_that_it_cannot_write() {
+    let compose = compose();
+    let service = &compose["services"]["tracegate"];
+    assert_eq!(service["read_only"], true);
+    assert_eq!(texts(&service["cap_drop"]), ["ALL"]);
+    assert_eq!(texts(&service["security_opt"]), ["no-new-privileges:true"]);
+    for (name, service) in services(&compose) {
+        let path = format!("{}Dockerfile", context(service));
+        let mut users = instructions(&path).into_iter().filter(|(instruction, _)| instruction == "USER");
+        let last = users.next_back().map(|(_, user)| user);
+        let user = service["user"].as_str().map(str::to_owned).or(last).unwrap_or_default();
+        let nobody = !user.is_empty() && !user.starts_with("root") && user.split(':').next() != Some("0");
+        assert!(nobody, "{name} runs as `{user}`");
+    }
+}
+
+/// Nobody reaches the bucket but through tracegate; nothing listens beyond this machine.
+#[test]
+fn ports_are_of_loopback_and_the_bucket_has_none() {
+    let compose = compose();
+    assert!(compose["services"]["localstack"]["ports"].is_null());
+    let ports = texts(&compose["services"]["idp"]["ports"]);
+    assert!(ports.iter().all(|port| port.starts_with("127.0.0.1:")), "{ports:?}");
+    let inside: Vec<&str> = ports.iter().map(|port| port.rsplit(':').next().unwrap()).collect();
+    let exposed = |path: &str| -> Vec<String> {
+        let ports = instructions(path).into_iter().filter(|(instruction, _)| instruction == "EXPOSE");
+        ports.flat_map(|(_, ports)| ports.split(' ').map(str::to_owned).collect::<Vec<_>>()).collect()
+    };
+    for port in exposed("Dockerfile").into_iter().chain(exposed("localstack/idp/Dockerfile")) {
+        assert!(inside.contains(&port.as_str()), "{port} is exposed and not published: {ports:?}");
+    }
+    assert_eq!(compose["services"]["tracegate"]["network_mode"], "service:idp");
+}
+
+#[test]
+fn what_images_copy_and_services_mount_is_there() {
+    let compose = compose();
+    let mut missing = Vec::new();
+    for (name, service) in services(&compose) {
+        let context = context(service);
+        for (instruction, args) in instructions(&format!("{context}Dockerfile")) {
+            let words: Vec<&str> = args.split(' ').filter(|word| !word.starts_with("--")).collect();
+            if instruction == "COPY" && !args.contains("--from=") {
+                let sources = words[..words.len() - 1].iter().map(|source| format!("{context}{source}"));
+                missing.extend(sources.filter(|path| !repository().join(path).exists()));
+            }
+        }
+        for volume in texts(&service["volumes"]) {
+            let source = volume.split(':').next().unwrap();
+            let known = match source.strip_prefix("./") {
+                Some(path) => repository().join(path).exists(),
+                None => compose["volumes"].as_object().unwrap().contains_key(source),
+            };
+            if !known {
+                missing.push(format!("{source}, mounted by {name}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "not there: {missing:?}");
+}
+
+/// The image sets what the tests set, starts the same module, and its hook seeds the bucket (which `real` looks at).
+#[test]
+fn the_localstack_of_the_image_is_the_one_of_the_tests() {
+    let dockerfile = instructions("localstack/Dockerfile");
+    let command = dockerfile.iter().find(|(instruction, _)| instruction == "CMD").unwrap();
+    assert_eq!(command.1, r#"["python", "/opt/localstack/localstack_main.py"]"#);
+    let copied = |what: &str| dockerfile.iter().any(|(name, args)| name == "COPY" && args.ends_with(what));
+    assert!(copied("localstack_main.py /opt/localstack/localstack_main.py") && copied("seed /seed"));
+    assert!(copied("init /var/lib/localstack/etc/localstack/init"), "hooks lie below FILESYSTEM_ROOT");
+
+    let (_, set) = dockerfile.iter().find(|(instruction, _)| instruction == "ENV").unwrap();
+    let work = tempfile::tempdir().unwrap();
+    let recipe = support::localstack::recipe(Path::new("venv"), work.path(), 4566);
+    for (name, value) in &recipe.env {
+        let place = ["PATH", "FILESYSTEM_ROOT", "CONFIG_DIR", "SEED_DIR", "GATEWAY_LISTEN", "LS_LOG"];
+        if place.contains(name) || name.starts_with("LOCALSTACK_") {
+            continue;
+        }
+        let setting = format!("{name}={}", value.to_str().unwrap());
+        assert!(set.split(' ').any(|one| one == setting), "localstack/Dockerfile does not set {setting}: {set}");
+    }
+    assert!(run_health_check("localstack", "4566", &support::localstack().endpoint));
+    assert!(!run_health_check("localstack", "4566", "http://127.0.0.1:1"), "the check can fail");
+}
+
+/// The provider by the service's own command, settings and health check, on another port.
+#[test]
+fn the_provider_starts_as_the_service_starts_it() {
+    let compose = compose();
+    let settings = compose["services"]["idp"]["environment"].as_object().unwrap().clone();
+    let dockerfile = instructions("localstack/idp/Dockerfile");
+    let (_, command) = dockerfile.iter().find(|(instruction, _)| instruction == "CMD").unwrap();
+    let command: Vec<String> = serde_json::from_str(command).unwrap();
+    let modules = tool("oidc-provider").join("node_modules");
+    let recipe = |work: &Path, [port]: [u16; 1]| {
+        std::fs::copy(repository().join("localstack/idp/oidc-op.mjs"), work.join("oidc-op.mjs")).unwrap();
+        std::os::unix::fs::symlink(&modules, work.join("node_modules")).unwrap();
+        let elsewhere = |text: &str| text.replace("9400", &port.to_string()).replace("0.0.0.0", "127.0.0.1");
+        let env = ["HOST", "PORT", "ISSUER"].map(|name| (name, elsewhere(settings[name].as_str().unwrap()).into()));
+        let args = command[1..].iter().map(Into::into).collect();
+        Recipe { program: command[0].clone().into(), args, env: env.to_vec() }
+    };
+    let (_provider, [port]) = Server::start("compose-idp", recipe, |[port]| {
+        run_health_check("idp", "9400", &format!("http://127.0.0.1:{port}"))
+    });
+    let page = http::get(&format!("http://127.0.0.1:{port}/.well-known/openid-configuration")).unwrap().json();
+    let issuer = settings["ISSUER"].as_str().unwrap().replace("9400", &port.to_string());
+    assert_eq!(page["issuer"], issuer, "the issuer that people and tracegate see");
+    assert_eq!(settings["PORT"], "9400");
+}
+
+/// Runs a service's health check against `endpoint` instead of its own address; whether it found the service healthy.
+fn run_health_check(service: &str, port: &str, endpoint: &str) -> bool {
+    let compose = compose();
+    let test = texts(&compose["services"][service]["healthcheck"]["test"]);
+    let own = format!("http://127.0.0.1:{port}");
+    assert!(test.iter().any(|word| word.contains(&own)), "{service} checks itself at {own}: {test:?}");
+    let program = match test[1] {
+        "python" => tool("localstack").join("bin/python"),
+        program => program.into(),
+    };
+    let args = test[2..].iter().map(|word| word.replace(&own, endpoint));
+    let status = Command::new(program).args(args).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    status.unwrap().success()
+}

@@ -1,0 +1,96 @@
+//! SeaweedFS, the bucket that enforces: it refuses a wrong signature, an unknown key, an anonymous request, an expired
+//! presigned URL, a body that does not match its digest, and what an identity may not do.
+
+use std::path::Path;
+
+use super::server::{Recipe, Server};
+use super::{AccessKey, http, install};
+
+/// What every port serves, in the order of the flags that take them. All listen on loopback only.
+const PORT_FLAGS: [&str; 10] = [
+    "s3.port",
+    "s3.port.grpc",
+    "master.port",
+    "master.port.grpc",
+    "filer.port",
+    "filer.port.grpc",
+    "volume.port",
+    "volume.port.grpc",
+    "admin.port",
+    "admin.port.grpc",
+];
+
+/// A running SeaweedFS.
+#[derive(Debug)]
+pub(crate) struct SeaweedFs {
+    server: Server,
+    /// Where its S3 API answers, without a slash at the end.
+    pub(crate) endpoint: String,
+}
+
+impl SeaweedFs {
+    /// Any region will do; this one is signed for.
+    pub(crate) const REGION: &str = "us-east-1";
+    /// May do everything.
+    pub(crate) const ADMIN: AccessKey = AccessKey { id: "admin", secret: "admin-secret" };
+    /// May read and list [`Self::READABLE_BUCKET`], nothing else.
+    pub(crate) const READER: AccessKey = AccessKey { id: "reader", secret: "reader-secret" };
+    /// The bucket of [`Self::READER`]; it exists.
+    pub(crate) const READABLE_BUCKET: &str = "readable";
+
+    /// Starts one and waits until it refuses an anonymous request, as only the whole of it does.
+    pub(crate) fn start() -> Self {
+        let venv = install::tool("seaweedfs");
+        let (server, ports) = Server::start("seaweedfs", |work, ports| recipe(&venv, work, ports), refuses_anonymous);
+        Self { server, endpoint: format!("http://127.0.0.1:{}", ports[0]) }
+    }
+}
+
+fn refuses_anonymous(ports: [u16; PORT_FLAGS.len()]) -> bool {
+    let bucket = format!("http://127.0.0.1:{}/{}/", ports[0], SeaweedFs::READABLE_BUCKET);
+    http::get(&bucket).is_ok_and(|answer| answer.status == 403)
+}
+
+fn recipe(venv: &Path, work: &Path, ports: [u16; PORT_FLAGS.len()]) -> Recipe {
+    let identity = |name: &str, key: AccessKey, actions: &[&str]| {
+        serde_json::json!({
+            "name": name,
+            "credentials": [{"accessKey": key.id, "secretKey": key.secret}],
+            "actions": actions,
+        })
+    };
+    let read = format!("Read:{}", SeaweedFs::READABLE_BUCKET);
+    let list = format!("List:{}", SeaweedFs::READABLE_BUCKET);
+    let identities = serde_json::json!({"identities": [
+        identity("admin", SeaweedFs::ADMIN, &["Admin", "Read", "Write", "List", "Tagging"]),
+        identity("reader", SeaweedFs::READER, &[&read, &list]),
+    ]});
+    std::fs::write(work.join("s3.json"), identities.to_string()).unwrap();
+    let mut args: Vec<String> = [
+        "mini",
+        "-dir=.",
+        "-ip=127.0.0.1",
+        "-ip.bind=127.0.0.1",
+        "-s3.config=s3.json",
+        "-s3.autoCreateBucket=false",
+        "-webdav=false",
+        "-admin.ui=false",
+        "-master.telemetry=false",
+        // Each bucket takes several volumes; small ones, so that many buckets fit.
+        "-master.volumeSizeLimitMB=16",
+        // A relative name: a socket's path may be no longer than about a hundred bytes.
+        "-filer.localSocket=filer.sock",
+        "-s3.localSocket=s3.sock",
+        "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    args.push(format!("-bucket={}", SeaweedFs::READABLE_BUCKET));
+    args.extend(PORT_FLAGS.iter().zip(ports).map(|(flag, port)| format!("-{flag}={port}")));
+    Recipe {
+        program: venv.join("bin/weed"),
+        args: args.into_iter().map(Into::into).collect(),
+        env: vec![("HOME", work.into())],
+    }
+}
