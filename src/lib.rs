@@ -28,3 +28,5 @@ pub mod audit;
 pub mod backend;
 
 pub mod redact;
+
+pub mod cli;

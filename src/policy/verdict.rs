@@ -151,13 +151,17 @@ impl Engine {
         let (patterns, parts) = expressions.grouped();
         match Table::build(&patterns) {
             Ok(table) => Ok(Engine::Dense(Dense::new(table, &parts, grants, unconditional))),
-            Err(BuildError::TooLarge) => {
-                let lists = expressions.literals(grants, |actions| actions.contains(Action::List));
-                let touches = expressions.literals(grants, |actions| !actions.without(AUDIT).is_empty());
-                Ok(Engine::Sparse(Sparse { lazy: Lazy::build(&patterns)?, parts, lists, touches }))
-            }
+            Err(BuildError::TooLarge) => Self::sparse(expressions, grants),
             Err(error @ BuildError::Unusable(_)) => Err(error),
         }
+    }
+
+    /// The engine for globs that do not fit a table.
+    pub(super) fn sparse(expressions: &Expressions, grants: &Grants) -> Result<Self, BuildError> {
+        let (patterns, parts) = expressions.grouped();
+        let lists = expressions.literals(grants, |actions| actions.contains(Action::List));
+        let touches = expressions.literals(grants, |actions| !actions.without(AUDIT).is_empty());
+        Ok(Engine::Sparse(Sparse { lazy: Lazy::build(&patterns)?, parts, lists, touches }))
     }
 
     /// What the rules say of a path; `None` allows nothing.
