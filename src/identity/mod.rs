@@ -122,3 +122,22 @@ impl Identity {
         self.proof
     }
 }
+
+#[cfg(test)]
+impl Identity {
+    /// An identity without a credential, for unit tests of what needs one.
+    pub(crate) fn for_test(role: &str, claims: Claims, expires: Timestamp) -> Self {
+        Self {
+            issuer: "https://idp.example".into(),
+            subject: "someone".into(),
+            name: None,
+            role: role.parse().unwrap(),
+            claims,
+            session: "TEST".into(),
+            session_name: None,
+            issued: Timestamp::UNIX_EPOCH,
+            expires,
+            proof: Proof::Signature,
+        }
+    }
+}

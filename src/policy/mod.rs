@@ -2,6 +2,8 @@
 
 mod automaton;
 pub mod cases;
+#[cfg(test)]
+mod decide_tests;
 pub mod explain;
 pub mod field;
 mod file;

@@ -151,7 +151,8 @@ proptest! {
         let listed: Vec<&Key> = KEYS.iter().filter(|key| allowed(&lists, &[&denies, &all_denied], key)).collect();
         let none: Arc<[Deny]> = Arc::new([]);
         let dense = Sight::build(rules.clone(), none.clone(), Arc::new([]), &Claims::new()).unwrap();
-        prop_assert!(matches!(dense.cost(), Cost::Dense { .. }));
+        let is_dense = matches!(dense.cost(), Cost::Dense { .. });
+        prop_assert!(is_dense);
         let sparse = Sight::build_sparse(rules, none, Arc::new([]), &Claims::new()).unwrap();
         check_listing(&dense, &listed, true);
         check_listing(&sparse, &listed, false);
