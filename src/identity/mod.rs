@@ -162,4 +162,9 @@ impl Identity {
             proof: Proof::Signature,
         }
     }
+
+    /// The same, ending then.
+    pub(crate) fn until(self, expires: Timestamp) -> Self {
+        Self { expires, ..self }
+    }
 }

@@ -170,7 +170,7 @@ mod tests {
             ("$", 1, "names no field"),
             ("$.", 2, "missing"),
             ("a.", 2, "missing"),
-            ("a..", 2, "missing"),
+            ("a..", 3, "missing"),
             ("$.a.**", 6, "end in"),
             ("a[", 2, "within"),
             ("a[x]", 2, "within"),

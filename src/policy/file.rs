@@ -372,7 +372,12 @@ fn paths(fields: &mut Fields<'_>, sense: Sense, book: &mut Book<'_>) -> Vec<Path
     globs
 }
 
-fn word<T: Copy>(fields: &mut Fields<'_>, name: &'static str, words: &[(&str, T)], book: &mut Book<'_>) -> Option<T> {
+pub(super) fn word<T: Copy>(
+    fields: &mut Fields<'_>,
+    name: &'static str,
+    words: &[(&str, T)],
+    book: &mut Book<'_>,
+) -> Option<T> {
     let written = fields.text(name, book)?;
     let found = words.iter().find(|(word, _)| *word == written.it).map(|(_, it)| *it);
     if found.is_none() {

@@ -231,7 +231,7 @@ fn listed<'f>(
 }
 
 /// The texts of all policy files of a folder, by name.
-fn read_folder(dir: &Path) -> Result<BTreeMap<String, String>, Vec<Mistake>> {
+pub(super) fn read_folder(dir: &Path) -> Result<BTreeMap<String, String>, Vec<Mistake>> {
     let named = |name: &str, what: String| source::mistake(name, "", 0, what);
     let folder = dir.display().to_string();
     let fail = |e: std::io::Error| vec![named(&folder, format!("cannot be read: {e}"))];

@@ -1,18 +1,25 @@
 //! May they: rules, globs and the decision. Pure: no await, no clock; only [`load`] reads files.
 
 mod automaton;
+pub mod cases;
+#[cfg(test)]
+mod decide_tests;
+pub mod explain;
 pub mod field;
 mod file;
 pub mod glob;
 pub mod keydate;
-mod lint;
+pub mod lint;
 pub mod load;
 pub mod mask;
 mod maskset;
+pub mod matrix;
 pub mod permit;
 pub mod rules;
 mod seek;
 pub mod sight;
+#[cfg(test)]
+mod sight_tests;
 pub mod source;
 mod verdict;
 pub mod window;

@@ -74,7 +74,19 @@ impl Sight {
         claims: &Claims,
     ) -> Result<Self, BuildError> {
         let expressions = Expressions::of(&role, &global, &profiles, claims);
-        Self::over(&expressions, role, global, profiles)
+        Self::over(&expressions, role, global, profiles, Engine::build)
+    }
+
+    /// The same by the engine for globs that do not fit a table.
+    #[cfg(test)]
+    pub(super) fn build_sparse(
+        role: Arc<Role>,
+        global: Arc<[Deny]>,
+        profiles: Arc<[Profile]>,
+        claims: &Claims,
+    ) -> Result<Self, BuildError> {
+        let expressions = Expressions::of(&role, &global, &profiles, claims);
+        Self::over(&expressions, role, global, profiles, |expressions, grants, _| Engine::sparse(expressions, grants))
     }
 
     /// The sight of anyone who holds the role, whatever their claims; for checks of a policy set.
@@ -84,7 +96,7 @@ impl Sight {
         profiles: Arc<[Profile]>,
     ) -> Result<Self, BuildError> {
         let expressions = Expressions::of_anyone(&role, &global, &profiles);
-        Self::over(&expressions, role, global, profiles)
+        Self::over(&expressions, role, global, profiles, Engine::build)
     }
 
     /// The sight of a role that sees nothing.
@@ -106,11 +118,12 @@ impl Sight {
         role: Arc<Role>,
         global: Arc<[Deny]>,
         profiles: Arc<[Profile]>,
+        engine: impl FnOnce(&Expressions, &[Actions], u64) -> Result<Engine, BuildError>,
     ) -> Result<Self, BuildError> {
         let grants: Vec<Actions> = role.allows.iter().map(|allow| allow.actions).collect();
         let free = role.allows.iter().enumerate().filter(|(_, allow)| allow.is_unconditional());
         let unconditional = free.fold(0, |set, (at, _)| set | 1 << at);
-        let engine = Engine::build(expressions, &grants, unconditional)?;
+        let engine = engine(expressions, &grants, unconditional)?;
         let masks = MaskSets::new(role.name.clone(), profiles);
         let denies = (expressions.deny_patterns(), OnceLock::new());
         Ok(Self { role, global, grants, engine, masks, denies })

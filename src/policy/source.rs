@@ -234,12 +234,11 @@ pub(super) struct Fields<'n> {
 impl<'n> Fields<'n> {
     /// The members of a table; of anything else none, which is noted.
     pub(super) fn of(node: &'n Node, book: &mut Book<'_>) -> Self {
-        let entries = match &node.value {
-            Value::Table(entries) => entries.iter().collect(),
-            other => {
-                book.note(node.at, format!("a table is expected here, not {}", other.kind()));
-                Vec::new()
-            }
+        let entries = if let Value::Table(entries) = &node.value {
+            entries.iter().collect()
+        } else {
+            book.note(node.at, format!("a table is expected here, not {}", node.value.kind()));
+            Vec::new()
         };
         Self { at: node.at, entries, known: Vec::new() }
     }
@@ -283,24 +282,20 @@ impl<'n> Fields<'n> {
     /// The tables of `[[name]]`.
     pub(super) fn tables(&mut self, name: &'static str, book: &mut Book<'_>) -> Vec<Fields<'n>> {
         let Some(entry) = self.take(name) else { return Vec::new() };
-        match &entry.node.value {
-            Value::List(items) => items.iter().map(|item| Fields::of(item, book)).collect(),
-            other => {
-                book.note(entry.at, format!("write `[[{name}]]`, a list of tables, not {}", other.kind()));
-                Vec::new()
-            }
-        }
+        let Value::List(items) = &entry.node.value else {
+            book.note(entry.at, format!("write `[[{name}]]`, a list of tables, not {}", entry.node.value.kind()));
+            return Vec::new();
+        };
+        items.iter().map(|item| Fields::of(item, book)).collect()
     }
 
     pub(super) fn flag(&mut self, name: &'static str, book: &mut Book<'_>) -> bool {
-        match self.take(name).map(|entry| (&entry.node.value, entry.node.at)) {
-            Some((Value::Bool(flag), _)) => *flag,
-            Some((other, at)) => {
-                book.note(at, format!("`{name}` is true or false, not {}", other.kind()));
-                false
-            }
-            None => false,
+        let Some(entry) = self.take(name) else { return false };
+        if let Value::Bool(flag) = entry.node.value {
+            return flag;
         }
+        book.note(entry.node.at, format!("`{name}` is true or false, not {}", entry.node.value.kind()));
+        false
     }
 
     /// The members that were not taken, for tables of free names.
@@ -322,20 +317,16 @@ impl<'n> Fields<'n> {
 }
 
 pub(super) fn text(node: &Node, book: &mut Book<'_>) -> Option<At<String>> {
-    match &node.value {
-        Value::Text(text) => Some(At { at: node.at, it: text.clone() }),
-        other => {
-            book.note(node.at, format!("a text is expected here, not {}", other.kind()));
-            None
-        }
-    }
+    let Value::Text(text) = &node.value else {
+        book.note(node.at, format!("a text is expected here, not {}", node.value.kind()));
+        return None;
+    };
+    Some(At { at: node.at, it: text.clone() })
 }
 
 pub(super) fn texts(node: &Node, book: &mut Book<'_>) -> Vec<At<String>> {
-    match &node.value {
-        Value::List(items) => items.iter().filter_map(|item| text(item, book)).collect(),
-        _ => text(node, book).into_iter().collect(),
-    }
+    let Value::List(items) = &node.value else { return text(node, book).into_iter().collect() };
+    items.iter().filter_map(|item| text(item, book)).collect()
 }
 
 /// Whether one name is the other with one letter altered, missing, added or swapped.

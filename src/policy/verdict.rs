@@ -112,9 +112,9 @@ enum Part {
 /// The engine.
 pub(super) enum Engine {
     /// Everything is known of every beginning.
-    Dense(Dense),
+    Dense(Box<Dense>),
     /// Only whole paths are judged; of beginnings, the allows' literal beginnings are known.
-    Sparse(Sparse),
+    Sparse(Box<Sparse>),
     /// Nothing is allowed.
     Nothing,
 }
@@ -150,14 +150,18 @@ impl Engine {
     pub(super) fn build(expressions: &Expressions, grants: &Grants, unconditional: u64) -> Result<Self, BuildError> {
         let (patterns, parts) = expressions.grouped();
         match Table::build(&patterns) {
-            Ok(table) => Ok(Engine::Dense(Dense::new(table, &parts, grants, unconditional))),
-            Err(BuildError::TooLarge) => {
-                let lists = expressions.literals(grants, |actions| actions.contains(Action::List));
-                let touches = expressions.literals(grants, |actions| !actions.without(AUDIT).is_empty());
-                Ok(Engine::Sparse(Sparse { lazy: Lazy::build(&patterns)?, parts, lists, touches }))
-            }
+            Ok(table) => Ok(Engine::Dense(Box::new(Dense::new(table, &parts, grants, unconditional)))),
+            Err(BuildError::TooLarge) => Self::sparse(expressions, grants),
             Err(error @ BuildError::Unusable(_)) => Err(error),
         }
+    }
+
+    /// The engine for globs that do not fit a table.
+    pub(super) fn sparse(expressions: &Expressions, grants: &Grants) -> Result<Self, BuildError> {
+        let (patterns, parts) = expressions.grouped();
+        let lists = expressions.literals(grants, |actions| actions.contains(Action::List));
+        let touches = expressions.literals(grants, |actions| !actions.without(AUDIT).is_empty());
+        Ok(Engine::Sparse(Box::new(Sparse { lazy: Lazy::build(&patterns)?, parts, lists, touches })))
     }
 
     /// What the rules say of a path; `None` allows nothing.

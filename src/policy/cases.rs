@@ -1,0 +1,151 @@
+//! Tables of cases beside a policy set: what must be allowed, denied and masked. The set's own tests.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::explain::{Explanation, explain};
+use super::load::{Ruleset, TESTS};
+use super::source::{At, Book, Fields, Mistake, Value};
+use crate::identity::{Claims, RoleName};
+use crate::s3::name::{Bucket, Key};
+use crate::s3::operation::Action;
+
+/// One `[[case]]`.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// Where it stands: `FILE:LINE`.
+    pub place: String,
+    /// Who.
+    pub role: RoleName,
+    /// With which claims.
+    pub claims: Claims,
+    /// When.
+    pub now: Timestamp,
+    /// The object's last change; without it conditions on the object count as met.
+    pub modified: Option<Timestamp>,
+    /// What.
+    pub action: Action,
+    /// Where.
+    pub bucket: Bucket,
+    /// On which object.
+    pub key: Key,
+    /// Whether it must be allowed.
+    pub allow: bool,
+    /// The profiles that must apply, all of them, if the case says so.
+    pub masks: Option<Vec<String>>,
+}
+
+/// A case that went otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// Where the case stands: `FILE:LINE`.
+    pub place: String,
+    /// What was asked.
+    pub case: String,
+    /// What was expected and what came.
+    pub what: String,
+}
+
+/// Reads the tables in `tests/` of a policy folder; none is no mistake.
+pub fn read(policies: &Path) -> Result<Vec<Case>, Vec<Mistake>> {
+    let dir = policies.join(TESTS);
+    if !dir.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut cases = Vec::new();
+    let mut mistakes = Vec::new();
+    for (name, text) in super::load::read_folder(&dir)? {
+        match parse(&format!("{TESTS}/{name}"), &text) {
+            Ok(more) => cases.extend(more),
+            Err(more) => mistakes.extend(more),
+        }
+    }
+    if mistakes.is_empty() { Ok(cases) } else { Err(mistakes) }
+}
+
+/// Reads one table.
+pub fn parse(file: &str, text: &str) -> Result<Vec<Case>, Vec<Mistake>> {
+    let mut book = Book::new(file, text);
+    let tree = super::source::read(&mut book);
+    let mut fields = Fields::of(&tree, &mut book);
+    let mut cases = Vec::new();
+    for mut fields in fields.tables("case", &mut book) {
+        let line = super::source::mistake(file, text, fields.at(), "").line;
+        cases.extend(case(&mut fields, format!("{file}:{line}"), &mut book));
+        fields.done(&mut book);
+    }
+    fields.done(&mut book);
+    if book.mistakes.is_empty() { Ok(cases) } else { Err(book.mistakes) }
+}
+
+/// Runs the cases; what comes back went otherwise.
+pub fn run(rules: &Ruleset, cases: &[Case]) -> Vec<Failure> {
+    cases.iter().filter_map(|case| check(rules, case)).collect()
+}
+
+fn check(rules: &Ruleset, case: &Case) -> Option<Failure> {
+    let asked = format!("{} {} {}/{}", case.role, case.action.word(), case.bucket, case.key);
+    let fail = |what: String| Some(Failure { place: case.place.clone(), case: asked.clone(), what });
+    if rules.role(&case.role).is_none() {
+        return fail(format!("there is no role {}", case.role));
+    }
+    let sight = rules.sight(&case.role, &case.claims);
+    let Explanation { actions, masks, .. } = explain(&sight, &case.bucket, &case.key, case.now, case.modified);
+    let outcome = actions.into_iter().find(|outcome| outcome.action == case.action.word())?;
+    if outcome.allowed != case.allow {
+        let word = |allow| if allow { "allow" } else { "deny" };
+        return fail(format!("expected {}, but: {}", word(case.allow), outcome.because));
+    }
+    let found: Vec<String> = masks.into_iter().map(|hidden| hidden.profile).collect();
+    let wanted = case.masks.as_ref()?;
+    let same = wanted.iter().all(|name| found.contains(name)) && wanted.len() == found.len();
+    if same { None } else { fail(format!("expected the masks {wanted:?}, but: {found:?}")) }
+}
+
+fn case(fields: &mut Fields<'_>, place: String, book: &mut Book<'_>) -> Option<Case> {
+    let role = fields.must_text("role", book).and_then(|role| role.try_map(book, |role| role.parse::<RoleName>()));
+    let mut claims = BTreeMap::new();
+    if let Some(entry) = fields.take("claims") {
+        for entry in Fields::of(&entry.node, book).rest() {
+            let values = super::source::texts(&entry.node, book).into_iter().map(|value| value.it).collect();
+            claims.insert(entry.name.clone(), values);
+        }
+    }
+    let now = fields.must_text("now", book).and_then(|now| time(now, book));
+    let modified = fields.text("modified", book).and_then(|modified| time(modified, book));
+    let asked: Vec<(Action, At<String>)> =
+        Action::ALL.into_iter().filter_map(|action| Some((action, fields.text(action.word(), book)?))).collect();
+    let words = [("allow", true), ("deny", false)];
+    let allow = super::file::word(fields, "expect", &words, book);
+    if allow.is_none() {
+        book.note(fields.at(), "a case needs `expect`, \"allow\" or \"deny\"");
+    }
+    let masks = fields.take("masks").map(|entry| {
+        if !matches!(entry.node.value, Value::List(_)) {
+            book.note(entry.at, "`masks` is a list of profile names, possibly empty");
+        }
+        super::source::texts(&entry.node, book).into_iter().map(|name| name.it).collect()
+    });
+    let [(action, path)]: [(Action, At<String>); 1] = asked
+        .try_into()
+        .map_err(|_| book.note(fields.at(), "a case asks one thing: `get`, `list`, … = \"BUCKET/KEY\""))
+        .ok()?;
+    let (bucket, key) = path.try_map(book, |path| split_path(&path))?.it;
+    Some(Case { place, role: role?.it, claims, now: now?, modified, action, bucket, key, allow: allow?, masks })
+}
+
+/// `BUCKET/KEY` in its parts.
+pub fn split_path(path: &str) -> Result<(Bucket, Key), String> {
+    let (bucket, key) = path.split_once('/').ok_or_else(|| format!("{path:?} is not BUCKET/KEY"))?;
+    let bucket = bucket.parse::<Bucket>().map_err(|e| format!("the bucket {e}"))?;
+    let key = key.parse::<Key>().map_err(|e| format!("the key {e}"))?;
+    Ok((bucket, key))
+}
+
+fn time(text: At<String>, book: &mut Book<'_>) -> Option<Timestamp> {
+    let wrong = "a time with its offset is expected, such as 2026-11-20T10:00:00Z";
+    text.try_map(book, |text| text.parse::<Timestamp>().map_err(|_| wrong)).map(|time| time.it)
+}

@@ -1,0 +1,164 @@
+//! Why a key is seen or not: the rule that decided, what is masked and what that still reveals, the nearest miss.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::mask::{LengthRule, MaskAction};
+use super::maskset::action_word;
+use super::permit::Facts;
+use super::rules::{Age, Allow, Profile};
+use super::sight::Sight;
+use super::verdict::granted;
+use crate::s3::name::{Bucket, Key};
+use crate::s3::operation::Action;
+
+/// What the rules say of one key, for every action.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// The role.
+    pub role: String,
+    /// `BUCKET/KEY`.
+    pub path: String,
+    /// Per action, in the order of [`Action::ALL`].
+    pub actions: Vec<Outcome>,
+    /// What is hidden from whoever reads it.
+    pub masks: Vec<Hidden>,
+}
+
+/// What the rules say of one action.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Outcome {
+    /// The action's word.
+    pub action: &'static str,
+    /// Whether it is allowed.
+    pub allowed: bool,
+    /// The rule that decided: `role/id`.
+    pub rule: Option<String>,
+    /// Why, or under which conditions.
+    pub because: String,
+}
+
+/// What one profile hides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Hidden {
+    /// The profile's name.
+    pub profile: String,
+    /// How.
+    pub action: &'static str,
+    /// Which fields.
+    pub fields: Vec<String>,
+    /// What a reader still learns.
+    pub still_shows: Vec<&'static str>,
+}
+
+/// Explains one key. `modified` is the object's last change, where it is known.
+pub fn explain(sight: &Sight, bucket: &Bucket, key: &Key, now: Timestamp, modified: Option<Timestamp>) -> Explanation {
+    let path = key.path_in(bucket);
+    let actions = Action::ALL.map(|action| outcome(sight, bucket, key, action, now, modified)).to_vec();
+    let set = sight.verdict(&path, now).map_or(0, |verdict| sight.profile_set(verdict, &path, now));
+    let masks = sight.mask_sets().of(set).map(hidden).collect();
+    Explanation { role: sight.role().to_string(), path, actions, masks }
+}
+
+/// What a reader under a profile still learns of what it hides.
+pub fn still_shows(profile: &Profile) -> Vec<&'static str> {
+    let mut shown = vec!["copies of a value elsewhere, such as in prose, stay"];
+    match profile.action {
+        MaskAction::Mask => shown.push("member names stay"),
+        MaskAction::Hmac => shown.extend(["member names stay", "equal values show as equal"]),
+        MaskAction::Drop => {}
+    }
+    shown.push(match profile.length {
+        Some(LengthRule::Record) => "the total length of a record stays",
+        Some(LengthRule::Field) => "the length of each value stays",
+        None => "lengths stay: of a record in JSONL, of each value in a document",
+    });
+    shown
+}
+
+fn hidden(profile: &Profile) -> Hidden {
+    Hidden {
+        profile: profile.name.to_string(),
+        action: action_word(profile.action),
+        fields: profile.fields.iter().map(ToString::to_string).collect(),
+        still_shows: still_shows(profile),
+    }
+}
+
+fn outcome(
+    sight: &Sight,
+    bucket: &Bucket,
+    key: &Key,
+    action: Action,
+    now: Timestamp,
+    modified: Option<Timestamp>,
+) -> Outcome {
+    let word = action.word();
+    let Some(seen) = sight.look(bucket, key, action, now) else {
+        let rule = sight.denied_by(bucket, key, action).map(|rule| rule.to_string());
+        let because = match &rule {
+            Some(_) => "denied, whatever allows it".to_owned(),
+            None => nearest_miss(sight, &key.path_in(bucket), action, now),
+        };
+        return Outcome { action: word, allowed: false, rule, because };
+    };
+    let conditions = seen.conditions;
+    let rule = Some(seen.rule.to_string());
+    let holds = modified.is_none_or(|last_modified| conditions.hold_for(&Facts { last_modified, size: 0 }));
+    let since = conditions.modified_since.map(|since| format!("if last changed at or after {since}"));
+    let until = conditions.until().map(|until| format!("until {until}"));
+    let terms: Vec<String> = since.into_iter().chain(until).collect();
+    let because = match (holds, terms.is_empty()) {
+        (false, _) => format!("allowed only {}, and it was last changed before", terms.join(", ")),
+        (true, true) => "allowed".to_owned(),
+        (true, false) => format!("allowed {}", terms.join(", ")),
+    };
+    Outcome { action: word, allowed: holds, rule, because }
+}
+
+/// Of the rules that grant the action the one that comes nearest, and where it parts ways with the key.
+fn nearest_miss(sight: &Sight, path: &str, action: Action, now: Timestamp) -> String {
+    let role = sight.rules();
+    if let Some(end) = role.expires.filter(|end| now >= *end) {
+        return format!("the role expired at {end}");
+    }
+    let verdict = sight.verdict(path, now).unwrap_or_default();
+    let matching = super::verdict::bits(granted(verdict, sight.grants(), action)).map(|at| &role.allows[at]).next();
+    if let Some(allow) = matching {
+        return format!("{} covers the key, but {}", allow.id, not_now(allow, now));
+    }
+    let granting = role.allows.iter().filter(|allow| allow.actions.contains(action));
+    let globs = granting.flat_map(|allow| allow.paths.iter().map(move |glob| (allow, glob.as_str())));
+    let shared = |glob: &str| glob.bytes().zip(path.bytes()).take_while(|(a, b)| a == b).count();
+    match globs.max_by_key(|(_, glob)| shared(glob)) {
+        Some((allow, glob)) => format!("no rule allows it; nearest is {} with `{glob}`", allow.id),
+        None => format!("no rule of the role grants `{}`", action.word()),
+    }
+}
+
+fn not_now(allow: &Allow, now: Timestamp) -> String {
+    match (allow.expires.filter(|end| now >= *end), allow.in_force(now), &allow.age) {
+        (Some(end), _, _) => format!("it expired at {end}"),
+        (None, None, _) => "not at this hour".to_owned(),
+        (None, Some(_), Age::InKey(date, days)) => {
+            format!("the date in the key (`{}`) is not within {days} days", date.as_str())
+        }
+        (None, Some(_), Age::Any | Age::Modified(_)) => "its conditions do not hold".to_owned(),
+    }
+}
+
+impl std::fmt::Display for Explanation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "role {} on {}", self.role, self.path)?;
+        for outcome in &self.actions {
+            let sign = if outcome.allowed { "✔" } else { "✘" };
+            let rule = outcome.rule.as_deref().map(|rule| format!(" [{rule}]")).unwrap_or_default();
+            writeln!(f, "  {sign} {:<7}{}{rule}", outcome.action, outcome.because)?;
+        }
+        for hidden in &self.masks {
+            writeln!(f, "  ◌ {} ({}): {}", hidden.profile, hidden.action, hidden.fields.join(", "))?;
+            writeln!(f, "      still shown: {}", hidden.still_shows.join("; "))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,201 @@
+//! Every kind of mistake, with the place where it is found and a word of what is said.
+
+use std::collections::BTreeMap;
+
+use tracegate::policy::load::{Ruleset, Warning};
+
+pub type Files = BTreeMap<String, String>;
+
+const GLOBAL: &str = r#"version = 1
+files = ["reader.toml"]
+
+[issuers]
+demo = "https://idp.example"
+
+[[redact]]
+name = "secrets"
+paths = ["traces/*"]
+fields = ["api_key", "$.steps[*].prompt"]
+action = "mask"
+"#;
+
+const READER: &str = r#"version = 1
+
+[role]
+name = "reader"
+description = "Reads"
+owner = "o@acme.example"
+
+[[bind]]
+issuer = "demo"
+claims = { groups = ["readers"] }
+
+[[allow]]
+id = "read"
+actions = ["get", "list"]
+paths = ["traces/*"]
+"#;
+
+/// A set without mistakes.
+pub fn sound() -> Files {
+    [("_global.toml", GLOBAL), ("reader.toml", READER)].map(|(name, text)| (name.to_owned(), text.to_owned())).into()
+}
+
+fn load(files: &Files) -> Result<Vec<Warning>, Vec<String>> {
+    let loaded = Ruleset::from_texts(files, &BTreeMap::new());
+    loaded.map(|(_, warnings)| warnings).map_err(|all| all.iter().map(ToString::to_string).collect())
+}
+
+/// Replaces `from` in a file of the sound set, and expects exactly one mistake there.
+fn check(file: &str, from: &str, to: &str, place: &str, word: &str) {
+    let mut files = sound();
+    let text = files.get_mut(file).expect("a file of the set");
+    assert!(text.contains(from), "{from:?} stands in {file}");
+    *text = text.replacen(from, to, 1);
+    let mistakes = load(&files).expect_err(&format!("{to:?} must be a mistake"));
+    assert_eq!(mistakes.len(), 1, "{to:?}: {mistakes:#?}");
+    assert!(mistakes[0].starts_with(&format!("{file}:{place}: ")), "{to:?}: {mistakes:#?}");
+    assert!(mistakes[0].contains(word), "{to:?}: {mistakes:#?}");
+}
+
+#[test]
+fn the_set_without_mistakes_has_none() {
+    assert_eq!(load(&sound()), Ok(Vec::new()));
+}
+
+#[test]
+fn each_mistake_in_a_role_says_where_and_what_to_do() {
+    for (from, to, place, word) in [
+        ("version = 1", "version = 2", "1:11", "version = 1"),
+        ("version = 1\n", "", "1:1", "`version` is missing"),
+        ("owner = \"o@acme.example\"\n", "", "3:1", "`owner` is missing"),
+        ("\"reader\"", "\"Reader\"", "4:8", "a-z"),
+        ("\"reader\"", "\"writer\"", "4:8", "file of its name"),
+        ("\"Reads\"", "7", "5:15", "a text is expected"),
+        ("\"demo\"", "\"okta\"", "9:10", "not among the `[issuers]`"),
+        ("claims = { groups = [\"readers\"] }", "", "8:1", "admits everybody"),
+        ("[\"readers\"]", "[]", "10:12", "at least one value"),
+        ("\"list\"", "\"read\"", "14:19", "no action"),
+        ("[\"get\", \"list\"]", "[]", "12:1", "`actions` is missing or empty"),
+        ("[\"traces/*\"]", "[]", "12:1", "`paths` is missing or empty"),
+        ("traces/*", "traces", "15:11", "BUCKET/KEY"),
+        ("traces/*", "traces/[a", "15:11", "glob"),
+        ("traces/*", "traces/[é]", "15:11", "ASCII"),
+        ("traces/*", "traces/${region}", "15:18", "claims.NAME"),
+        ("traces/*", "traces/${claims.region", "15:18", "not closed"),
+        ("traces/*", "traces/[${claims.x}]", "15:19", "inside"),
+        ("id = \"read\"", "id = \"Read it\"", "13:6", "an id is"),
+        ("id = \"read\"", "id = \"read\"\nmax_age = \"7 days\"", "14:11", "such as"),
+        ("id = \"read\"", "id = \"read\"\nmax_age = \"0d\"", "14:11", "such as"),
+        ("id = \"read\"", "id = \"read\"\nexpires = 2027-12-31T00:00:00", "14:11", "offset"),
+        ("id = \"read\"", "id = \"read\"\nredact = [\"pii\"]", "14:11", "no `[[redact]]` profile"),
+        ("id = \"read\"", "id = \"read\"\nkey_date = \"traces/{yyyy}/{mm}/{dd}/*\"", "14:12", "add `max_age`"),
+        (
+            "id = \"read\"",
+            "id = \"read\"\nmax_age = \"36h\"\nkey_date = \"t/{yyyy}/{mm}/{dd}/*\"",
+            "14:11",
+            "whole days",
+        ),
+        ("id = \"read\"", "id = \"read\"\nmax_age = \"1d\"\nkey_date = \"t/{mm}/{dd}/*\"", "15:12", "in this order"),
+        (
+            "id = \"read\"",
+            "id = \"read\"\nhours = { tz = \"UTC\", days = \"mon\", from = \"9\", to = \"10:00\" }",
+            "14:9",
+            "time of day",
+        ),
+        ("id = \"read\"", "id = \"read\"\nmaxage = \"7d\"", "14:1", "did you mean `max_age`"),
+        ("id = \"read\"", "id = \"read\"\ncolour = \"red\"", "14:1", "unknown key"),
+        ("owner = ", "max_session = \"1m\"\nowner = ", "6:15", "from \"15m\""),
+        ("owner = ", "presign = \"2w\"\nowner = ", "6:11", "at most \"7d\""),
+        ("owner = ", "exclusive = \"yes\"\nowner = ", "6:13", "true or false"),
+        ("[[allow]]", "[allow]", "12:1", "list of tables"),
+        ("version = 1", "version = 1\nglobs = \"shell\"", "2:9", "one of"),
+    ] {
+        check("reader.toml", from, to, place, word);
+    }
+    check("reader.toml", "id = \"read\"", "id = \"read\"\nid = \"again\"", "14:1", "duplicate");
+}
+
+#[test]
+fn each_mistake_in_the_global_file_says_where_and_what_to_do() {
+    for (from, to, place, word) in [
+        ("[\"reader.toml\"]", "[\"reader.toml\", \"gone.toml\"]", "2:25", "is missing"),
+        ("[\"reader.toml\"]", "[]", "1:1", "not named in `files`"),
+        ("[\"reader.toml\"]", "[\"reader.toml\", \"reader.toml\"]", "2:25", "once too often"),
+        ("https://idp.example", "idp.example", "5:8", "URL"),
+        ("\"secrets\"", "\"Secrets\"", "8:8", "profile's name"),
+        ("[*]", "[x]", "10:32", "within `[…]`"),
+        ("\"mask\"", "\"hide\"", "11:10", "one of"),
+        ("action = \"mask\"", "reveal_to = [\"nobody\"]", "11:14", "no role nobody"),
+        ("action = \"mask\"", "length = \"hidden\"", "11:10", "one of"),
+        (
+            "action = \"mask\"",
+            "[[static_token]]\nid = \"ci\"\nrole = \"reader\"\nexpires = 2027-01-01\nsha256 = \"tgs_x\"",
+            "15:10",
+            "64 hexadecimal",
+        ),
+        ("action = \"mask\"", "[[deny]]\nid = \"d\"\nactions = \"*\"\npaths = \"traces/{a\"", "14:10", "glob"),
+    ] {
+        check("_global.toml", from, to, place, word);
+    }
+}
+
+#[test]
+fn all_mistakes_of_all_files_are_said_at_once() {
+    let mut files = sound();
+    files.entry("_global.toml".into()).and_modify(|text| *text = text.replace("\"mask\"", "\"hide\""));
+    files.entry("reader.toml".into()).and_modify(|text| {
+        *text = text.replace("\"list\"", "\"look\"").replace("traces/*", "traces").replace("owner", "ownr");
+    });
+    let mistakes = load(&files).expect_err("five mistakes");
+    let starts: Vec<&str> = mistakes.iter().map(|m| m.split(": ").next().unwrap_or("")).collect();
+    assert_eq!(
+        starts,
+        ["_global.toml:11:10", "reader.toml:3:1", "reader.toml:6:1", "reader.toml:14:19", "reader.toml:15:11"]
+    );
+}
+
+#[test]
+fn without_the_global_file_nothing_is_read() {
+    let mut files = sound();
+    files.remove("_global.toml");
+    assert!(load(&files).expect_err("a mistake")[0].contains("_global.toml:1:1: is missing"));
+}
+
+#[test]
+fn a_role_that_may_write_what_it_reads_masked_is_refused_with_such_a_key() {
+    let writes = |paths: &str| {
+        let mut files = sound();
+        let more = format!("\n[[allow]]\nid = \"write\"\nactions = [\"create\"]\npaths = [\"{paths}\"]\n");
+        files.entry("reader.toml".into()).and_modify(|text| text.push_str(&more));
+        load(&files)
+    };
+    let mistakes = writes("traces/in/*").expect_err("refused");
+    assert!(mistakes[0].contains("such as `traces/in/"), "{mistakes:?}");
+    let mistakes = writes("*/${claims.team}/x").expect_err("refused");
+    assert!(mistakes[0].contains("such as `traces/"), "{mistakes:?}");
+    assert_eq!(writes("inbox/*"), Ok(Vec::new()));
+}
+
+#[test]
+fn what_a_writer_should_know_is_said() {
+    let warned = |file: &str, from: &str, to: &str, word: &str| {
+        let mut files = sound();
+        files.entry(file.into()).and_modify(|text| *text = text.replacen(from, to, 1));
+        let warnings = load(&files).expect("sound");
+        assert!(warnings.iter().any(|w| w.to_string().contains(word)), "{to:?}: {warnings:?}");
+    };
+    warned("reader.toml", "id = \"read\"", "id = \"read\"\nmax_age = \"7d\"", "copying an object");
+    warned("reader.toml", "[\"traces/*\"]", "[\"*\"]", "every bucket");
+    warned("reader.toml", "[[bind]]\nissuer = \"demo\"\nclaims = { groups = [\"readers\"] }", "", "nobody can hold it");
+    warned("_global.toml", "paths = [\"traces/*\"]", "paths = [\"other/*\"]", "no role reads");
+    let deny = "[[deny]]\nid = \"d\"\nactions = [\"list\"]\npaths = [\"tr*\"]\n\n[[allow]]";
+    warned("reader.toml", "[[allow]]", deny, "`list` is denied wherever");
+    let mut files = sound();
+    files.insert("other.toml".into(), READER.replace("\"reader\"", "\"other\""));
+    files.entry("_global.toml".into()).and_modify(|text| {
+        *text = text.replace("[\"reader.toml\"]", "[\"reader.toml\", \"other.toml\"]") + "reveal_to = [\"other\"]\n";
+    });
+    let warnings = load(&files).expect("sound");
+    assert!(warnings.iter().any(|w| w.about == "other and reader"), "{warnings:?}");
+}
