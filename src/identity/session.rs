@@ -58,6 +58,24 @@ pub struct Issued {
     pub session_name: Option<String>,
 }
 
+impl Issued {
+    /// Whose session it is, for the log; `issued` is when it was issued.
+    pub fn holder(&self, issued: Timestamp) -> Identity {
+        Identity {
+            issuer: self.issuer.clone(),
+            subject: self.subject.clone(),
+            name: None,
+            role: self.role.clone(),
+            claims: Claims::new(),
+            session: self.access_key_id.clone(),
+            session_name: self.session_name.clone(),
+            issued,
+            expires: self.expires,
+            proof: Proof::Signature,
+        }
+    }
+}
+
 /// Why a session could not be issued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IssueError {
@@ -70,7 +88,7 @@ pub enum IssueError {
 }
 
 /// A session whose token is ours and not expired, on a request whose signature is not verified yet.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[must_use]
 pub struct OpenedSession {
     identity: Identity,
