@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 use super::*;
+use crate::audit::query::QueryError;
 use crate::audit::segment::{self, Found};
 use crate::audit::{Ended, Outcome};
 
@@ -91,6 +92,17 @@ async fn damage_before_the_last_write_is_named_and_nothing_is_changed() {
                 }
                 other => panic!("byte {offset}: {other:?}"),
             }
+            let mut reader = Reader::open(damaged.path()).unwrap();
+            let end = loop {
+                match reader.next_entry() {
+                    Ok(entry) => assert!(entry.is_some(), "byte {offset}: the damage is passed over"),
+                    Err(end) => break end,
+                }
+            };
+            assert!(
+                matches!(end, QueryError::Damaged { offset, .. } if offset == pair[0]),
+                "a reader says so, too: {end}"
+            );
             let mut expected = whole.clone();
             expected[offset as usize] ^= 1;
             assert!(fs::read(&path).unwrap() == expected, "byte {offset}");
