@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::permit::{Denial, Permit};
 use super::{Decision, Ruleset, decide};
-use crate::identity::{Claims, Identity};
+use crate::identity::Identity;
 use crate::s3::operation::{GetBucketLocation, HeadBucket, HeadObject, ListBuckets, ListObjects, ListVersion, Op};
 
 const GLOBAL: &str = r#"

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::StreamExt as _;
 use futures::stream;
 
 use super::etag::view_etag;
@@ -17,7 +16,7 @@ use super::tally::TallyCell;
 use super::{Raw, Redacted, Redaction};
 use crate::audit::{Intent, Recorded};
 use crate::backend::{Backend, Fetch, Trouble};
-use crate::policy::mask::{Format, Masks};
+use crate::policy::mask::Masks;
 use crate::policy::permit::{Facts, Permit};
 use crate::s3::answer::{Attributes, Body, BodyError, ContentRange, Object, ObjectHead};
 use crate::s3::conditional;
@@ -187,10 +186,7 @@ async fn whole_of(
     plan: &Arc<Plan>,
     tally: &Arc<TallyCell>,
 ) -> Result<Body, ShowError> {
-    let mut body = body?;
-    let first = body.next().await.transpose()?.unwrap_or_default();
-    let format = settled(framing, &first, first.len() as u64 == size)?;
-    let body = stream::once(async { Ok(first) }).chain(body).boxed();
+    let (format, body) = redacted::framed(framing, body?).await?;
     redacted::whole(body, plan.clone(), format, size, tally.clone()).await
 }
 
@@ -202,27 +198,14 @@ async fn part_of(
     plan: &Arc<Plan>,
     tally: &Arc<TallyCell>,
 ) -> Result<Body, ShowError> {
-    let format = match framing {
-        Framing::Known(format) => format,
-        Framing::Undetermined | Framing::Refused(_) => {
-            let last = size.min(SNIFFED_BYTES) - 1;
-            let first = source.read(0, last).await?.next().await.transpose()?.unwrap_or_default();
-            settled(framing, &first, first.len() as u64 == size)?
-        }
-    };
+    // The first bytes tell compressed ones, whatever the name says, and the framing where nothing else does.
+    let first = source.read(0, size.min(SNIFFED_BYTES) - 1).await?;
+    let (format, _) = redacted::framed(framing, first).await?;
     redacted::range(source, size, range, plan.clone(), format, tally.clone()).await
 }
 
 /// How much of an object is looked at to tell how it is framed, in bytes.
 const SNIFFED_BYTES: u64 = 4096;
-
-fn settled(framing: Framing, first: &[u8], all: bool) -> Result<Format, ShowError> {
-    match format::of_bytes(framing, first, all) {
-        Framing::Known(format) => Ok(format),
-        Framing::Refused(why) => Err(ShowError::NotShown(why.to_string())),
-        Framing::Undetermined => Err(ShowError::NotShown("the object begins with too much white space".to_owned())),
-    }
-}
 
 /// A redacted object has one part, itself: how the original was put together stays away.
 fn only_part(part: u32, size: u64) -> Result<Option<ContentRange>, Refusal> {
@@ -244,7 +227,7 @@ fn refused(error: ShowError) -> Refusal {
             format!("This view redacts, and the object is not sound JSON at byte {}: {}.", fault.offset, fault.reason),
         ),
         ShowError::TooFar => Refusal::new(Code::NotImplemented, format!("This view redacts: {error}.")),
-        ShowError::NotShown(why) => unframed(&why),
+        ShowError::Unframed(why) => unframed(&why.to_string()),
         ShowError::Backend(error) => Trouble::Broken(error.to_string()).refusal(false),
     }
 }
@@ -258,7 +241,7 @@ struct Pinned {
 
 impl Pinned {
     async fn read_all(&self, size: u64) -> Result<Body, BodyError> {
-        if size == 0 { Ok(stream::empty().boxed()) } else { self.read(0, size - 1).await }
+        if size == 0 { Ok(Box::pin(stream::empty())) } else { self.read(0, size - 1).await }
     }
 }
 

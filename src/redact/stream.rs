@@ -35,9 +35,6 @@ pub enum ShowError {
         limits::RANGE_AHEAD_BYTES_MAX
     )]
     TooFar,
-    /// It is nothing that can be redacted; the text says what to do.
-    #[error("{0}")]
-    NotShown(String),
     /// The backend failed, or sent another length than it had said.
     #[error(transparent)]
     Backend(BodyError),

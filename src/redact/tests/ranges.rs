@@ -255,5 +255,5 @@ async fn counts_can_be_read_after_the_stream() {
     let shown = whole(body(&object, 4), plan, Format::Jsonl, size, tally.clone()).await.unwrap();
     drop(drain(shown).await);
     assert_eq!(tally.read(), Tally { fields: vec![2], records: 3, records_blanked: 1 });
-    assert_eq!(tally.profiles(), ["first".into()]);
+    assert_eq!(tally.profiles(), [Box::<str>::from("first")]);
 }
