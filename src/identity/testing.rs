@@ -17,7 +17,6 @@ use jiff::Timestamp;
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 use object_store::memory::InMemory;
-use rcgen::PublicKeyData as _;
 use serde_json::{Value, json};
 
 use super::issuer::{IssuerEntry, IssuerTerms};
