@@ -181,6 +181,30 @@ mod tests {
         check("t.example", None, None);
     }
 
+    #[tokio::test]
+    async fn the_door_is_asked_and_its_words_are_shown() {
+        use axum::Router;
+        use axum::http::{HeaderMap, StatusCode};
+        use axum::routing::get;
+
+        let answer = async |headers: HeaderMap| match headers["authorization"].to_str() {
+            Ok("Bearer a.b.c") => (
+                StatusCode::OK,
+                r#"{"AccessKeyId":"ASIA","SecretAccessKey":"s","Token":"t","Expiration":"2026-11-20T10:00:00Z","RoleArn":"r"}"#,
+            ),
+            _ => (StatusCode::FORBIDDEN, r#"{"code":"AccessDenied","message":"This token holds no role here."}"#),
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = door_url(&format!("http://{}", listener.local_addr().unwrap()), None).unwrap();
+        let router = Router::new().route("/-/credentials", get(answer));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+
+        let sound = ask(url.clone(), &UnverifiedToken::new("a.b.c\n").unwrap(), None).await.unwrap();
+        assert_eq!((sound.access_key_id.as_str(), sound.token.expose()), ("ASIA", "t"));
+        let refused = ask(url, &UnverifiedToken::new("x").unwrap(), None).await.map(drop).unwrap_err();
+        assert_eq!(refused.to_string(), "This token holds no role here.");
+    }
+
     #[test]
     fn the_output_is_what_sdks_read() {
         let output = ProcessOutput {

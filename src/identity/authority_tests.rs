@@ -85,12 +85,13 @@ async fn a_token_is_an_identity_and_buys_a_session() {
 #[tokio::test]
 async fn a_verified_token_is_remembered_until_it_or_its_key_ends() {
     let world = world().await;
-    assert!(world.bearer(world.token(), now()).await.is_ok());
+    let token = world.token();
+    assert!(world.bearer(token.clone(), now()).await.is_ok());
     world.idp.go_down();
     world.authority.revocations().poll(after(3599)).await.unwrap();
-    assert!(world.bearer(world.token(), after(3599)).await.is_ok());
+    assert!(world.bearer(token.clone(), after(3599)).await.is_ok());
     world.authority.revocations().poll(after(3660)).await.unwrap();
-    assert_eq!(world.bearer(world.token(), after(3660)).await.unwrap_err().code, Code::ExpiredToken);
+    assert_eq!(world.bearer(token.clone(), after(3660)).await.unwrap_err().code, Code::ExpiredToken);
     assert_eq!(world.idp.fetches(), 1);
 
     let world = self::world().await;

@@ -88,6 +88,9 @@ impl Fetch {
         let client = match ca_pem {
             Some(pem) => {
                 let certificates = Certificate::from_pem_bundle(pem.as_bytes()).map_err(FetchError::Client)?;
+                if certificates.is_empty() {
+                    return Err(FetchError::Unreadable("certificate in PEM"));
+                }
                 client.tls_certs_only(certificates)
             }
             None if loopback => client.tls_certs_only([]),
@@ -118,5 +121,45 @@ impl Fetch {
             body.extend_from_slice(&chunk);
         }
         Ok(body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::response::Redirect;
+    use axum::routing::get;
+
+    use super::*;
+
+    async fn serve(router: Router) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        base
+    }
+
+    #[tokio::test]
+    async fn redirects_and_floods_are_not_followed() {
+        let router = Router::new()
+            .route("/fine", get(async || "x".repeat(JWKS_BYTES_MAX)))
+            .route("/flood", get(async || "x".repeat(JWKS_BYTES_MAX + 1)))
+            .route("/away", get(async || Redirect::temporary("/fine")));
+        let base = serve(router).await;
+        let fetch = Fetch::new(None, true).unwrap();
+        let ask = async |path: &str| fetch.get(&Url::parse(&format!("{base}{path}")).unwrap()).await;
+        assert_eq!(ask("/fine").await.unwrap().len(), JWKS_BYTES_MAX);
+        assert!(matches!(ask("/flood").await, Err(FetchError::TooLarge)));
+        assert!(matches!(ask("/away").await, Err(FetchError::Status(307))));
+        assert!(matches!(ask("/missing").await, Err(FetchError::Status(404))));
+    }
+
+    #[tokio::test]
+    async fn plain_http_is_for_loopback_clients_only() {
+        let base = serve(Router::new().route("/", get(async || "x"))).await;
+        let pem = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap().cert.pem();
+        let fetch = Fetch::new(Some(&pem), false).unwrap();
+        assert!(matches!(fetch.get(&Url::parse(&base).unwrap()).await, Err(FetchError::Transport(_))));
+        assert!(matches!(Fetch::new(Some("no certificate"), false), Err(FetchError::Unreadable(_))));
     }
 }

@@ -107,9 +107,6 @@ pub enum TermsError {
         "audience {0:?} is shared with other services, whose operators could replay tokens here; choose one of your own"
     )]
     SharedAudience(String),
-    /// A certificate that cannot be read.
-    #[error("the certificates of issuer {0:?} are not PEM")]
-    Certificates(String),
 }
 
 /// Audiences that tokens carry by default, for other services.

@@ -71,7 +71,7 @@ fn forged_swapped_and_unknown_look_like_a_wrong_signature() {
     check(&one.access_key_id, "");
 
     let ring = sessions.ring.load();
-    for plain in ["", "{}", r#"{"v":1}"#, "not json"] {
+    for plain in ["{}", r#"{"v":1}"#, "not json"] {
         let sealed = ring.seal(Purpose::Session, plain, one.access_key_id.as_bytes());
         check(&one.access_key_id, &sealed);
     }

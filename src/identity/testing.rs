@@ -1,5 +1,7 @@
 //! What the tests of this folder share: an identity provider on loopback, its keys, and tokens made to order.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "the algorithms are another crate's, and most have no key here")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -35,6 +37,7 @@ pub(super) struct Signer {
     pub(super) algorithm: Algorithm,
     pub(super) key: EncodingKey,
     pub(super) kid: String,
+    public: Value,
 }
 
 pub(super) static RSA: LazyLock<Signer> = LazyLock::new(|| Signer::new(Algorithm::RS256, "rsa"));
@@ -44,24 +47,32 @@ pub(super) static ED: LazyLock<Signer> = LazyLock::new(|| Signer::new(Algorithm:
 
 impl Signer {
     pub(super) fn new(algorithm: Algorithm, kid: &str) -> Self {
-        let of = |kind| rcgen::KeyPair::generate_for(kind).unwrap().serialize_der();
+        let pair = rcgen::KeyPair::generate_for(match algorithm {
+            Algorithm::RS256 => &rcgen::PKCS_RSA_SHA256,
+            Algorithm::ES256 => &rcgen::PKCS_ECDSA_P256_SHA256,
+            Algorithm::ES384 => &rcgen::PKCS_ECDSA_P384_SHA384,
+            _ => &rcgen::PKCS_ED25519,
+        })
+        .unwrap();
+        let private = pair.serialize_der();
         let key = match algorithm {
             // The private key inside of PKCS#8 begins behind a head of 26 bytes.
-            Algorithm::RS256 => EncodingKey::from_rsa_der(&of(&rcgen::PKCS_RSA_SHA256)[26..]),
-            Algorithm::ES256 => EncodingKey::from_ec_der(&of(&rcgen::PKCS_ECDSA_P256_SHA256)),
-            Algorithm::ES384 => EncodingKey::from_ec_der(&of(&rcgen::PKCS_ECDSA_P384_SHA384)),
-            Algorithm::EdDSA => EncodingKey::from_ed_der(&of(&rcgen::PKCS_ED25519)),
-            Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => panic!("secrets are no keys of a provider"),
-            Algorithm::RS384 | Algorithm::RS512 | Algorithm::PS256 | Algorithm::PS384 | Algorithm::PS512 | _ => {
-                panic!("no test key for {algorithm:?}")
-            }
+            Algorithm::RS256 => EncodingKey::from_rsa_der(&private[26..]),
+            Algorithm::ES256 | Algorithm::ES384 => EncodingKey::from_ec_der(&private),
+            Algorithm::EdDSA => EncodingKey::from_ed_der(&private),
+            _ => panic!("no test key for {algorithm:?}"),
         };
-        Self { algorithm, key, kid: kid.to_owned() }
+        let public = if algorithm == Algorithm::EdDSA {
+            json!({ "kty": "OKP", "crv": "Ed25519", "x": URL_SAFE_NO_PAD.encode(pair.public_key_raw()) })
+        } else {
+            serde_json::to_value(Jwk::from_encoding_key(&key, algorithm).unwrap()).unwrap()
+        };
+        Self { algorithm, key, kid: kid.to_owned(), public }
     }
 
     /// The public key, as a member of a key set.
     pub(super) fn jwk(&self) -> Value {
-        let mut jwk = serde_json::to_value(Jwk::from_encoding_key(&self.key, self.algorithm).unwrap()).unwrap();
+        let mut jwk = self.public.clone();
         jwk.as_object_mut().unwrap().remove("alg");
         jwk["kid"] = json!(self.kid);
         jwk["use"] = json!("sig");
