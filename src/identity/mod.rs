@@ -147,19 +147,24 @@ impl Identity {
 
 #[cfg(test)]
 impl Identity {
-    /// An identity that nobody proved, for unit tests of what needs one.
-    pub(crate) fn for_test(subject: &str, role: &str) -> Self {
+    /// An identity without a credential, for unit tests of what needs one.
+    pub(crate) fn for_test(role: &str, claims: Claims, expires: Timestamp) -> Self {
         Self {
-            issuer: "https://issuer.example".to_owned(),
-            subject: subject.to_owned(),
+            issuer: "https://idp.example".into(),
+            subject: "someone".into(),
             name: None,
             role: role.parse().unwrap(),
-            claims: Claims::new(),
-            session: "session".to_owned(),
+            claims,
+            session: "TEST".into(),
             session_name: None,
             issued: Timestamp::UNIX_EPOCH,
-            expires: Timestamp::MAX,
-            proof: Proof::Bearer,
+            expires,
+            proof: Proof::Signature,
         }
+    }
+
+    /// The same, of another subject.
+    pub(crate) fn with_subject(self, subject: &str) -> Self {
+        Self { subject: subject.to_owned(), ..self }
     }
 }
