@@ -34,9 +34,9 @@ use rustls::pki_types::pem::PemObject as _;
 use self::trouble::Asked;
 use super::source::Source;
 use super::{Ask, Fetch, Trouble};
+use crate::identity::secret::SecretText;
 use crate::limits;
 use crate::s3::answer::{Attributes, Batch, Object, ObjectHead};
-use crate::identity::secret::SecretText;
 use crate::s3::name::{Bucket, Key};
 use crate::s3::operation::{ETag, RangeAsk};
 
