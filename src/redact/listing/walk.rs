@@ -314,9 +314,9 @@ impl<E: Eyes> Walk<E> {
         let below = if is_nameless(text) { Below::Nothing } else { self.eyes.below(text) };
         match below {
             Below::Nothing => self.hide(past),
-            Below::Everything if self.place.as_str() <= text => self.show(Item::Common(common), past),
-            Below::Everything | Below::Perhaps if self.full() => self.state = State::Cut,
-            Below::Everything | Below::Perhaps => {
+            Below::Everything => self.show(Item::Common(common), past),
+            Below::Perhaps if self.full() => self.state = State::Cut,
+            Below::Perhaps => {
                 let from = self.place.as_str().max(text);
                 match self.eyes.seek(from).map(|to| to.max(from.to_owned())) {
                     None => self.state = State::Ended,
