@@ -61,6 +61,10 @@ fn localstack_keeps_what_the_aws_cli_puts() {
     assert_eq!(said(&aws.run(&at, ["s3", "cp", "s3://parts-cli/a b/+é.txt", "-"])), "0123456789");
     let keys = ["s3api", "list-objects-v2", "--bucket", "parts-cli", "--query", "Contents[].Key", "--output", "text"];
     assert_eq!(said(&aws.run(&at, keys)), "a b/+é.txt\n");
+
+    // Where it keeps objects is its own folder, so that two at a time do not share them.
+    let own = support::localstack().work().join("localstack-s3-storage");
+    assert!(own.join("parts-cli").is_dir(), "{}", own.display());
 }
 
 #[test]

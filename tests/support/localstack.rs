@@ -30,6 +30,11 @@ impl LocalStack {
         let (server, [port]) = Server::start("localstack", |work, [port]| recipe(&venv, work, port), hooks_have_run);
         Self { server, endpoint: format!("http://127.0.0.1:{port}") }
     }
+
+    /// The folder that it runs and keeps its objects in.
+    pub(crate) fn work(&self) -> &Path {
+        self.server.work()
+    }
 }
 
 fn hooks_have_run([port]: [u16; 1]) -> bool {

@@ -76,6 +76,7 @@ fn recipe(venv: &Path, work: &Path, ports: [u16; PORT_FLAGS.len()]) -> Recipe {
         "-webdav=false",
         "-admin.ui=false",
         "-master.telemetry=false",
+        "-volume.preStopSeconds=0",
         // Each bucket takes several volumes; small ones, so that many buckets fit.
         "-master.volumeSizeLimitMB=16",
         // A relative name: a socket's path may be no longer than about a hundred bytes.

@@ -65,6 +65,7 @@ impl Server {
             .arg(work)
             .arg(&recipe.program)
             .args(&recipe.args)
+            .env("TMPDIR", work)
             .envs(recipe.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .spawn()

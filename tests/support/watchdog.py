@@ -4,7 +4,7 @@
     watchdog.py WORK COMMAND ...
 
 The test holds the other end of this process's standard input and writes nothing. However the test ends (a panic, an
-abort, kill -9), the kernel closes that pipe, which is the sign here to kill the server's process group and to delete
+abort, kill -9), the kernel closes that pipe, which is the sign here to end the server's process group and to delete
 WORK, the folder that the server runs and writes in. Standard output and error go to WORK.log, which stays only when
 the server died by itself.
 """
@@ -15,6 +15,9 @@ import signal
 import subprocess
 import sys
 import threading
+
+# Seconds that a server has to end by itself.
+GRACE = 5
 
 
 def main():
@@ -27,11 +30,15 @@ def main():
             command, cwd=work, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
     test_ended = threading.Event()
-    threading.Thread(target=end_with_the_server, args=(server, test_ended), daemon=True).start()
+    watcher = threading.Thread(target=end_with_the_server, args=(server, test_ended), daemon=True)
+    watcher.start()
     while os.read(0, 4096):
         pass
     test_ended.set()
-    kill_all_of(server)
+    # Asked first, so that it takes away what it made outside of its folder: SeaweedFS has sockets in /tmp.
+    send_to_all_of(server, signal.SIGTERM)
+    watcher.join(GRACE)
+    send_to_all_of(server, signal.SIGKILL)
     # A killed writer's last file may still appear while the tree is deleted: a second round takes it.
     for _ in range(2):
         shutil.rmtree(work, ignore_errors=True)
@@ -44,14 +51,14 @@ def main():
 def end_with_the_server(server, test_ended):
     code = server.wait()
     if not test_ended.is_set():
-        kill_all_of(server)
+        send_to_all_of(server, signal.SIGKILL)
         os._exit(code if code >= 0 else 1)
 
 
-def kill_all_of(server):
-    """Kills the server and whatever it started: they share the process group that bears the server's id."""
+def send_to_all_of(server, sign):
+    """Signals the server and whatever it started: they share the process group that bears the server's id."""
     try:
-        os.killpg(server.pid, signal.SIGKILL)
+        os.killpg(server.pid, sign)
     except ProcessLookupError:
         pass
 
