@@ -291,7 +291,7 @@ impl Events for Editor {
         Ok(())
     }
 
-    fn name(&mut self, _after: usize, decoded: &[u8]) {
+    fn name(&mut self, decoded: &[u8]) {
         if self.hidden.is_some() {
             return;
         }
@@ -329,7 +329,7 @@ impl Events for Editor {
     fn reads(&self) -> Reads {
         match &self.hidden {
             None => Reads { names: true, text: false },
-            Some(hidden) => Reads { names: false, text: hidden.open == 1 && matches!(hidden.with, With::Pseudonym(_)) },
+            Some(hidden) => Reads { names: false, text: matches!(hidden.with, With::Pseudonym(_)) },
         }
     }
 

@@ -40,11 +40,11 @@ pub(super) trait Events {
     fn end(&mut self, at: usize, kind: Kind);
     /// The opening quote of a member's name. An error refuses the record.
     fn name_begins(&mut self, at: usize) -> Result<(), Broken>;
-    /// A member's name, decoded; its closing quote stands just before `at`.
-    fn name(&mut self, at: usize, decoded: &[u8]);
+    /// A member's name, decoded.
+    fn name(&mut self, decoded: &[u8]);
     /// A comma between members (not elements).
     fn comma(&mut self, at: usize);
-    /// Whether the text of the scalar that has begun is to be handed over, and names to be decoded.
+    /// What of the text that comes next is to be handed over.
     fn reads(&self) -> Reads;
     /// The next bytes of that scalar: a string's decoded, another's as written.
     fn text(&mut self, bytes: &[u8]);
@@ -286,7 +286,7 @@ impl Grammar {
         match scanned {
             Scanned::Closed(after) => {
                 self.state = State::Colon;
-                events.name(after, &self.name);
+                events.name(&self.name);
                 Ok(after)
             }
             Scanned::More if (until - at) as u64 == room => {

@@ -60,7 +60,7 @@ fn ask(
     who: &str,
     op: ListObjects,
 ) -> Option<Result<Page, ListError>> {
-    let who = Identity::for_test("analyst", BTreeMap::new(), Timestamp::MAX).with_subject(who);
+    let who = Identity::for_test(who, "analyst");
     match decide(rules, Arc::new(who), op, NOW) {
         Decision::Allow(permit) => Some(block_on(page(memory, Intent::for_test(&permit), ring, NOW))),
         Decision::Deny(_) => None,

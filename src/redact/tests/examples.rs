@@ -174,9 +174,10 @@ fn a_newline_within_a_record_breaks_it() {
 #[test]
 fn counts_are_by_profile() {
     let plan = plan(&masks(&[("** a", Mask), ("** b", Drop), ("** c", Hmac)]));
-    let (_, _, tally) = at_once(&plan, Format::Jsonl, b"{\"a\":1,\"b\":{\"a\":2},\"c\":3}\n{\"a\":[]}\n{\"a\":1,}\n");
+    let (_, _, tally) =
+        at_once(&plan, Format::Jsonl, b"{\"a\":1,\"b\":{\"a\":2},\"c\":3}\n{\"a\":[]}\n{\"a\":1,}\n{\"a\":4}\n");
     assert_eq!(&plan.profiles()[..], [Box::<str>::from("first"), "second".into()]);
-    assert_eq!(tally, Tally { fields: vec![3, 1], records: 3, records_blanked: 1 });
+    assert_eq!(tally, Tally { fields: vec![4, 1], records: 4, records_blanked: 1 });
 }
 
 #[test]

@@ -127,6 +127,19 @@ fn a_broken_record_is_blanked_up_to_the_hold_and_cut_beyond() {
     }
 }
 
+/// A record that is only found to be broken at its newline, and is as long as the hold.
+#[test]
+fn a_torn_record_is_blanked_up_to_the_hold() {
+    let plan = plan(&masks(&[("** k", Mask)]));
+    for (length, sound) in [(limits::HOLD_BYTES_MAX, true), (limits::HOLD_BYTES_MAX + 1, false)] {
+        let object = format!("\"{}\n1\n", "x".repeat(length - 1));
+        for size in [usize::MAX, 1, 65_536] {
+            let (_, ended, tally) = feed(&plan, Format::Jsonl, object.as_bytes(), || size);
+            assert_eq!((ended.is_ok(), tally.records_blanked), (sound, u64::from(sound)), "{length} {size}");
+        }
+    }
+}
+
 #[test]
 fn a_document_is_held_until_it_is_sound_or_long() {
     let plan = plan(&masks(&[("** k", Mask)]));
