@@ -108,7 +108,7 @@ fn each_mistake_in_a_role_says_where_and_what_to_do() {
         ("owner = ", "max_session = \"1m\"\nowner = ", "6:15", "from \"15m\""),
         ("owner = ", "presign = \"2w\"\nowner = ", "6:11", "at most \"7d\""),
         ("owner = ", "exclusive = \"yes\"\nowner = ", "6:13", "true or false"),
-        ("[[allow]]", "[allow]", "12:1", "list of tables"),
+        ("[[allow]]", "[allow]", "12:2", "list of tables"),
         ("version = 1", "version = 1\nglobs = \"shell\"", "2:9", "one of"),
     ] {
         check("reader.toml", from, to, place, word);
@@ -124,7 +124,7 @@ fn each_mistake_in_the_global_file_says_where_and_what_to_do() {
         ("[\"reader.toml\"]", "[\"reader.toml\", \"reader.toml\"]", "2:25", "once too often"),
         ("https://idp.example", "idp.example", "5:8", "URL"),
         ("\"secrets\"", "\"Secrets\"", "8:8", "profile's name"),
-        ("[*]", "[x]", "10:32", "within `[…]`"),
+        ("[*]", "[x]", "10:31", "within `[…]`"),
         ("\"mask\"", "\"hide\"", "11:10", "one of"),
         ("action = \"mask\"", "reveal_to = [\"nobody\"]", "11:14", "no role nobody"),
         ("action = \"mask\"", "length = \"hidden\"", "11:10", "one of"),
