@@ -199,3 +199,44 @@ fn what_a_writer_should_know_is_said() {
     let warnings = load(&files).expect("sound");
     assert!(warnings.iter().any(|w| w.about == "other and reader"), "{warnings:?}");
 }
+
+#[test]
+fn json_has_its_mistakes_in_their_places() {
+    let with = |json: &str| {
+        let mut files = sound();
+        files.remove("reader.toml");
+        files.insert("reader.json".into(), json.into());
+        files.entry("_global.toml".into()).and_modify(|text| *text = text.replace("reader.toml", "reader.json"));
+        load(&files).expect_err("a mistake")
+    };
+    let role = r#""role": { "name": "reader", "description": "Reads", "owner": "o" }"#;
+    let twice = with(&format!("{{ \"version\": 1,\n  {role},\n  \"version\": 1 }}"));
+    assert!(twice[0].starts_with("reader.json:3:14: `version` stands twice"), "{twice:?}");
+    let unknown = with(&format!("{{ \"version\": 1.5, {role},\n  \"rolle\": null }}"));
+    assert_eq!(unknown.len(), 2, "{unknown:?}");
+    assert!(unknown[1].starts_with("reader.json:2:12: unknown key `rolle`; did you mean `role`?"), "{unknown:?}");
+    assert!(
+        with("{ \"version\": 1,\n  oops }").iter().any(|m| m.starts_with("reader.json:2:") && m.contains("not JSON"))
+    );
+}
+
+#[test]
+fn a_folder_is_read_as_a_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let load = || Ruleset::load(folder.path()).map(|_| ()).map_err(|all| all[0].to_string());
+    assert!(load().expect_err("empty").contains("_global.toml:1:1: is missing"));
+    for (name, text) in sound() {
+        std::fs::write(folder.path().join(name), text).expect("written");
+    }
+    assert_eq!(load(), Ok(()));
+    std::fs::write(folder.path().join("extra.toml"), "version = 1").expect("written");
+    assert!(load().expect_err("unlisted").contains("\"extra.toml\" is not named in `files`"));
+    std::fs::write(folder.path().join("extra.toml"), "#".repeat(2 << 20)).expect("written");
+    assert!(load().expect_err("too large").contains("bytes; split it"));
+    std::fs::write(folder.path().join("extra.toml"), b"\xff").expect("written");
+    assert!(load().expect_err("not text").contains("cannot be read"));
+    std::fs::remove_file(folder.path().join("extra.toml")).expect("removed");
+    std::fs::remove_file(folder.path().join("reader.toml")).expect("removed");
+    assert!(load().expect_err("gone").contains("\"reader.toml\" is missing"));
+    assert!(Ruleset::load(&folder.path().join("gone")).is_err());
+}
