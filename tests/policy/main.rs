@@ -1,5 +1,6 @@
 //! Promise 1, default deny: the example policy set, its matrix and cases, and every mistake that a set may hold.
 
+mod commands;
 mod mistakes;
 
 use std::path::{Path, PathBuf};

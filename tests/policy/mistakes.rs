@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tracegate::policy::load::{Ruleset, Warning};
 
-pub type Files = BTreeMap<String, String>;
+pub(crate) type Files = BTreeMap<String, String>;
 
 const GLOBAL: &str = r#"version = 1
 files = ["reader.toml"]
@@ -37,7 +37,7 @@ paths = ["traces/*"]
 "#;
 
 /// A set without mistakes.
-pub fn sound() -> Files {
+pub(crate) fn sound() -> Files {
     [("_global.toml", GLOBAL), ("reader.toml", READER)].map(|(name, text)| (name.to_owned(), text.to_owned())).into()
 }
 
