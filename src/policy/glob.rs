@@ -144,7 +144,9 @@ impl PathGlob {
                 Part::Claim(name) => chosen.iter().find(|(of, _)| *of == &**name).map_or("", |(_, value)| value),
             })
             .collect();
-        let glob = GlobBuilder::new(&filled).literal_separator(self.sense == Sense::Path).build();
+        let within = self.sense == Sense::Path;
+        let mut builder = GlobBuilder::new(&filled);
+        let glob = builder.literal_separator(within).backslash_escape(true).empty_alternates(true).build();
         let glob = glob.map_err(|e| GlobError { at: 0, what: format!("{}; write it as a glob", e.kind()) })?;
         let inner = glob.regex().strip_prefix("(?-u)^").and_then(|regex| regex.strip_suffix('$'));
         let inner = inner.ok_or(GlobError { at: 0, what: "cannot be read as a glob".into() })?;
@@ -306,6 +308,8 @@ mod tests {
             ("*/..", "t/..", true),
             ("t/a.b", "t/axb", false),
             ("t/é*", "t/éa", true),
+            ("t/x{,y}", "t/x", true),
+            ("t/x{,y}", "t/xy", true),
         ] {
             assert_eq!(matches(glob, Sense::Iam, path), expected, "{glob} {path:?}");
         }

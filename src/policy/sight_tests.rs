@@ -132,7 +132,7 @@ fn check_listing(sight: &Sight, listed: &[&Key], whole_is_exact: bool) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
     fn a_sight_is_its_globs_one_by_one(lists in some_globs(3), gets in some_globs(2), denies in some_globs(2), all_denied in some_globs(1)) {

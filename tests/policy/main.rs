@@ -116,3 +116,13 @@ fn an_issuer_may_be_elsewhere() {
     assert!(rules.role_book().roles.iter().all(|role| role.binds.iter().all(|b| b.issuer == "http://localhost:1")));
     assert_ne!(rules.digest(), self::rules().digest());
 }
+
+#[test]
+fn what_has_expired_is_said_at_any_later_time() {
+    let expired = |now: &str| {
+        let warnings = tracegate::policy::lint::expired(&rules(), now.parse().expect("a time"));
+        warnings.into_iter().map(|warning| warning.about).collect::<Vec<_>>()
+    };
+    assert_eq!(expired("2027-12-30T23:59:59Z"), [""; 0]);
+    assert_eq!(expired("2027-12-31T00:00:00Z"), ["data-scientist"]);
+}
