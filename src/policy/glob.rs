@@ -168,6 +168,11 @@ impl Expression {
         &self.literal
     }
 
+    /// Whether some run of any characters stands before the end: a listing must look at every key below the literal.
+    pub fn scans(&self) -> bool {
+        self.regex.strip_suffix(".*").unwrap_or(&self.regex).contains(".*")
+    }
+
     fn anything() -> Self {
         Self { regex: ".*".into(), literal: String::new() }
     }

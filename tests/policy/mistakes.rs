@@ -188,6 +188,7 @@ fn what_a_writer_should_know_is_said() {
     warned("reader.toml", "id = \"read\"", "id = \"read\"\nmax_age = \"7d\"", "copying an object");
     warned("reader.toml", "[\"traces/*\"]", "[\"*\"]", "every bucket");
     warned("reader.toml", "[[bind]]\nissuer = \"demo\"\nclaims = { groups = [\"readers\"] }", "", "nobody can hold it");
+    warned("reader.toml", "traces/*", "traces/*.json", "every key that begins with `traces/`");
     warned("_global.toml", "paths = [\"traces/*\"]", "paths = [\"other/*\"]", "no role reads");
     let deny = "[[deny]]\nid = \"d\"\nactions = [\"list\"]\npaths = [\"tr*\"]\n\n[[allow]]";
     warned("reader.toml", "[[allow]]", deny, "`list` is denied wherever");
