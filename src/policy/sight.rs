@@ -213,6 +213,11 @@ impl Sight {
         matching.into_iter().find(|deny| deny.actions.contains(action)).map(|deny| deny.id.clone())
     }
 
+    /// The most memory that it takes, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.engine.bytes()
+    }
+
     /// How the globs are matched.
     pub fn cost(&self) -> Cost {
         match &self.engine {
