@@ -130,6 +130,8 @@ pub const AUTOMATON_DENSE_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const AUTOMATON_LAZY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Automata (one per role and claim values) that are kept.
 pub const AUTOMATA_MAX: u64 = 1024;
+/// Memory of all automata that are kept, in bytes.
+pub const AUTOMATA_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Memory that building a dense automaton may take, in bytes; beyond it the lazy one is used.
 pub const AUTOMATON_DETERMINIZE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Largest nondeterministic automaton of one role, in bytes; globs that need more are refused.

@@ -15,7 +15,7 @@ use crate::policy::cases;
 use crate::policy::explain::{explain, still_shows};
 use crate::policy::lint;
 use crate::policy::load::{Ruleset, Warning};
-use crate::policy::matrix::{Plan, matrix};
+use crate::policy::matrix::{Plan, matrix, rows};
 use crate::policy::sight::Cost;
 use crate::policy::source::Mistake;
 
@@ -94,41 +94,63 @@ struct Set {
 
 /// Runs the command. Exit code 1 where the set has mistakes or a case went otherwise.
 pub fn run(args: PolicyArgs) -> anyhow::Result<ExitCode> {
-    let mut out = std::io::stdout().lock();
+    run_to(args, &mut std::io::stdout().lock())
+}
+
+/// The same, printing to `out`.
+pub fn run_to(args: PolicyArgs, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     match args.command {
-        Command::Check { set } => check(&set, &mut out),
+        Command::Check { set } => check(&set, out),
         Command::Explain { set, role, claims, now, modified, path } => {
-            let claims = parse_claims(&claims)?;
-            let (bucket, key) = cases::split_path(&path).map_err(anyhow::Error::msg)?;
-            let Some(rules) = load(&set, &mut out)? else { return Ok(ExitCode::FAILURE) };
-            if rules.role(&role).is_none() {
-                let known: Vec<String> = rules.roles().map(|role| role.name.to_string()).collect();
-                bail!("there is no role {role}; there are: {}", known.join(", "));
-            }
-            let sight = rules.sight(&role, &claims);
-            let explanation = explain(&sight, &bucket, &key, now.unwrap_or_else(Timestamp::now), modified);
-            if set.json {
-                writeln!(out, "{}", serde_json::to_string_pretty(&explanation)?)?;
-            } else {
-                write!(out, "{explanation}")?;
-            }
-            Ok(ExitCode::SUCCESS)
+            let asked = Asked { role, claims: parse_claims(&claims)?, now, modified, path };
+            explain_one(&set, asked, out)
         }
-        Command::Test { set } => test(&set, &mut out),
-        Command::Matrix { set, now, paths } => {
-            let Some(rules) = load(&set, &mut out)? else { return Ok(ExitCode::FAILURE) };
-            let Some(cases) = sound(cases::read(&set.policies), set.json, &mut out)? else {
-                return Ok(ExitCode::FAILURE);
-            };
-            let mut plan = Plan::of_cases(&cases);
-            if !paths.is_empty() {
-                let keys: Result<BTreeSet<_>, String> = paths.iter().map(|path| cases::split_path(path)).collect();
-                plan.keys = keys.map_err(anyhow::Error::msg)?;
-            }
-            write!(out, "{}", matrix(&rules, &plan, now.unwrap_or_else(Timestamp::now)))?;
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Test { set } => test(&set, out),
+        Command::Matrix { set, now, paths } => print_matrix(&set, now, &paths, out),
     }
+}
+
+/// What `explain` is asked.
+struct Asked {
+    role: RoleName,
+    claims: Claims,
+    now: Option<Timestamp>,
+    modified: Option<Timestamp>,
+    path: String,
+}
+
+fn explain_one(set: &Set, asked: Asked, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let (bucket, key) = cases::split_path(&asked.path).map_err(anyhow::Error::msg)?;
+    let Some(rules) = load(set, out)? else { return Ok(ExitCode::FAILURE) };
+    if rules.role(&asked.role).is_none() {
+        let known: Vec<String> = rules.roles().map(|role| role.name.to_string()).collect();
+        bail!("there is no role {}; there are: {}", asked.role, known.join(", "));
+    }
+    let sight = rules.sight(&asked.role, &asked.claims);
+    let explanation = explain(&sight, &bucket, &key, asked.now.unwrap_or_else(Timestamp::now), asked.modified);
+    if set.json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&explanation)?)?;
+    } else {
+        write!(out, "{explanation}")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_matrix(set: &Set, now: Option<Timestamp>, paths: &[String], out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let Some(rules) = load(set, out)? else { return Ok(ExitCode::FAILURE) };
+    let Some(cases) = sound(cases::read(&set.policies), set.json, out)? else { return Ok(ExitCode::FAILURE) };
+    let mut plan = Plan::of_cases(&cases);
+    if !paths.is_empty() {
+        let keys: Result<BTreeSet<_>, String> = paths.iter().map(|path| cases::split_path(path)).collect();
+        plan.keys = keys.map_err(anyhow::Error::msg)?;
+    }
+    let now = now.unwrap_or_else(Timestamp::now);
+    if set.json {
+        writeln!(out, "{:#}", json!({ "now": now.to_string(), "matrix": rows(&rules, &plan, now) }))?;
+    } else {
+        write!(out, "{}", matrix(&rules, &plan, now))?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn check(set: &Set, out: &mut impl Write) -> anyhow::Result<ExitCode> {

@@ -139,7 +139,8 @@ fn the_name_of_a_folder_with_visible_keys_looks_missing() {
 #[test]
 fn any_prefix_may_be_listed_where_something_may() {
     for prefix in ["", "m", "m/x", "elsewhere/"] {
-        assert!(ask("reader", list("traces", prefix), now()).is_ok(), "{prefix}");
+        let permit = ask("reader", list("traces", prefix), now()).unwrap();
+        assert_eq!(permit.rule(), "reader/read", "{prefix}");
     }
     let denial = ask("reader", list("inbox", ""), now()).unwrap_err();
     assert_eq!(denial.reason(), "role reader has no `list` in bucket inbox");

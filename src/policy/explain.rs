@@ -21,7 +21,7 @@ pub struct Explanation {
     pub path: String,
     /// Per action, in the order of [`Action::ALL`].
     pub actions: Vec<Outcome>,
-    /// What is hidden from whoever reads it.
+    /// What is hidden from who reads it; empty where it may not be read.
     pub masks: Vec<Hidden>,
 }
 
@@ -55,7 +55,9 @@ pub struct Hidden {
 pub fn explain(sight: &Sight, bucket: &Bucket, key: &Key, now: Timestamp, modified: Option<Timestamp>) -> Explanation {
     let path = key.path_in(bucket);
     let actions = Action::ALL.map(|action| outcome(sight, bucket, key, action, now, modified)).to_vec();
-    let set = sight.verdict(&path, now).map_or(0, |verdict| sight.profile_set(verdict, &path, now));
+    let read = actions.iter().any(|outcome| outcome.allowed && outcome.action == Action::Get.word());
+    let verdict = sight.verdict(&path, now).filter(|_| read);
+    let set = verdict.map_or(0, |verdict| sight.profile_set(verdict, &path, now));
     let masks = sight.mask_sets().of(set).map(hidden).collect();
     Explanation { role: sight.role().to_string(), path, actions, masks }
 }

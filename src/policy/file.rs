@@ -121,20 +121,18 @@ fn role_head(fields: &mut Fields<'_>, stem: &str, book: &mut Book<'_>) -> Option
     {
         book.note(length.at, "a presigned URL lasts at most \"7d\"");
     }
-    let role = Role {
-        name: name?.it,
+    let expires = moment(&mut fields, "expires", book);
+    let exclusive = fields.flag("exclusive", book);
+    fields.done(book);
+    Some(Role {
         description: description?.it,
         owner: owner?.it,
         max_session: max_session.map(|length| length.it),
-        expires: moment(&mut fields, "expires", book),
+        expires,
         presign: presign.map(|length| length.it),
-        exclusive: fields.flag("exclusive", book),
-        binds: Vec::new(),
-        allows: Vec::new(),
-        denies: Vec::new(),
-    };
-    fields.done(book);
-    Some(role)
+        exclusive,
+        ..Role::without_rights(name?.it)
+    })
 }
 
 fn issuer(entry: &Entry, overrides: &BTreeMap<String, String>, global: &mut Global, book: &mut Book<'_>) {

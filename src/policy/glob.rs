@@ -144,7 +144,9 @@ impl PathGlob {
                 Part::Claim(name) => chosen.iter().find(|(of, _)| *of == &**name).map_or("", |(_, value)| value),
             })
             .collect();
-        let glob = GlobBuilder::new(&filled).literal_separator(self.sense == Sense::Path).build();
+        let within = self.sense == Sense::Path;
+        let mut builder = GlobBuilder::new(&filled);
+        let glob = builder.literal_separator(within).backslash_escape(true).empty_alternates(true).build();
         let glob = glob.map_err(|e| GlobError { at: 0, what: format!("{}; write it as a glob", e.kind()) })?;
         let inner = glob.regex().strip_prefix("(?-u)^").and_then(|regex| regex.strip_suffix('$'));
         let inner = inner.ok_or(GlobError { at: 0, what: "cannot be read as a glob".into() })?;
@@ -164,6 +166,11 @@ impl Expression {
     /// What every path that matches begins with.
     pub fn literal(&self) -> &str {
         &self.literal
+    }
+
+    /// Whether some run of any characters stands before the end: a listing must look at every key below the literal.
+    pub fn scans(&self) -> bool {
+        self.regex.strip_suffix(".*").unwrap_or(&self.regex).contains(".*")
     }
 
     fn anything() -> Self {
@@ -267,4 +274,84 @@ fn class_len(text: &str) -> usize {
         }
     }
     text.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::automaton::{Lazy, Table};
+    use super::*;
+
+    /// Matches by both engines, which must agree.
+    fn matches(glob: &str, sense: Sense, path: &str) -> bool {
+        let glob = PathGlob::parse(glob, sense).unwrap();
+        let pattern = union(&glob.expand(&Claims::new(), Unknown::Nothing));
+        let table = Table::build(std::slice::from_ref(&pattern)).unwrap();
+        let dense = !table.sets()[table.set_at(table.walk(table.start(), path))].is_empty();
+        let lazy = !Lazy::build(&[pattern]).unwrap().matched(path).unwrap().is_empty();
+        assert_eq!(dense, lazy, "the engines differ on {path:?}");
+        dense
+    }
+
+    #[test]
+    fn in_the_sense_of_iam_a_star_crosses_and_a_question_mark_is_one_character() {
+        for (glob, path, expected) in [
+            ("t/*", "t/a/b/c", true),
+            ("t/*", "t", false),
+            ("t/*", "t/", true),
+            ("t/*", "T/a", false),
+            ("t/*", "t/a\nb", true),
+            ("t/?", "t/é", true),
+            ("t/?", "t/\u{1F600}", true),
+            ("t/?", "t/ab", false),
+            ("t/[a-c]x", "t/bx", true),
+            ("t/[!a-c]x", "t/éx", true),
+            ("t/[!a-c]x", "t/ax", false),
+            ("t/{a,b/*}", "t/b/c", true),
+            ("t/\\*", "t/*", true),
+            ("t/\\*", "t/a", false),
+            ("*.json", "t/a/b.json", true),
+            ("*/..", "t/..", true),
+            ("t/a.b", "t/axb", false),
+            ("t/é*", "t/éa", true),
+            ("t/x{,y}", "t/x", true),
+            ("t/x{,y}", "t/xy", true),
+        ] {
+            assert_eq!(matches(glob, Sense::Iam, path), expected, "{glob} {path:?}");
+        }
+    }
+
+    #[test]
+    fn in_the_sense_of_paths_a_star_stays_within_a_segment() {
+        for (glob, path, expected) in [
+            ("t/*", "t/a", true),
+            ("t/*", "t/a/b", false),
+            ("t/**", "t/a/b", true),
+            ("t/**", "t", false),
+            ("t/**/x", "t/x", true),
+            ("t/**/x", "t/a/b/x", true),
+            ("t/?", "t//", false),
+            ("**/x", "a/b/x", true),
+        ] {
+            assert_eq!(matches(glob, Sense::Path, path), expected, "{glob} {path:?}");
+        }
+    }
+
+    #[test]
+    fn every_path_that_matches_begins_with_the_literal() {
+        for (glob, literal) in [("t/m-*", "t/m-"), ("t/x", "t/x"), ("*/x", ""), ("t/a\\*b", "t/a"), ("t/{a,b}", "t/")] {
+            let glob = PathGlob::parse(glob, Sense::Iam).unwrap();
+            assert_eq!(glob.expand(&Claims::new(), Unknown::Nothing)[0].literal(), literal);
+        }
+    }
+
+    #[test]
+    fn two_variables_are_all_combinations_and_one_variable_is_one_value() {
+        let claims: Claims = [("x", vec!["1", "2"]), ("y", vec!["a", "b"])]
+            .map(|(name, values)| (name.to_owned(), values.into_iter().map(str::to_owned).collect()))
+            .into();
+        let count = |glob: &str| PathGlob::parse(glob, Sense::Iam).unwrap().expand(&claims, Unknown::Nothing).len();
+        assert_eq!(count("t/${claims.x}/${claims.y}"), 4);
+        assert_eq!(count("t/${claims.x}/${claims.x}"), 2);
+        assert_eq!(count("t/${claims.x}/${claims.z}"), 0);
+    }
 }

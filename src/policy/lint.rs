@@ -8,11 +8,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::automaton::Table;
+use super::glob::Unknown;
 use super::load::{Ruleset, Warning};
-use super::rules::{Actions, Age, Role};
+use super::rules::{Actions, Age, Allow, Role};
 use super::sight::{Cost, Sight};
 use super::source::{Mistake, mistake};
 use super::verdict::{Verdict, bits, granted};
+use crate::identity::Claims;
 use crate::identity::roles::Bind;
 use crate::s3::operation::Action;
 
@@ -98,6 +100,7 @@ fn of_role(rules: &Ruleset, role: &Role, sight: &Sight) -> Vec<Warning> {
         if allow.paths.iter().any(|path| path.as_str().starts_with('*')) {
             found.push(warn(&allow.id, "reaches into every bucket; begin its paths with a bucket's name"));
         }
+        found.extend(scanned(allow).map(|what| warn(&allow.id, &what)));
         if let Some(dense) = sight.dense() {
             for action in allow.actions.iter() {
                 let counts = dense.verdicts.iter().any(|v| granted(*v, sight.grants(), action) & (1 << at) != 0);
@@ -122,6 +125,22 @@ fn of_role(rules: &Ruleset, role: &Role, sight: &Sight) -> Vec<Warning> {
         }
     }
     found
+}
+
+/// A glob of the rule through which a listing cannot skip.
+fn scanned(allow: &Allow) -> Option<String> {
+    let list = allow.actions.contains(Action::List);
+    let mut globs = allow.paths.iter().filter(|_| list).flat_map(|glob| {
+        // A claim's value is a literal, so any value stands for all.
+        let claims: Claims = glob.claims().map(|name| (name.to_owned(), vec!["x".to_owned()])).collect();
+        glob.expand(&claims, Unknown::Nothing).into_iter().map(move |expression| (glob.as_str(), expression))
+    });
+    let (glob, expression) = globs.find(|(_, expression)| expression.scans())?;
+    Some(format!(
+        "a listing through `{glob}` looks at every key that begins with `{}`, a bounded number of pages at a time; \
+         begin the glob with what its keys begin with",
+        expression.literal()
+    ))
 }
 
 fn unused_profiles(rules: &Ruleset, sights: &[Sight]) -> Vec<Warning> {

@@ -117,7 +117,7 @@ impl Ruleset {
             denies: global.denies.into(),
             profiles: global.profiles.into(),
             static_tokens: global.static_tokens,
-            sights: Cache::new(limits::AUTOMATA_MAX),
+            sights: sight_cache(),
         };
         let warnings = super::lint::check(&rules)?;
         Ok((rules, warnings))
@@ -201,6 +201,13 @@ impl fmt::Debug for Ruleset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Ruleset({}, {} roles)", self.digest, self.roles.len())
     }
+}
+
+/// Bounded by memory and, since none weighs less than its share, by number.
+fn sight_cache() -> Cache<(RoleName, Claims), Arc<Sight>> {
+    let share = limits::AUTOMATA_BYTES_MAX / limits::AUTOMATA_MAX;
+    let weigh = move |sight: &Sight| u32::try_from(share.max(sight.bytes() as u64)).unwrap_or(u32::MAX);
+    Cache::builder().max_capacity(limits::AUTOMATA_BYTES_MAX).weigher(move |_, sight: &Arc<Sight>| weigh(sight)).build()
 }
 
 fn owned((name, values): (&String, &Vec<String>)) -> (String, Vec<String>) {

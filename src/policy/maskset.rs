@@ -110,3 +110,63 @@ pub(super) fn action_word(action: MaskAction) -> &'static str {
         MaskAction::Hmac => "hmac",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::field;
+    use super::super::glob::{PathGlob, Sense};
+    use super::*;
+
+    fn profile(name: &str, path: &str, fields: &[&str], action: MaskAction) -> Profile {
+        Profile {
+            name: name.into(),
+            paths: vec![PathGlob::parse(path, Sense::Iam).unwrap()],
+            fields: fields.iter().map(|path| field::parse(path).unwrap()).collect(),
+            action,
+            length: None,
+            on_broken: OnBroken::Blank,
+            reveal_to: Default::default(),
+        }
+    }
+
+    fn masks(role: &str, profiles: Vec<Profile>, set: u64) -> Arc<Masks> {
+        MaskSets::new(role.parse().unwrap(), profiles.into()).masks(set).unwrap()
+    }
+
+    #[test]
+    fn a_digest_alters_only_with_what_is_shown() {
+        let secrets = |path: &str| profile("secrets", path, &["api_key"], MaskAction::Mask);
+        let here = masks("one", vec![secrets("t/*")], 1);
+        assert_eq!(
+            here.digest,
+            masks("two", vec![secrets("t/*"), profile("x", "x/*", &["x"], MaskAction::Drop)], 1).digest
+        );
+        assert_eq!(here.digest, masks("one", vec![secrets("t/m/*")], 1).digest);
+        let dropped = profile("secrets", "t/*", &["api_key"], MaskAction::Drop);
+        assert_ne!(here.digest, masks("one", vec![dropped], 1).digest);
+        let other = profile("secrets", "t/*", &["$.api_key"], MaskAction::Mask);
+        assert_ne!(here.digest, masks("one", vec![other], 1).digest);
+        let cut = Profile { on_broken: OnBroken::Cut, ..secrets("t/*") };
+        assert_ne!(here.digest, masks("one", vec![cut], 1).digest);
+    }
+
+    #[test]
+    fn pseudonyms_are_apart_by_role_and_path() {
+        let users = |path: &str| vec![profile("users", path, &["user_id"], MaskAction::Hmac)];
+        let here = masks("one", users("t/*"), 1);
+        assert_ne!(here.pseudonym_scope, masks("two", users("t/*"), 1).pseudonym_scope);
+        assert_ne!(here.pseudonym_scope, masks("one", users("u/*"), 1).pseudonym_scope);
+        assert_ne!(here.digest, masks("two", users("t/*"), 1).digest);
+    }
+
+    #[test]
+    fn of_several_profiles_what_hides_more_counts() {
+        let a = Profile { length: Some(LengthRule::Field), ..profile("a", "t/*", &["a"], MaskAction::Mask) };
+        let b = Profile { length: Some(LengthRule::Record), ..profile("b", "t/*", &["b"], MaskAction::Mask) };
+        let c = Profile { on_broken: OnBroken::Cut, ..profile("c", "t/*", &["c"], MaskAction::Mask) };
+        let all = masks("one", vec![a.clone(), b, c], 0b111);
+        assert_eq!((all.length, all.on_broken), (Some(LengthRule::Record), OnBroken::Cut));
+        assert_eq!(all.rules.iter().map(|rule| &*rule.profile).collect::<Vec<_>>(), ["a", "b", "c"]);
+        assert_eq!(masks("one", vec![a], 1).length, Some(LengthRule::Field));
+    }
+}

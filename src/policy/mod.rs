@@ -113,7 +113,6 @@ struct No {
 fn judge(sight: &Sight, touch: Touch<'_>, now: Timestamp) -> Result<Grant, No> {
     let role = sight.role();
     let no = |path: String, rule: Option<Arc<str>>, reason: String| No { path, rule, reason, looks_missing: false };
-    let by = |what: &str| Some(Arc::from(format!("{role}/({what})")));
     match touch {
         Touch::Object(action, bucket, key) => {
             let may_list = sight.look(bucket, key, Action::List, now).is_some();
@@ -129,18 +128,20 @@ fn judge(sight: &Sight, touch: Touch<'_>, now: Timestamp) -> Result<Grant, No> {
             Ok(Grant { rule: Some(rule), conditions, masks, may_list })
         }
         Touch::Listing(bucket, prefix) => {
-            if sight.below(bucket, "", now) == Below::Nothing {
+            let Some(rule) = sight.listing_rule(bucket, now) else {
                 let reason = format!("role {role} has no `list` in bucket {bucket}");
                 return Err(no(format!("{bucket}/{prefix}"), None, reason));
-            }
-            Ok(Grant { rule: by("list"), may_list: true, ..Grant::default() })
+            };
+            Ok(Grant { rule: Some(rule.clone()), may_list: true, ..Grant::default() })
         }
         Touch::Bucket(bucket) => {
-            if !sight.sees_bucket(bucket, now) {
+            let Some(rule) = sight.touching_rule(bucket, now) else {
                 return Err(no(bucket.to_string(), None, format!("role {role} sees nothing in bucket {bucket}")));
-            }
-            Ok(Grant { rule: by("bucket"), may_list: true, ..Grant::default() })
+            };
+            Ok(Grant { rule: Some(rule.clone()), may_list: true, ..Grant::default() })
         }
-        Touch::Service => Ok(Grant { rule: by("session"), may_list: true, ..Grant::default() }),
+        Touch::Service => {
+            Ok(Grant { rule: Some(format!("{role}/(session)").into()), may_list: true, ..Grant::default() })
+        }
     }
 }

@@ -150,29 +150,15 @@ impl Sight {
 
     /// Which keys that begin with `prefix` (also an incomplete segment) may be listed.
     pub fn below(&self, bucket: &Bucket, prefix: &str, now: Timestamp) -> Below {
-        if self.is_over(now) {
+        let path = format!("{bucket}/{prefix}");
+        if self.first_in_force(self.listed_through(&path), now).is_none() {
             return Below::Nothing;
         }
-        let path = format!("{bucket}/{prefix}");
         match &self.engine {
-            Engine::Dense(dense) => {
-                let state = dense.table.walk(dense.table.start(), &path);
-                if !self.any_in_force(dense.lists[state as usize], now) {
-                    Below::Nothing
-                } else if dense.whole[state as usize] {
-                    Below::Everything
-                } else {
-                    Below::Perhaps
-                }
+            Engine::Dense(dense) if dense.whole[dense.table.walk(dense.table.start(), &path) as usize] => {
+                Below::Everything
             }
-            Engine::Sparse(sparse) => {
-                let lists = self.listing_allows(Action::List);
-                if self.any_in_force(lists, now) && may_lie_below(&sparse.lists, &path) {
-                    Below::Perhaps
-                } else {
-                    Below::Nothing
-                }
-            }
+            Engine::Dense(_) | Engine::Sparse(_) => Below::Perhaps,
             Engine::Nothing => Below::Nothing,
         }
     }
@@ -193,13 +179,25 @@ impl Sight {
 
     /// Whether some key of the bucket may be read, listed or written at that time.
     pub fn sees_bucket(&self, bucket: &Bucket, now: Timestamp) -> bool {
+        self.touching_rule(bucket, now).is_some()
+    }
+
+    /// The first rule by which some key of the bucket may be read, listed or written at that time: `role/id`.
+    pub(super) fn touching_rule(&self, bucket: &Bucket, now: Timestamp) -> Option<&Arc<str>> {
         let path = format!("{bucket}/");
         let allows = match &self.engine {
             Engine::Dense(dense) => dense.touches[dense.table.walk(dense.table.start(), &path) as usize],
-            Engine::Sparse(sparse) if may_lie_below(&sparse.touches, &path) => u64::MAX,
+            Engine::Sparse(sparse) if may_lie_below(&sparse.touches, &path) => {
+                self.allows_with(|actions| actions != Actions::only(Action::Audit))
+            }
             Engine::Sparse(_) | Engine::Nothing => 0,
         };
-        !self.is_over(now) && self.any_in_force(allows & self.all_allows(), now)
+        self.first_in_force(allows, now)
+    }
+
+    /// The first rule by which some key of the bucket may be listed at that time: `role/id`.
+    pub(super) fn listing_rule(&self, bucket: &Bucket, now: Timestamp) -> Option<&Arc<str>> {
+        self.first_in_force(self.listed_through(&format!("{bucket}/")), now)
     }
 
     /// The deny rule that forbids the action on that key, if one does: `role/id`.
@@ -213,6 +211,11 @@ impl Sight {
         let rules: Vec<&Deny> = self.global.iter().chain(&self.role.denies).collect();
         let matching = lazy.matched(&path)?.into_iter().map(|at| rules[at as usize]);
         matching.into_iter().find(|deny| deny.actions.contains(action)).map(|deny| deny.id.clone())
+    }
+
+    /// The most memory that it takes, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.engine.bytes()
     }
 
     /// How the globs are matched.
@@ -270,17 +273,28 @@ impl Sight {
         counting.reduce(|best, next| if next.1.more_generous_than(&best.1) { next } else { best })
     }
 
-    fn any_in_force(&self, allows: u64, now: Timestamp) -> bool {
-        bits(allows).any(|at| self.role.allows[at].in_force(now).is_some())
+    /// The allows through which some path that begins so may be listed, whatever the time.
+    fn listed_through(&self, path: &str) -> u64 {
+        match &self.engine {
+            Engine::Dense(dense) => dense.lists[dense.table.walk(dense.table.start(), path) as usize],
+            Engine::Sparse(sparse) if may_lie_below(&sparse.lists, path) => {
+                self.allows_with(|actions| actions.contains(Action::List))
+            }
+            Engine::Sparse(_) | Engine::Nothing => 0,
+        }
     }
 
-    fn listing_allows(&self, action: Action) -> u64 {
-        let granting = self.grants.iter().enumerate().filter(|(_, actions)| actions.contains(action));
+    fn first_in_force(&self, allows: u64, now: Timestamp) -> Option<&Arc<str>> {
+        if self.is_over(now) {
+            return None;
+        }
+        let mut allows = bits(allows).map(|at| &self.role.allows[at]);
+        allows.find(|allow| allow.in_force(now).is_some()).map(|allow| &allow.id)
+    }
+
+    fn allows_with(&self, wanted: impl Fn(Actions) -> bool) -> u64 {
+        let granting = self.grants.iter().enumerate().filter(|(_, actions)| wanted(**actions));
         granting.fold(0, |set, (at, _)| set | 1 << at)
-    }
-
-    fn all_allows(&self) -> u64 {
-        (0..self.grants.len()).fold(0, |set, at| set | 1 << at)
     }
 }
 

@@ -132,7 +132,7 @@ fn check_listing(sight: &Sight, listed: &[&Key], whole_is_exact: bool) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
     fn a_sight_is_its_globs_one_by_one(lists in some_globs(3), gets in some_globs(2), denies in some_globs(2), all_denied in some_globs(1)) {
@@ -307,4 +307,25 @@ fn claims_are_literals_and_unknown_ones_close() {
     check(&[("team", &["red"]), site], "red/not-y/a", true);
     check(&[("team", &["red"])], "red/not-y/a", false);
     check(&[("team", &["red"]), ("site", &["x", "?"])], "red/not-y/a", false);
+}
+
+#[test]
+fn what_depends_on_object_or_time_is_never_everything() {
+    let list = Actions::only(Action::List);
+    let end: Timestamp = "2026-12-01T00:00:00Z".parse().unwrap();
+    let below = |allow: Allow, expires: Option<Timestamp>, at: Timestamp| {
+        let rules = Role { allows: vec![allow], expires, ..Role::without_rights("tester".parse().unwrap()) };
+        let sight = Sight::build(Arc::new(rules), Arc::new([]), Arc::new([]), &Claims::new()).unwrap();
+        assert_eq!(sight.sees_bucket(&bucket(), at), sight.below(&bucket(), "", at) != Below::Nothing);
+        sight.below(&bucket(), "m", at)
+    };
+    let plain = || allow("t/l", list, &text(&["abc/*"]));
+    let aged = || Allow { age: Age::Modified(Duration::from_secs(60)), ..plain() };
+    let ending = || Allow { expires: Some(end), ..plain() };
+    assert_eq!(below(plain(), None, now()), Below::Everything);
+    assert_eq!(below(aged(), None, now()), Below::Perhaps);
+    assert_eq!(below(ending(), None, now()), Below::Perhaps);
+    assert_eq!(below(ending(), None, end), Below::Nothing);
+    assert_eq!(below(plain(), Some(end), now()), Below::Everything);
+    assert_eq!(below(plain(), Some(end), end), Below::Nothing);
 }

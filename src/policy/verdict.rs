@@ -4,6 +4,7 @@ use super::automaton::{BuildError, Lazy, State, Table};
 use super::glob::{Expression, Unknown, union};
 use super::rules::{Actions, Deny, Profile, Role};
 use crate::identity::Claims;
+use crate::limits;
 use crate::s3::operation::Action;
 
 /// What a role's rules say of one path, apart from time and object.
@@ -162,6 +163,18 @@ impl Engine {
         let lists = expressions.literals(grants, |actions| actions.contains(Action::List));
         let touches = expressions.literals(grants, |actions| !actions.without(AUDIT).is_empty());
         Ok(Engine::Sparse(Box::new(Sparse { lazy: Lazy::build(&patterns)?, parts, lists, touches })))
+    }
+
+    /// The most memory that it takes, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Engine::Dense(dense) => {
+                let per_state = size_of_val(&dense.lists[..]) + size_of_val(&dense.touches[..]) + dense.whole.len();
+                dense.table.bytes() + per_state
+            }
+            Engine::Sparse(_) => limits::AUTOMATON_LAZY_BYTES_MAX,
+            Engine::Nothing => 0,
+        }
     }
 
     /// What the rules say of a path; `None` allows nothing.

@@ -1,5 +1,6 @@
 //! Promise 1, default deny: the example policy set, its matrix and cases, and every mistake that a set may hold.
 
+mod commands;
 mod mistakes;
 
 use std::path::{Path, PathBuf};
@@ -114,4 +115,14 @@ fn an_issuer_may_be_elsewhere() {
     let (rules, _) = Ruleset::load_with(&folder(), &elsewhere).expect("sound");
     assert!(rules.role_book().roles.iter().all(|role| role.binds.iter().all(|b| b.issuer == "http://localhost:1")));
     assert_ne!(rules.digest(), self::rules().digest());
+}
+
+#[test]
+fn what_has_expired_is_said_at_any_later_time() {
+    let expired = |now: &str| {
+        let warnings = tracegate::policy::lint::expired(&rules(), now.parse().expect("a time"));
+        warnings.into_iter().map(|warning| warning.about).collect::<Vec<_>>()
+    };
+    assert_eq!(expired("2027-12-30T23:59:59Z"), [""; 0]);
+    assert_eq!(expired("2027-12-31T00:00:00Z"), ["data-scientist"]);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tracegate::policy::load::{Ruleset, Warning};
 
-pub type Files = BTreeMap<String, String>;
+pub(crate) type Files = BTreeMap<String, String>;
 
 const GLOBAL: &str = r#"version = 1
 files = ["reader.toml"]
@@ -37,7 +37,7 @@ paths = ["traces/*"]
 "#;
 
 /// A set without mistakes.
-pub fn sound() -> Files {
+pub(crate) fn sound() -> Files {
     [("_global.toml", GLOBAL), ("reader.toml", READER)].map(|(name, text)| (name.to_owned(), text.to_owned())).into()
 }
 
@@ -108,7 +108,7 @@ fn each_mistake_in_a_role_says_where_and_what_to_do() {
         ("owner = ", "max_session = \"1m\"\nowner = ", "6:15", "from \"15m\""),
         ("owner = ", "presign = \"2w\"\nowner = ", "6:11", "at most \"7d\""),
         ("owner = ", "exclusive = \"yes\"\nowner = ", "6:13", "true or false"),
-        ("[[allow]]", "[allow]", "12:1", "list of tables"),
+        ("[[allow]]", "[allow]", "12:2", "list of tables"),
         ("version = 1", "version = 1\nglobs = \"shell\"", "2:9", "one of"),
     ] {
         check("reader.toml", from, to, place, word);
@@ -124,7 +124,7 @@ fn each_mistake_in_the_global_file_says_where_and_what_to_do() {
         ("[\"reader.toml\"]", "[\"reader.toml\", \"reader.toml\"]", "2:25", "once too often"),
         ("https://idp.example", "idp.example", "5:8", "URL"),
         ("\"secrets\"", "\"Secrets\"", "8:8", "profile's name"),
-        ("[*]", "[x]", "10:32", "within `[…]`"),
+        ("[*]", "[x]", "10:31", "within `[…]`"),
         ("\"mask\"", "\"hide\"", "11:10", "one of"),
         ("action = \"mask\"", "reveal_to = [\"nobody\"]", "11:14", "no role nobody"),
         ("action = \"mask\"", "length = \"hidden\"", "11:10", "one of"),
@@ -188,6 +188,7 @@ fn what_a_writer_should_know_is_said() {
     warned("reader.toml", "id = \"read\"", "id = \"read\"\nmax_age = \"7d\"", "copying an object");
     warned("reader.toml", "[\"traces/*\"]", "[\"*\"]", "every bucket");
     warned("reader.toml", "[[bind]]\nissuer = \"demo\"\nclaims = { groups = [\"readers\"] }", "", "nobody can hold it");
+    warned("reader.toml", "traces/*", "traces/*.json", "every key that begins with `traces/`");
     warned("_global.toml", "paths = [\"traces/*\"]", "paths = [\"other/*\"]", "no role reads");
     let deny = "[[deny]]\nid = \"d\"\nactions = [\"list\"]\npaths = [\"tr*\"]\n\n[[allow]]";
     warned("reader.toml", "[[allow]]", deny, "`list` is denied wherever");
@@ -198,4 +199,45 @@ fn what_a_writer_should_know_is_said() {
     });
     let warnings = load(&files).expect("sound");
     assert!(warnings.iter().any(|w| w.about == "other and reader"), "{warnings:?}");
+}
+
+#[test]
+fn json_has_its_mistakes_in_their_places() {
+    let with = |json: &str| {
+        let mut files = sound();
+        files.remove("reader.toml");
+        files.insert("reader.json".into(), json.into());
+        files.entry("_global.toml".into()).and_modify(|text| *text = text.replace("reader.toml", "reader.json"));
+        load(&files).expect_err("a mistake")
+    };
+    let role = r#""role": { "name": "reader", "description": "Reads", "owner": "o" }"#;
+    let twice = with(&format!("{{ \"version\": 1,\n  {role},\n  \"version\": 1 }}"));
+    assert!(twice[0].starts_with("reader.json:3:14: `version` stands twice"), "{twice:?}");
+    let unknown = with(&format!("{{ \"version\": 1.5, {role},\n  \"rolle\": null }}"));
+    assert_eq!(unknown.len(), 2, "{unknown:?}");
+    assert!(unknown[1].starts_with("reader.json:2:12: unknown key `rolle`; did you mean `role`?"), "{unknown:?}");
+    assert!(
+        with("{ \"version\": 1,\n  oops }").iter().any(|m| m.starts_with("reader.json:2:") && m.contains("not JSON"))
+    );
+}
+
+#[test]
+fn a_folder_is_read_as_a_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let load = || Ruleset::load(folder.path()).map(|_| ()).map_err(|all| all[0].to_string());
+    assert!(load().expect_err("empty").contains("_global.toml:1:1: is missing"));
+    for (name, text) in sound() {
+        std::fs::write(folder.path().join(name), text).expect("written");
+    }
+    assert_eq!(load(), Ok(()));
+    std::fs::write(folder.path().join("extra.toml"), "version = 1").expect("written");
+    assert!(load().expect_err("unlisted").contains("\"extra.toml\" is not named in `files`"));
+    std::fs::write(folder.path().join("extra.toml"), "#".repeat(2 << 20)).expect("written");
+    assert!(load().expect_err("too large").contains("bytes; split it"));
+    std::fs::write(folder.path().join("extra.toml"), b"\xff").expect("written");
+    assert!(load().expect_err("not text").contains("cannot be read"));
+    std::fs::remove_file(folder.path().join("extra.toml")).expect("removed");
+    std::fs::remove_file(folder.path().join("reader.toml")).expect("removed");
+    assert!(load().expect_err("gone").contains("\"reader.toml\" is missing"));
+    assert!(Ruleset::load(&folder.path().join("gone")).is_err());
 }

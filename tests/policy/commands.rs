@@ -1,0 +1,96 @@
+//! `tracegate policy …` as people and pipelines run it.
+
+use clap::Parser;
+use tracegate::cli::policy::{PolicyArgs, run_to};
+
+#[derive(Debug, Parser)]
+struct Line {
+    #[command(flatten)]
+    args: PolicyArgs,
+}
+
+/// What the command prints, and whether it succeeds.
+fn policy(words: &[&str]) -> (String, bool) {
+    let line = Line::try_parse_from(["policy"].iter().chain(words)).expect("the words are a command");
+    let mut out = Vec::new();
+    let code = run_to(line.args, &mut out).expect("the command runs");
+    let success = format!("{code:?}") == format!("{:?}", std::process::ExitCode::SUCCESS);
+    (String::from_utf8(out).expect("text"), success)
+}
+
+const MODEL_A: &str = "traces/model-A/2026/11/19/run-004211.jsonl";
+const MODEL_B: &str = "traces/model-B/2026/11/19/run-000017.jsonl";
+const OLD: &str = "traces/model-B/2026/10/01/run-000003.jsonl";
+
+fn explain(role: &str, path: &str, words: &[&str]) -> String {
+    let (text, success) =
+        policy(&[&["explain", "--now", "2026-11-20T10:00:00Z", "--role", role, path], words].concat());
+    assert!(success, "{text}");
+    text
+}
+
+#[test]
+fn check_says_that_the_example_set_is_sound_and_what_it_costs() {
+    let (text, success) = policy(&["check"]);
+    assert!(success, "{text}");
+    assert!(text.starts_with("policies is sound: sha256:"), "{text}");
+    assert!(text.contains("role support-engineer: dense, "), "{text}");
+    assert!(text.contains("profile pii-pseudonyms still shows: "), "{text}");
+    assert!(!text.contains("warning"), "{text}");
+    let (json, _) = policy(&["check", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(json["mistakes"].as_array().map(Vec::len), Some(0));
+}
+
+#[test]
+fn check_fails_with_every_mistake() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("_global.toml"), "version = 2\nfiles = [\"a.toml\"]\n").expect("written");
+    let path = folder.path().to_str().expect("text");
+    let (text, success) = policy(&["check", "--policies", path]);
+    assert!(!success);
+    assert!(text.contains("_global.toml:1:11: ") && text.contains("_global.toml:2:10: "), "{text}");
+    assert!(text.ends_with("2 mistakes; nothing is served under this set\n"), "{text}");
+    let (json, success) = policy(&["check", "--json", "--policies", path]);
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert!(!success);
+    assert_eq!(json["mistakes"][1]["column"], 10);
+}
+
+#[test]
+fn explain_names_rule_and_masks_and_what_they_still_show() {
+    let text = explain("compliance-auditor", MODEL_A, &[]);
+    assert!(text.contains("✔ get    allowed [compliance-auditor/read]"), "{text}");
+    assert!(text.contains("◌ secrets (mask): $.**.api_key"), "{text}");
+    assert!(text.contains("equal values show as equal"), "{text}");
+    assert!(text.contains("✘ put    no rule of the role grants `put`"), "{text}");
+}
+
+#[test]
+fn explain_names_the_deny_or_the_nearest_miss() {
+    let denied = explain("support-engineer", MODEL_A, &[]);
+    assert!(denied.contains("✘ get    denied, whatever allows it [support-engineer/no-model-a]"), "{denied}");
+    assert!(!denied.contains('◌'), "{denied}");
+    let old = explain("support-engineer", OLD, &[]);
+    assert!(old.contains("support-engineer/recent covers the key, but the date in the key"), "{old}");
+    let elsewhere = explain("data-scientist", MODEL_B, &["--claim", "namespace=model-A"]);
+    assert!(
+        elsewhere.contains("nearest is data-scientist/own-namespace with `traces/${claims.namespace}/*`"),
+        "{elsewhere}"
+    );
+    let json = explain("trace-owner", MODEL_A, &["--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(json["actions"][0]["rule"], "trace-owner/read");
+    assert_eq!(json["masks"][0]["profile"], "secrets");
+}
+
+#[test]
+fn the_cases_run_and_the_matrix_prints() {
+    let (text, success) = policy(&["test"]);
+    assert!(success && text.ends_with(" cases, 0 went otherwise\n"), "{text}");
+    let (text, _) = policy(&["matrix", "--now", "2026-11-20T10:00:00Z", MODEL_B]);
+    assert!(text.contains("  support-engineer    ◌      ✔      ✘      ✘      ✘      ✘\n"), "{text}");
+    let (json, _) = policy(&["matrix", "--json", MODEL_B]);
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(json["matrix"].as_array().map(Vec::len), Some(5));
+}
