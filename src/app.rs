@@ -32,7 +32,7 @@ use crate::identity::revocation_log::RevocationLog;
 use crate::identity::secret::SecretText;
 use crate::identity::session::Sessions;
 use crate::keyring::{self, KeyRing, Purpose};
-use crate::policy::Ruleset;
+use crate::policy::{Ruleset, lint};
 use crate::redact::Redaction;
 use crate::rim::Rim;
 use crate::server::{self, Listener, tls};
@@ -80,7 +80,7 @@ pub fn issuer_names(config: &Config) -> BTreeMap<String, String> {
 pub fn rules(config: &Config) -> Result<Rules> {
     let loaded = Ruleset::load_with(&config.policies, &issuer_names(config));
     let (set, warnings) = loaded.map_err(|mistakes| all(&mistakes))?;
-    for warning in warnings {
+    for warning in warnings.into_iter().chain(lint::expired(&set, Timestamp::now())) {
         tracing::warn!("{warning}");
     }
     Ok(Rules::new(set))
@@ -313,9 +313,8 @@ pub fn revocation_log(control: &Path, keys: &Arc<ArcSwap<KeyRing>>) -> Result<Re
 }
 
 async fn authority(config: &Config, keys: &Arc<ArcSwap<KeyRing>>) -> Result<Arc<Authority>> {
-    let log = revocation_log(&config.control, keys)?;
-    log.found("start", Timestamp::now()).await.context("the control store")?;
-    let revocations = Arc::new(Revocations::new(log));
-    revocations.poll(Timestamp::now()).await.context("the revocations")?;
+    let revocations = Arc::new(Revocations::new(revocation_log(&config.control, keys)?));
+    // A store that is empty may have been emptied: it is never set up by starting.
+    revocations.poll(Timestamp::now()).await.context("the revocations (`tracegate init` sets up a control store)")?;
     Ok(Arc::new(Authority::new(issuers(config)?, Sessions::new(keys.clone()), revocations)?))
 }

@@ -31,13 +31,13 @@ pub mod redact;
 
 pub mod config;
 
+pub mod telemetry;
+
 pub mod gateway;
 
 pub mod rim;
 
 pub mod server;
-
-pub mod telemetry;
 
 pub mod app;
 

@@ -5,9 +5,10 @@ pub mod audit;
 mod check;
 mod credentials;
 mod demo;
+mod init;
 mod keys;
 mod login;
-mod policy;
+pub mod policy;
 mod revoke;
 mod serve;
 mod token;
@@ -37,6 +38,8 @@ struct Cli {
 enum Command {
     /// Show the main job in seconds, on sample traces, then stay up for your own client.
     Demo(demo::DemoArgs),
+    /// Set up what a configuration needs once: key ring, control store, log folder.
+    Init(init::InitArgs),
     /// Serve a real bucket.
     Serve(serve::ServeArgs),
     /// Say what a configuration would serve, or every mistake in it.
@@ -80,6 +83,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     let done = |result: anyhow::Result<()>| result.map(|()| ExitCode::SUCCESS);
     match command {
         Command::Demo(args) => done(wait(demo::run(args))),
+        Command::Init(args) => done(wait(init::run(args))),
         Command::Serve(args) => done(wait(serve::run(args))),
         Command::Check(args) => wait(check::run(args)),
         Command::Policy(args) => policy::run(args),

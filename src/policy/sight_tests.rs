@@ -123,7 +123,8 @@ fn check_listing(sight: &Sight, listed: &[&Key], whole_is_exact: bool) {
             Some(found) => {
                 assert!(*found >= *from, "{found:?} lies before {from:?}");
                 assert!(next.is_none_or(|next| next >= &*found), "{found:?} skips {next:?} from {from:?}");
-                if whole_is_exact {
+                // `*` goes over bytes that no text has; they may keep a place behind ASCII alive for nobody.
+                if whole_is_exact && found.is_ascii() {
                     assert_ne!(sight.below(&bucket, &found, now()), Below::Nothing, "{found:?} is dead");
                 }
             }

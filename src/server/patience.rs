@@ -81,25 +81,26 @@ mod tests {
     use super::*;
     use tokio::io::AsyncWriteExt as _;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_peer_that_takes_nothing_ends_the_connection() {
         let (ours, _theirs) = tokio::io::duplex(16);
-        let mut patient = Patient::new(ours, Duration::from_secs(120));
+        let mut patient = Patient::new(ours, Duration::from_millis(20));
         let error = patient.write_all(&[0; 1024]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_slow_peer_that_takes_something_is_waited_for() {
         let (ours, mut theirs) = tokio::io::duplex(16);
         let reader = tokio::spawn(async move {
             let mut taken = 0;
-            while taken < 1024 {
-                tokio::time::sleep(Duration::from_secs(100)).await;
+            while taken < 256 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
                 taken += tokio::io::AsyncReadExt::read(&mut theirs, &mut [0; 16]).await.unwrap();
             }
         });
-        Patient::new(ours, Duration::from_secs(120)).write_all(&[0; 1024]).await.unwrap();
+        // In all the peer takes longer than our patience; never between two bites.
+        Patient::new(ours, Duration::from_millis(250)).write_all(&[0; 256]).await.unwrap();
         reader.await.unwrap();
     }
 }

@@ -65,7 +65,6 @@ pub const PERSONAS: [Persona; 4] = [
 /// A running provider.
 pub struct Provider {
     signer: Arc<Signer>,
-    address: SocketAddr,
 }
 
 struct Signer {
@@ -107,17 +106,12 @@ impl Provider {
                 tracing::error!(%error, "the demo's identity provider stopped");
             }
         });
-        Ok(Self { signer, address })
+        Ok(Self { signer })
     }
 
     /// Its issuer URL.
     pub fn issuer(&self) -> &str {
         &self.signer.issuer
-    }
-
-    /// Its address.
-    pub fn address(&self) -> SocketAddr {
-        self.address
     }
 
     /// A token for a persona.

@@ -11,10 +11,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
+use arc_swap::ArcSwap;
 use clap::Args;
 use jiff::Timestamp;
 
-use crate::app::{Addresses, App};
+use crate::app::{self, Addresses, App};
 use crate::backend::Backend;
 use crate::backend::memory::Memory;
 use crate::config::{BackendConfig, Bounds, BucketConfig, Config, IssuerConfig, LogConfig, Logging, TlsFiles};
@@ -69,6 +70,8 @@ async fn in_dir(args: &DemoArgs, dir: &Path) -> Result<()> {
     let ring = KeyRing::new(vec![RingKey { id: "demo".into(), state: KeyState::Active, key: SecretKey::random() }])?;
     file::write(&dir.join("keys.toml"), &ring)?;
     write_tokens(&provider, dir, now)?;
+    let ring = Arc::new(ArcSwap::from_pointee(ring));
+    app::revocation_log(&dir.join("control"), &ring)?.found("demo", now).await?;
 
     let backend: Arc<dyn Backend> = Arc::new(memory);
     let app = App::start_with(config(args, dir, &provider, bucket), backend).await?;
