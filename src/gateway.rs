@@ -13,13 +13,12 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use s3s::dto::{
-    GetBucketLocationInput, GetBucketLocationOutput, GetObjectAttributesInput, GetObjectAttributesOutput,
-    GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput,
-    ListBucketsInput, ListBucketsOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output,
+    GetBucketLocationInput, GetObjectAttributesInput, GetObjectInput, HeadBucketInput, HeadObjectInput,
+    ListBucketsInput, ListObjectsInput, ListObjectsV2Input,
 };
 use s3s::host::MultiDomain;
 use s3s::service::{S3Service, S3ServiceBuilder};
-use s3s::{S3, S3Error, S3Request, S3Response, S3Result};
+use s3s::{S3, S3Error, S3Request, S3Result};
 
 use crate::audit::journal::Journal;
 use crate::audit::{Intent, Queued, Recorded};
@@ -178,7 +177,7 @@ fn out<T>(call: &Call, result: Result<T, Refusal>) -> S3Result<T> {
 
 #[async_trait::async_trait]
 impl S3 for Served {
-    async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
+    async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<answer::ObjectAnswer> {
         let (call, gateway) = (Self::call(&request)?, &self.0);
         let shown = async {
             let queued = gateway.permit(&call, ask::get_object(&request, &call)?).await?;
@@ -197,7 +196,7 @@ impl S3 for Served {
         Ok(answer::object(shown.object))
     }
 
-    async fn head_object(&self, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
+    async fn head_object(&self, request: S3Request<HeadObjectInput>) -> S3Result<answer::HeadAnswer> {
         let (call, gateway) = (Self::call(&request)?, &self.0);
         let shown = async {
             let op = ask::head_object(&request, &call)?;
@@ -213,7 +212,7 @@ impl S3 for Served {
     async fn get_object_attributes(
         &self,
         request: S3Request<GetObjectAttributesInput>,
-    ) -> S3Result<S3Response<GetObjectAttributesOutput>> {
+    ) -> S3Result<answer::AttributesAnswer> {
         let (call, gateway) = (Self::call(&request)?, &self.0);
         let shown = async {
             let op = ask::attributes(&request)?;
@@ -226,28 +225,25 @@ impl S3 for Served {
         out(&call, shown.await).map(|(shown, wanted)| answer::attributes(shown, wanted))
     }
 
-    async fn list_objects(&self, request: S3Request<ListObjectsInput>) -> S3Result<S3Response<ListObjectsOutput>> {
+    async fn list_objects(&self, request: S3Request<ListObjectsInput>) -> S3Result<answer::ListV1Answer> {
         let call = Self::call(&request)?;
         let op = out(&call, ask::list_v1(&request))?;
         out(&call, self.0.page(&call, op.clone()).await).map(|page| answer::list_v1(&op, page))
     }
 
-    async fn list_objects_v2(
-        &self,
-        request: S3Request<ListObjectsV2Input>,
-    ) -> S3Result<S3Response<ListObjectsV2Output>> {
+    async fn list_objects_v2(&self, request: S3Request<ListObjectsV2Input>) -> S3Result<answer::ListV2Answer> {
         let call = Self::call(&request)?;
         let op = out(&call, ask::list_v2(&request))?;
         out(&call, self.0.page(&call, op.clone()).await).map(|page| answer::list_v2(&op, page))
     }
 
-    async fn list_buckets(&self, request: S3Request<ListBucketsInput>) -> S3Result<S3Response<ListBucketsOutput>> {
+    async fn list_buckets(&self, request: S3Request<ListBucketsInput>) -> S3Result<answer::BucketsAnswer> {
         let (call, gateway) = (Self::call(&request)?, &self.0);
         let recorded = out(&call, gateway.recorded_alone(&call, ListBuckets).await)?;
         Ok(answer::buckets(redact::buckets(&recorded, &gateway.buckets, call.now), gateway.since))
     }
 
-    async fn head_bucket(&self, request: S3Request<HeadBucketInput>) -> S3Result<S3Response<HeadBucketOutput>> {
+    async fn head_bucket(&self, request: S3Request<HeadBucketInput>) -> S3Result<answer::BucketAnswer> {
         let (call, gateway) = (Self::call(&request)?, &self.0);
         let op = out(&call, ask::bucket(&request.input.bucket))?;
         let recorded = out(&call, gateway.recorded_alone(&call, HeadBucket { bucket: op }).await)?;
@@ -257,7 +253,7 @@ impl S3 for Served {
     async fn get_bucket_location(
         &self,
         request: S3Request<GetBucketLocationInput>,
-    ) -> S3Result<S3Response<GetBucketLocationOutput>> {
+    ) -> S3Result<answer::LocationAnswer> {
         let (call, gateway) = (Self::call(&request)?, &self.0);
         let op = out(&call, ask::bucket(&request.input.bucket))?;
         let recorded = out(&call, gateway.recorded_alone(&call, GetBucketLocation { bucket: op }).await)?;

@@ -22,6 +22,23 @@ use crate::s3::error::Refusal;
 use crate::s3::name::Bucket;
 use crate::s3::operation::{AttributesWanted, ETag, ListObjects, Overrides};
 
+/// What s3s writes; named here only, so that what leaves is made here only.
+pub(super) type ObjectAnswer = S3Response<GetObjectOutput>;
+/// The answer of `HeadObject`.
+pub(super) type HeadAnswer = S3Response<HeadObjectOutput>;
+/// The answer of `GetObjectAttributes`.
+pub(super) type AttributesAnswer = S3Response<GetObjectAttributesOutput>;
+/// The answer of `ListObjects`.
+pub(super) type ListV1Answer = S3Response<ListObjectsOutput>;
+/// The answer of `ListObjectsV2`.
+pub(super) type ListV2Answer = S3Response<ListObjectsV2Output>;
+/// The answer of `ListBuckets`.
+pub(super) type BucketsAnswer = S3Response<ListBucketsOutput>;
+/// The answer of `HeadBucket`.
+pub(super) type BucketAnswer = S3Response<HeadBucketOutput>;
+/// The answer of `GetBucketLocation`.
+pub(super) type LocationAnswer = S3Response<GetBucketLocationOutput>;
+
 /// What S3 leaves as it is under `encoding-type=url`.
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'/').remove(b'*');
 
@@ -45,7 +62,7 @@ pub(super) fn refusal(refusal: &Refusal, request_id: &str) -> S3Error {
 }
 
 /// `GetObject`
-pub(super) fn object(shown: Redacted<Object>) -> S3Response<GetObjectOutput> {
+pub(super) fn object(shown: Redacted<Object>) -> ObjectAnswer {
     let Object { head, range, body } = shown.into_inner();
     let length = range.map_or(head.size, |range| range.len());
     let frames = body.map(|chunk| chunk.map(Frame::data));
@@ -74,7 +91,7 @@ pub(super) fn object(shown: Redacted<Object>) -> S3Response<GetObjectOutput> {
 pub(super) fn head(
     shown: Redacted<(ObjectHead, Option<crate::s3::answer::ContentRange>)>,
     overrides: &Overrides,
-) -> S3Response<HeadObjectOutput> {
+) -> HeadAnswer {
     let (head, range) = shown.into_inner();
     let length = range.map_or(head.size, |range| range.len());
     let or = |asked: &Option<String>, stored: &Option<String>| asked.clone().or_else(|| stored.clone());
@@ -99,10 +116,7 @@ pub(super) fn head(
 }
 
 /// `GetObjectAttributes`
-pub(super) fn attributes(
-    shown: Redacted<Attributes>,
-    wanted: AttributesWanted,
-) -> S3Response<GetObjectAttributesOutput> {
+pub(super) fn attributes(shown: Redacted<Attributes>, wanted: AttributesWanted) -> AttributesAnswer {
     let Attributes { head, checksums, checksum_type, parts } = shown.into_inner();
     let checksum = (wanted.checksum && !checksums.is_empty()).then(|| {
         let of = |name: &str| checksums.get(name).cloned();
@@ -134,7 +148,7 @@ pub(super) fn attributes(
 }
 
 /// `ListObjects`
-pub(super) fn list_v1(asked: &ListObjects, shown: Redacted<Page>) -> S3Response<ListObjectsOutput> {
+pub(super) fn list_v1(asked: &ListObjects, shown: Redacted<Page>) -> ListV1Answer {
     let page = shown.into_inner();
     let (contents, common_prefixes) = rows(asked, page.items);
     S3Response::new(ListObjectsOutput {
@@ -153,7 +167,7 @@ pub(super) fn list_v1(asked: &ListObjects, shown: Redacted<Page>) -> S3Response<
 }
 
 /// `ListObjectsV2`
-pub(super) fn list_v2(asked: &ListObjects, shown: Redacted<Page>) -> S3Response<ListObjectsV2Output> {
+pub(super) fn list_v2(asked: &ListObjects, shown: Redacted<Page>) -> ListV2Answer {
     let page = shown.into_inner();
     let key_count = i32::try_from(page.items.len()).ok();
     let (contents, common_prefixes) = rows(asked, page.items);
@@ -175,7 +189,7 @@ pub(super) fn list_v2(asked: &ListObjects, shown: Redacted<Page>) -> S3Response<
 }
 
 /// `ListBuckets`
-pub(super) fn buckets(shown: Redacted<Vec<Bucket>>, since: Timestamp) -> S3Response<ListBucketsOutput> {
+pub(super) fn buckets(shown: Redacted<Vec<Bucket>>, since: Timestamp) -> BucketsAnswer {
     let row = |bucket: Bucket| dto::Bucket {
         bucket_region: Some(limits::REGION.into()),
         creation_date: Some(time(since)),
@@ -189,12 +203,12 @@ pub(super) fn buckets(shown: Redacted<Vec<Bucket>>, since: Timestamp) -> S3Respo
 }
 
 /// `HeadBucket`
-pub(super) fn bucket(_shown: Redacted<()>) -> S3Response<HeadBucketOutput> {
+pub(super) fn bucket(_shown: Redacted<()>) -> BucketAnswer {
     S3Response::new(HeadBucketOutput { bucket_region: Some(limits::REGION.into()), ..HeadBucketOutput::default() })
 }
 
 /// `GetBucketLocation`
-pub(super) fn location(_shown: Redacted<()>) -> S3Response<GetBucketLocationOutput> {
+pub(super) fn location(_shown: Redacted<()>) -> LocationAnswer {
     let region = dto::BucketLocationConstraint::from(limits::REGION.to_owned());
     S3Response::new(GetBucketLocationOutput { location_constraint: Some(region) })
 }

@@ -91,8 +91,7 @@ impl Rim {
                 sts::call_refused(&error, id.as_str())
             }
             Ok(StsCall::AssumeRoleWithWebIdentity { token, wish }) => {
-                let admitted = self.admitted(&asked).map_err(DoorRefusal::from);
-                let issued = match admitted {
+                let issued = match self.admitted(&asked) {
                     Ok(()) => self.issue(&asked, &token, &wish, "sts").await,
                     Err(refused) => Err(refused),
                 };
