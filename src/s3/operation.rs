@@ -1,6 +1,6 @@
 //! The operations that we speak: one type each, with every path that it touches.
 //!
-//! [`operations!`] lists them all; the permission matrix, the metrics and the tests walk [`OpName::ALL`]. What is not
+//! One macro lists them all; the permission matrix, the metrics and the tests walk [`OpName::ALL`]. What is not
 //! listed here is refused. An operation says *what* is asked, never who asks or whether they may.
 
 use jiff::Timestamp;
