@@ -16,7 +16,6 @@ use s3s::dto::{
     GetBucketLocationInput, GetObjectAttributesInput, GetObjectInput, HeadBucketInput, HeadObjectInput,
     ListBucketsInput, ListObjectsInput, ListObjectsV2Input,
 };
-use s3s::host::MultiDomain;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3, S3Error, S3Request, S3Result};
 
@@ -31,6 +30,7 @@ use crate::policy::permit::Permit;
 use crate::policy::{self, Decision, Ruleset};
 use crate::redact::{self, Redacted, Redaction};
 use crate::s3::error::{Code, Refusal};
+use crate::s3::host::HostNames;
 use crate::s3::name::Bucket;
 use crate::s3::operation::{GetBucketLocation, HeadBucket, ListBuckets, ListObjects, Op};
 use call::{Call, Left};
@@ -69,47 +69,34 @@ impl Rules {
     }
 }
 
-/// The gateway as s3s serves it. `host_names` are those below which a bucket may stand.
-///
-/// # Errors
-/// A host name that is none.
-pub fn service(
-    gateway: Arc<Gateway>,
-    authority: Arc<Authority>,
-    host_names: &[String],
-) -> Result<S3Service, s3s::host::DomainError> {
+/// The gateway as s3s serves it, for buckets in paths and below these names.
+pub fn service(gateway: Arc<Gateway>, authority: Arc<Authority>, host_names: HostNames) -> S3Service {
     let mut builder = S3ServiceBuilder::new(Served(gateway));
     builder.set_auth(access::Secrets(authority));
     builder.set_access(access::Admission);
     builder.set_route(access::VerifyOnly);
-    if !host_names.is_empty() {
-        builder.set_host(MultiDomain::new(host_names)?);
-    }
-    Ok(builder.build())
+    builder.set_host(access::Hosts(host_names));
+    builder.build()
 }
 
 impl Gateway {
     /// From an operation to the right to do it, with the journal; a denial is on the record before it is answered.
     async fn permit<O: Op>(&self, call: &Call, op: O) -> Result<Queued<Permit<O>>, Refusal> {
-        for touch in op.touches() {
-            self.served(touch.bucket())?;
-        }
+        let served = op.touches().iter().all(|touch| touch.bucket().is_none_or(|bucket| self.buckets.contains(bucket)));
         match policy::decide(&self.rules.load().set, who(call)?, op, call.now) {
+            Decision::Allow(_) if !served => {
+                Err(Refusal::new(Code::NoSuchBucket, "The specified bucket does not exist."))
+            }
             Decision::Allow(permit) => Ok(self.journal.queue(permit, &call.facts)?),
             Decision::Deny(denial) => {
                 let denial = self.journal.queue(denial, &call.facts)?.durable().await?;
                 call.slot.leave(|left| left.denied = true);
-                let code = if denial.looks_missing() { Code::NoSuchKey } else { Code::AccessDenied };
-                Err(Refusal::new(code, denial.reason()))
+                Err(if denial.looks_missing() {
+                    Refusal::new(Code::NoSuchKey, "The specified key does not exist.")
+                } else {
+                    Refusal::new(Code::AccessDenied, denial.reason())
+                })
             }
-        }
-    }
-
-    /// A bucket that is not configured looks like one in which nothing may be seen.
-    fn served(&self, bucket: Option<&Bucket>) -> Result<(), Refusal> {
-        match bucket {
-            Some(bucket) if !self.buckets.contains(bucket) => Err(Refusal::new(Code::AccessDenied, "Access Denied")),
-            Some(_) | None => Ok(()),
         }
     }
 
@@ -239,7 +226,8 @@ impl S3 for Served {
 
     async fn list_buckets(&self, request: S3Request<ListBucketsInput>) -> S3Result<answer::BucketsAnswer> {
         let (call, gateway) = (Self::call(&request)?, &self.0);
-        let recorded = out(&call, gateway.recorded_alone(&call, ListBuckets).await)?;
+        let prefix = out(&call, ask::buckets(&request, gateway.buckets.len()))?;
+        let recorded = out(&call, gateway.recorded_alone(&call, ListBuckets { prefix }).await)?;
         Ok(answer::buckets(redact::buckets(&recorded, &gateway.buckets, call.now), gateway.since))
     }
 

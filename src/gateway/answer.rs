@@ -81,10 +81,10 @@ pub(super) fn object(shown: Redacted<Object>) -> ObjectAnswer {
         metadata: metadata(&head),
         parts_count: head.parts_count.and_then(|parts| i32::try_from(parts).ok()),
         storage_class: head.storage_class.clone().map(Into::into),
-        version_id: head.version_id.clone(),
         ..GetObjectOutput::default()
     };
-    with_headers(output, &head)
+    // s3s itself puts the overrides of GetObject over what stands here.
+    with_expires(output, head.expires.as_deref())
 }
 
 /// `HeadObject`; `overrides` are s3s' matter only for GetObject.
@@ -109,10 +109,10 @@ pub(super) fn head(
         metadata: metadata(&head),
         parts_count: head.parts_count.and_then(|parts| i32::try_from(parts).ok()),
         storage_class: head.storage_class.clone().map(Into::into),
-        version_id: head.version_id.clone(),
         ..HeadObjectOutput::default()
     };
-    with_headers(output, &head)
+    let expires = overrides.expires.clone().or_else(|| head.expires.clone());
+    with_expires(output, expires.as_deref())
 }
 
 /// `GetObjectAttributes`
@@ -142,7 +142,6 @@ pub(super) fn attributes(shown: Redacted<Attributes>, wanted: AttributesWanted) 
         storage_class: wanted
             .storage_class
             .then(|| head.storage_class.clone().unwrap_or_else(|| "STANDARD".into()).into()),
-        version_id: head.version_id,
         ..GetObjectAttributesOutput::default()
     })
 }
@@ -154,7 +153,7 @@ pub(super) fn list_v1(asked: &ListObjects, shown: Redacted<Page>) -> ListV1Answe
     S3Response::new(ListObjectsOutput {
         name: Some(asked.bucket.to_string()),
         prefix: Some(written(asked, asked.prefix.as_str())),
-        marker: Some(written(asked, asked.token.as_deref().unwrap_or_default())),
+        marker: Some(written(asked, asked.start_after.as_deref().unwrap_or_default())),
         max_keys: i32::try_from(asked.max_keys).ok(),
         is_truncated: Some(page.next.is_some()),
         contents,
@@ -253,9 +252,9 @@ fn metadata(head: &ObjectHead) -> Option<dto::Metadata> {
 }
 
 /// `Expires` is kept as it was stored, also where it is no date.
-fn with_headers<T>(output: T, head: &ObjectHead) -> S3Response<T> {
+fn with_expires<T>(output: T, expires: Option<&str>) -> S3Response<T> {
     let mut response = S3Response::new(output);
-    if let Some(expires) = head.expires.as_deref().and_then(|text| HeaderValue::from_str(text).ok()) {
+    if let Some(expires) = expires.and_then(|text| HeaderValue::from_str(text).ok()) {
         response.headers.insert(http::header::EXPIRES, expires);
     }
     response

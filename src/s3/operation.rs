@@ -273,9 +273,10 @@ pub struct ListObjects {
     pub prefix: Prefix,
     /// Roll keys up to the first occurrence of this after the prefix; never empty.
     pub delimiter: Option<String>,
-    /// `start-after` or a plain `marker`: only keys behind this. Text, since it need not name a key.
+    /// `start-after` or `marker`: only keys behind this. Text, since it need not name a key; a marker may also be the
+    /// `NextMarker` of an earlier page, which is a sealed token.
     pub start_after: Option<String>,
-    /// The sealed token of an earlier page, as the caller sent it.
+    /// `continuation-token`: the sealed token of an earlier page, as the caller sent it.
     pub token: Option<String>,
     /// Most keys and common prefixes of the page, at most [`crate::limits::PAGE_KEYS_MAX`].
     pub max_keys: u32,
@@ -285,7 +286,10 @@ pub struct ListObjects {
 
 /// `ListBuckets`: the buckets in which something is visible.
 #[derive(Debug, Clone)]
-pub struct ListBuckets;
+pub struct ListBuckets {
+    /// Only names that begin so.
+    pub prefix: String,
+}
 
 /// `HeadBucket`: whether a bucket is there.
 #[derive(Debug, Clone)]
