@@ -35,7 +35,9 @@ pub const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(20);
 /// Time that a client has for a TLS handshake.
 pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Most requests at a time on one HTTP/2 connection.
-pub const H2_STREAMS_MAX: u32 = 200;
+pub const H2_STREAMS_MAX: u32 = 100;
+/// Bytes of one HTTP/2 response that wait for the peer's window.
+pub const H2_SEND_BUFFER_BYTES: usize = 64 * 1024;
 /// How often an idle HTTP/2 connection is asked for a sign of life, and how long it may take to give one.
 pub const H2_PING: Duration = Duration::from_secs(30);
 /// How often the files of the certificate are looked at.

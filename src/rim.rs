@@ -7,6 +7,7 @@
 
 pub mod body;
 mod doors;
+pub mod progress;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -36,14 +37,17 @@ use crate::s3::operation::{OpName, Preconditions};
 use crate::s3::wire;
 use crate::telemetry::Metrics;
 use body::Closing;
+use progress::Progress;
 
 /// What is known of a connection.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Connection {
     /// The peer's address.
     pub peer: IpAddr,
     /// Whether it speaks TLS with us.
     pub tls: bool,
+    /// How its responses get on.
+    pub progress: Progress,
 }
 
 /// The rim. One per process; every listener hands its requests here.
@@ -90,7 +94,7 @@ impl Rim {
     pub async fn answer(&self, request: Request<Incoming>, on: Connection) -> Response<Closing> {
         let began = Instant::now();
         let (parts, incoming) = request.into_parts();
-        let asked = self.asked(parts, on);
+        let asked = self.asked(parts, &on);
         let (facts, now, method) = (asked.facts.clone(), asked.now, asked.parts.method.clone());
         let (operation, outcome) = self.routed(asked, incoming).await;
         let response = match outcome {
@@ -98,7 +102,7 @@ impl Rim {
             Err(refused) => self.refuse(refused, &facts, now, &method).await,
         };
         self.metrics.answered(operation, response.status().as_u16(), began.elapsed());
-        response
+        response.map(|body| body.watched(on.progress))
     }
 
     async fn routed(&self, asked: Asked, incoming: Incoming) -> (&'static str, Result<Response<Closing>, Refused>) {
@@ -291,7 +295,7 @@ impl Rim {
         }
     }
 
-    fn asked(&self, parts: http::request::Parts, on: Connection) -> Asked {
+    fn asked(&self, parts: http::request::Parts, on: &Connection) -> Asked {
         let trusted = self.trusts(on.peer);
         let peer = if trusted { self.forwarded_for(&parts.headers).unwrap_or(on.peer) } else { on.peer };
         let said_https = trusted && last_of(&parts.headers, "x-forwarded-proto").is_some_and(|proto| proto == "https");

@@ -17,7 +17,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::limits;
 use crate::redact::Redacted;
 use crate::redact::listing::Page;
-use crate::s3::answer::{Attributes, Item, Object, ObjectHead};
+use crate::s3::answer::{Attributes, Headed, Item, Object, ObjectHead};
 use crate::s3::error::Refusal;
 use crate::s3::name::Bucket;
 use crate::s3::operation::{AttributesWanted, ETag, ListObjects, Overrides};
@@ -88,11 +88,8 @@ pub(super) fn object(shown: Redacted<Object>) -> ObjectAnswer {
 }
 
 /// `HeadObject`; `overrides` are s3s' matter only for GetObject.
-pub(super) fn head(
-    shown: Redacted<(ObjectHead, Option<crate::s3::answer::ContentRange>)>,
-    overrides: &Overrides,
-) -> HeadAnswer {
-    let (head, range) = shown.into_inner();
+pub(super) fn head(shown: Redacted<Headed>, overrides: &Overrides) -> HeadAnswer {
+    let Headed { head, range } = shown.into_inner();
     let length = range.map_or(head.size, |range| range.len());
     let or = |asked: &Option<String>, stored: &Option<String>| asked.clone().or_else(|| stored.clone());
     let output = HeadObjectOutput {

@@ -19,7 +19,7 @@ use crate::backend::{Backend, Fetch, Trouble};
 use crate::limits;
 use crate::policy::mask::{Format, Masks};
 use crate::policy::permit::{Facts, Permit};
-use crate::s3::answer::{Attributes, Body, BodyError, ContentRange, Object, ObjectHead};
+use crate::s3::answer::{Attributes, Body, BodyError, ContentRange, Headed, Object, ObjectHead};
 use crate::s3::conditional;
 use crate::s3::error::{Code, Refusal};
 use crate::s3::name::{Bucket, Key};
@@ -52,7 +52,7 @@ pub fn first_fetch(permit: &Permit<GetObject>) -> Fetch {
 }
 
 /// How much of an object is looked at to tell how it is framed.
-const FIRST_BYTES: RangeAsk = RangeAsk::Span { first: 0, last: Some(4095) };
+const FIRST_BYTES: RangeAsk = RangeAsk::Span { first: 0, last: Some(limits::HOLD_BYTES_MAX as u64 - 1) };
 
 /// With a first look back, and with what may be held until its record is known to be sound.
 fn widened(range: RangeAsk) -> RangeAsk {
@@ -95,30 +95,27 @@ pub async fn show(
 /// # Errors
 /// The refusal to answer.
 pub fn show_head(
-    raw: Result<Raw<ObjectHead>, Trouble>,
+    raw: Result<Raw<Headed>, Trouble>,
     recorded: &Recorded<Permit<HeadObject>>,
     redaction: &Redaction,
-) -> Result<Redacted<(ObjectHead, Option<ContentRange>)>, Refusal> {
-    let head = opened(raw, recorded)?;
+) -> Result<Redacted<Headed>, Refusal> {
+    let Headed { head, range: part } = opened(raw, recorded)?;
     visible(recorded, &head)?;
     let op = recorded.op();
     let (head, part) = match recorded.view().masks() {
-        // The backend has answered for the part itself; its size is that of the part.
-        None => (head, None),
+        None => (head, part),
         Some(masks) => {
-            if let Framing::Refused(why) = format::of_head(op.key.as_str(), &head) {
-                return Err(unframed(&why.to_string()));
-            }
+            framing(&op.key, &head)?;
             let part = op.part.map(|part| only_part(part, head.size)).transpose()?;
-            (redaction.head(head, &op.bucket, &op.key, masks), part)
+            (redaction.head(head, &op.bucket, &op.key, masks), part.flatten())
         }
     };
     let range_counts = conditional::settle(&op.preconditions, &head)?;
     let range = match op.range.filter(|_| range_counts) {
         Some(range) => Some(conditional::resolve(range, head.size)?),
-        None => part.flatten(),
+        None => part,
     };
-    Ok(Redacted::of((head, range)))
+    Ok(Redacted::of(Headed { head, range }))
 }
 
 /// GetObjectAttributes. Under a redacting view checksums and parts are the original's, and stay away.
@@ -144,8 +141,22 @@ pub fn show_attributes(
     }))
 }
 
+/// Opens what the backend brought. Trouble that tells that an object is there is not told where a condition on the
+/// object, which only its head could settle, may hide it.
 fn opened<T, O: Op>(raw: Result<Raw<T>, Trouble>, recorded: &Recorded<Permit<O>>) -> Result<T, Refusal> {
-    raw.map(Raw::open).map_err(|trouble| trouble.refusal(recorded.may_list()))
+    raw.map(Raw::open).map_err(|trouble| {
+        let tells = matches!(trouble, Trouble::InvalidRange { .. } | Trouble::Archived | Trouble::KeyService(_));
+        let told = if tells && recorded.conditions().ask_the_object() { Trouble::NoSuchKey } else { trouble };
+        told.refusal(recorded.may_list())
+    })
+}
+
+/// How an object is framed, as far as name and head tell. An empty one has nothing to hide, however it is framed.
+fn framing(key: &Key, head: &ObjectHead) -> Result<Framing, Refusal> {
+    match format::of_head(key.as_str(), head) {
+        Framing::Refused(why) if head.size > 0 => Err(unframed(&why.to_string())),
+        framing => Ok(framing),
+    }
 }
 
 /// Conditions that only the object could settle; failing looks like missing.
@@ -182,10 +193,7 @@ async fn masked_object(
 ) -> Result<ShownObject, Refusal> {
     let op = recorded.op();
     let size = object.head.size;
-    let framing = match format::of_head(op.key.as_str(), &object.head) {
-        Framing::Refused(why) => return Err(unframed(&why.to_string())),
-        framing @ (Framing::Known(_) | Framing::Undetermined) => framing,
-    };
+    let framing = framing(&op.key, &object.head)?;
     let pin = object.head.etag.clone();
     let head = redaction.head(object.head, &op.bucket, &op.key, masks);
     let range_counts = conditional::settle(&op.preconditions, &head)?;
@@ -194,6 +202,10 @@ async fn masked_object(
         (None, Some(part)) => only_part(part, size)?,
         (None, None) => None,
     };
+    if size == 0 {
+        let empty = Object { head, range: None, body: Box::pin(stream::empty()) };
+        return Ok(ShownObject { object: Redacted::of(empty), tally: None });
+    }
     let asked_range = op.range.is_some();
     let (brought, body) = (object.range, object.body);
     let plan = redaction.plan(masks);
@@ -282,7 +294,7 @@ struct Pinned {
 
 impl Pinned {
     async fn read_all(&self, size: u64) -> Result<Body, BodyError> {
-        if size == 0 { Ok(Box::pin(stream::empty())) } else { self.read(0, size - 1).await }
+        self.read(0, size - 1).await
     }
 }
 

@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 
-use super::answer::{Attributes, Batch, Object, ObjectHead};
+use super::answer::{Attributes, Batch, Headed, Object};
 use super::name::{Bucket, Key, Prefix};
 
 /// What a policy grants. `get` covers HEAD; nothing else is implied by anything else.
@@ -319,7 +319,7 @@ impl Op for GetObject {
 }
 
 impl Op for HeadObject {
-    type Found = ObjectHead;
+    type Found = Headed;
     fn name(&self) -> OpName {
         OpName::HeadObject
     }

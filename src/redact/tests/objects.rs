@@ -20,7 +20,7 @@ use crate::policy::permit::Permit;
 use crate::policy::{Decision, Ruleset, decide};
 use crate::redact::object::{first_fetch, show};
 use crate::redact::{Raw, Redaction};
-use crate::s3::answer::{Attributes, Batch, ObjectHead};
+use crate::s3::answer::{Attributes, Batch, Headed, ObjectHead};
 use crate::s3::conditional::resolve;
 use crate::s3::error::{Code, Refusal};
 use crate::s3::name::Bucket;
@@ -48,11 +48,7 @@ impl Backend for Counted {
         self.memory.get(intent, fetch).await
     }
 
-    async fn head(
-        &self,
-        intent: Intent<'_, Permit<HeadObject>>,
-        part: Option<u32>,
-    ) -> Result<Raw<ObjectHead>, Trouble> {
+    async fn head(&self, intent: Intent<'_, Permit<HeadObject>>, part: Option<u32>) -> Result<Raw<Headed>, Trouble> {
         self.memory.head(intent, part).await
     }
 
