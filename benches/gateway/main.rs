@@ -58,6 +58,8 @@ struct Best {
     p99: Duration,
     /// Bytes of bodies in a second.
     rate: f64,
+    /// Bytes of one body.
+    bytes: u64,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -103,20 +105,24 @@ fn small_objects(facade: &Facade, direct: SocketAddr, size: &Size) {
         Side { name: "4 KiB through, redacted", to: facade.address, request: masked },
     ];
     let [direct, through, signed, masked] = in_turns(&sides, CONNECTIONS, REQUESTS_MAX, size.time, size.rounds);
-    let per_core = |best: &Best| best.cpu.map(|cpu| 1.0 / cpu.as_secs_f64());
     for (name, best) in [
         ("get4k_direct_per_s_core", &direct),
         ("get4k_per_s_core", &through),
         ("get4k_signed_per_s_core", &signed),
         ("get4k_redacted_per_s_core", &masked),
     ] {
-        match per_core(best) {
-            Some(rate) => figure(name, rate, "1/s"),
-            None => say(&format!("{name}: nobody counts CPU time here")),
-        }
+        figure_per_core(name, best, 1.0, "1/s");
     }
-    if let (Some(through), Some(direct)) = (per_core(&through), per_core(&direct)) {
-        figure("get4k_vs_direct", through / direct, "x");
+    if let (Some(through), Some(direct)) = (through.cpu, direct.cpu) {
+        figure("get4k_vs_direct", direct.as_secs_f64() / through.as_secs_f64(), "x");
+    }
+}
+
+/// How much one core would do in a second, if one request did so much.
+fn figure_per_core(name: &str, best: &Best, each: f64, unit: &str) {
+    match best.cpu {
+        Some(cpu) => figure(name, each / cpu.as_secs_f64(), unit),
+        None => say(&format!("{name}: nobody counts CPU time here")),
     }
 }
 
@@ -146,6 +152,9 @@ fn large_objects(facade: &Facade, direct: SocketAddr, size: &Size) {
     figure("get1g_direct_mb_per_s", direct.rate / 1e6, "MB/s");
     figure("get1g_mb_per_s", through.rate / 1e6, "MB/s");
     figure("get1g_redacted_mb_per_s", masked.rate / 1e6, "MB/s");
+    for (name, best) in [("get1g_mb_per_s_core", &through), ("get1g_redacted_mb_per_s_core", &masked)] {
+        figure_per_core(name, best, best.bytes as f64 / 1e6, "MB/s");
+    }
     figure("get1g_vs_direct", through.rate / direct.rate, "x");
     figure("get1g_redacted_vs_plain", masked.rate / through.rate, "x");
 }
@@ -158,7 +167,7 @@ fn in_turns<const N: usize>(
     time: Duration,
     rounds: usize,
 ) -> [Best; N] {
-    let mut best = [(); N].map(|()| Best { cpu: None, p50: Duration::MAX, p99: Duration::MAX, rate: 0.0 });
+    let mut best = [(); N].map(|()| Best { cpu: None, p50: Duration::MAX, p99: Duration::MAX, rate: 0.0, bytes: 0 });
     for _ in 0..rounds {
         for (side, best) in sides.iter().zip(&mut best) {
             let load = Load { to: side.to, connections, requests, time };
@@ -178,6 +187,7 @@ impl Best {
         self.cpu = self.cpu.into_iter().chain(each).min();
         self.p50 = self.p50.min(measured.p50);
         self.p99 = self.p99.min(measured.p99);
+        self.bytes = measured.bytes / measured.requests;
         self.rate = self.rate.max(measured.bytes as f64 / measured.time.as_secs_f64());
     }
 }
