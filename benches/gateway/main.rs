@@ -122,7 +122,7 @@ fn small_objects(facade: &Facade, direct: SocketAddr, size: &Size) {
 fn figure_per_core(name: &str, best: &Best, each: f64, unit: &str) {
     match best.cpu {
         Some(cpu) => figure(name, each / cpu.as_secs_f64(), unit),
-        None => say(&format!("{name}: nobody counts CPU time here")),
+        None => say(&format!("{name}: no CPU time was counted")),
     }
 }
 
@@ -183,7 +183,8 @@ fn in_turns<const N: usize>(
 
 impl Best {
     fn take(&mut self, measured: &Measured, cpu: Option<Duration>) {
-        let each = cpu.map(|cpu| cpu.div_f64(measured.requests as f64));
+        // Less than one step of the count is nothing counted.
+        let each = cpu.filter(|cpu| !cpu.is_zero()).map(|cpu| cpu.div_f64(measured.requests as f64));
         self.cpu = self.cpu.into_iter().chain(each).min();
         self.p50 = self.p50.min(measured.p50);
         self.p99 = self.p99.min(measured.p99);
