@@ -233,6 +233,8 @@ pub const JSON_NAME_BYTES_MAX: usize = 4096;
 pub const RANGE_AHEAD_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// First look back from a range's start for the record that it lies in, in bytes; doubled until found.
 pub const LOOK_BACK_BYTES: u64 = 64 * 1024;
+/// Bytes of an object that are looked at to tell how it is framed, where its name does not tell.
+pub const SNIFFED_BYTES: u64 = HOLD_BYTES_MAX as u64;
 /// Compiled redaction plans that are kept.
 pub const PLANS_MAX: u64 = 4096;
 

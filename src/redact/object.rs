@@ -51,8 +51,8 @@ pub fn first_fetch(permit: &Permit<GetObject>) -> Fetch {
     }
 }
 
-/// How much of an object is looked at to tell how it is framed.
-const FIRST_BYTES: RangeAsk = RangeAsk::Span { first: 0, last: Some(limits::HOLD_BYTES_MAX as u64 - 1) };
+/// What tells how an object is framed.
+const FIRST_BYTES: RangeAsk = RangeAsk::Span { first: 0, last: Some(limits::SNIFFED_BYTES - 1) };
 
 /// With a first look back, and with what may be held until its record is known to be sound.
 fn widened(range: RangeAsk) -> RangeAsk {
@@ -245,8 +245,9 @@ async fn part_of(
     plan: &Arc<Plan>,
     tally: &Arc<TallyCell>,
 ) -> Result<Body, ShowError> {
-    // Where the first bytes are at hand, they tell compressed ones, whatever the name says, and the framing where nothing
-    // else does. Of what is JSONL by its name they may not be: compressed bytes are then broken records.
+    // Where the object's first bytes are at hand, they tell compressed ones, whatever the name says, and the framing
+    // where nothing else does. They are not where a range of JSONL begins far behind; compressed bytes are broken
+    // records then, and treated so.
     if window.first == 0 {
         let (format, body) = redacted::framed(framing, window.body).await?;
         (framing, window.body) = (Framing::Known(format), body);

@@ -113,7 +113,7 @@ pub async fn range(
         (Format::Jsonl, None) => (record_start(&*source, range.first, range.first).await?, None),
         (Format::Jsonl, Some(window)) => {
             let looked_through = window.first;
-            match window.from_record(range.first).await? {
+            match window.cut_to_record(range.first).await? {
                 Some(window) => (window.first, Some(window)),
                 None => (record_start(&*source, range.first, looked_through).await?, None),
             }
@@ -150,7 +150,7 @@ impl Window {
     }
 
     /// The same from the start of the record that holds that byte; `None` if the record begins before the window.
-    async fn from_record(mut self, byte: u64) -> Result<Option<Self>, ShowError> {
+    async fn cut_to_record(mut self, byte: u64) -> Result<Option<Self>, ShowError> {
         let mut kept = Vec::new();
         let mut start = (self.first == 0).then_some(0);
         let mut at = self.first;
