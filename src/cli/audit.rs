@@ -174,7 +174,8 @@ fn ask(args: QueryArgs, out: &mut impl Write) -> anyhow::Result<()> {
     })
 }
 
-const HEADINGS: &str = "TIME                         ENTRY            OUTCOME          BYTES  WHO                       ROLE              WHAT";
+/// The headings over [`line`]s.
+pub(super) const HEADINGS: &str = "TIME                         ENTRY            OUTCOME          BYTES  WHO                       ROLE              WHAT";
 
 /// One row for people.
 pub(super) fn line(row: &Row) -> String {
