@@ -2,6 +2,8 @@
 //!
 //! Everything shown is asked of the running façade over HTTP, as any client would.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 
@@ -14,6 +16,10 @@ use crate::cli::audit;
 
 /// The object that everybody asks for, as the samples are written.
 const OBJECT: &str = "model-A/2026/11/19/run-004211.jsonl";
+
+/// How often the log is looked at for the last outcome, and how long it waits in between.
+const LOOKS: u32 = 40;
+const LOOK_AGAIN: Duration = Duration::from_millis(25);
 
 /// Shows the main job.
 pub async fn tell(demo: &Demo, now: Timestamp) -> Result<()> {
@@ -41,14 +47,28 @@ pub async fn tell(demo: &Demo, now: Timestamp) -> Result<()> {
     }
     println!("\n== What the audit log holds of it, written before the first byte left\n");
     println!("{}", audit::HEADINGS);
-    query(&demo.dir.join("log"), &mut Filter::default(), |row: &Row| {
-        if row.op.is_some() {
-            println!("{}", audit::line(row));
-        }
-        Ok::<(), QueryError>(())
-    })?;
+    for row in closed_rows(demo).await? {
+        println!("{}", audit::line(&row));
+    }
     println!();
     Ok(())
+}
+
+/// The requests in the log, once the outcome of each is there: it follows the last byte by a moment.
+async fn closed_rows(demo: &Demo) -> Result<Vec<Row>> {
+    let mut rows: Vec<Row> = Vec::new();
+    for _ in 0..LOOKS {
+        rows.clear();
+        query(&demo.dir.join("log"), &mut Filter::default(), |row: &Row| {
+            rows.extend(row.op.is_some().then(|| row.clone()));
+            Ok::<(), QueryError>(())
+        })?;
+        if !rows.iter().any(|row| row.outcome.as_deref() == Some("open")) {
+            break;
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    Ok(rows)
 }
 
 /// Prints what to paste.
