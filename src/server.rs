@@ -158,7 +158,16 @@ async fn talk<S>(
             tracing::debug!(%peer, "the connection's responses did not move, so it was closed");
             return;
         }
-        () = told(&mut ended) => tokio::join!(graceful.shutdown(), served).1,
+        () = told(&mut ended) => {
+            // Telling happens at the first poll; the rest of `shutdown` waits for `served` to be dropped, which is here.
+            let shutdown = graceful.shutdown();
+            tokio::pin!(shutdown);
+            tokio::select! {
+                biased;
+                () = &mut shutdown => served.await,
+                result = &mut served => result,
+            }
+        }
     };
     if let Err(error) = result {
         tracing::debug!(error, %peer, "the connection ended");
