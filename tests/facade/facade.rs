@@ -1,0 +1,287 @@
+//! A façade that serves on loopback in this process, with its bucket and its log in the test's hands.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tracegate::app::{self, App};
+use tracegate::audit::query::{self, Filter, QueryError, Reader, Row};
+use tracegate::backend::faulty::Faulty;
+use tracegate::backend::memory::{Content, Memory};
+use tracegate::config::{BackendConfig, Bounds, BucketConfig, Config, IssuerConfig, LogConfig, Logging};
+use tracegate::identity::revocation_log::{Entry, Target};
+use tracegate::keyring::{KeyRing, KeyState, RingKey, SecretKey, file};
+use tracegate::limits;
+use tracegate::s3::name::Bucket;
+
+use super::issuer::{AUDIENCE, Issuer};
+use super::signing::Session;
+use super::wire::{self, Answer, Ask};
+
+/// When the objects of the tests were last changed.
+pub(crate) const CHANGED: &str = "2026-11-01T08:30:00Z";
+
+const GLOBAL: &str = r#"
+version = 1
+files = [FILES]
+
+[issuers]
+test = "http://127.0.0.1:1"
+
+[[redact]]
+name = "pii"
+paths = ["traces/*"]
+fields = ["email"]
+action = "mask"
+reveal_to = ["raw"]
+
+[[redact]]
+name = "secrets"
+paths = ["traces/*"]
+fields = ["api_key"]
+action = "mask"
+reveal_to = ["raw"]
+"#;
+
+/// Roles, each bound to the group of its name: what they are called, their setting `presign`, their rules.
+const ROLES: [(&str, &str, &str); 5] = [
+    ("raw", "presign = \"1h\"", "actions = [\"get\", \"list\"]\npaths = [\"traces/*\", \"empty/*\"]"),
+    ("masked", "presign = \"15m\"", "actions = [\"get\", \"list\"]\npaths = [\"traces/*\"]"),
+    ("narrow", "", "actions = [\"get\", \"list\"]\npaths = [\"traces/narrow/*\"]"),
+    ("reader", "", "actions = [\"get\"]\npaths = [\"traces/narrow/*\"]"),
+    ("lister", "", "actions = [\"list\"]\npaths = [\"traces/narrow/*\"]"),
+];
+
+/// What a test wants otherwise.
+#[derive(Default)]
+pub(crate) struct Wish {
+    /// More roles: the name and the text below `[role]`, `[[bind]]` and `[[allow]]`.
+    pub(crate) roles: Vec<(&'static str, String)>,
+    pub(crate) trusted_proxies: Vec<&'static str>,
+}
+
+/// A running façade.
+pub(crate) struct Facade {
+    pub(crate) http: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) issuer: Issuer,
+    pub(crate) bucket: Bucket,
+    /// The bucket, which fails on cue.
+    pub(crate) backend: Arc<Faulty<Arc<Memory>>>,
+    pub(crate) dir: TempDir,
+    stop: watch::Sender<bool>,
+    served: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Facade {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(Wish::default()).await
+    }
+
+    pub(crate) async fn start_with(wish: Wish) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let issuer = Issuer::start().await;
+        policies(&dir.path().join("policies"), &wish.roles);
+        let ring = KeyRing::new(vec![key("one", KeyState::Active)]).unwrap();
+        file::write(&dir.path().join("keys.toml"), &ring).unwrap();
+        let ring = Arc::new(ArcSwap::from_pointee(ring));
+        let revocations = app::revocation_log(&dir.path().join("control"), &ring).unwrap();
+        revocations.found("tests", Timestamp::now()).await.unwrap();
+        let bucket: Bucket = "traces".parse().unwrap();
+        let memory = Arc::new(Memory::new());
+        memory.create_bucket(&bucket);
+        memory.create_bucket(&"empty".parse().unwrap());
+        let backend = Arc::new(Faulty::new(memory));
+        let app = App::start_with(config(dir.path(), &issuer, &wish), backend.clone()).await.unwrap();
+        let addresses = app.addresses().unwrap();
+        let (stop, stopped) = watch::channel(false);
+        let served = tokio::spawn(app.run(stopped));
+        let (http, admin) = (addresses.http[0], addresses.admin.unwrap());
+        Self { http, admin, issuer, bucket, backend, dir, stop, served }
+    }
+
+    /// Puts an object of the tests' own time.
+    pub(crate) fn put(&self, key: &str, bytes: impl Into<Vec<u8>>) {
+        self.put_content(key, content(bytes));
+    }
+
+    pub(crate) fn put_content(&self, key: &str, content: Content) {
+        self.backend.inner().put(&self.bucket, key, content);
+    }
+
+    pub(crate) async fn send(&self, ask: Ask) -> Answer {
+        wire::send(self.http, &ask).await
+    }
+
+    /// Sent with the token of somebody in that role.
+    pub(crate) async fn as_role(&self, role: &str, ask: Ask) -> Answer {
+        self.send(ask.bearer(&self.token(role))).await
+    }
+
+    /// A token of somebody who holds that role alone.
+    pub(crate) fn token(&self, role: &str) -> String {
+        self.issuer.token(&format!("{role}-person"), &[role])
+    }
+
+    /// A session in that role, from the credentials door.
+    pub(crate) async fn session(&self, role: &str) -> Session {
+        let answer = self.as_role(role, Ask::get("/-/credentials")).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let json = answer.json();
+        let text = |name: &str| json[name].as_str().unwrap().to_owned();
+        Session { id: text("AccessKeyId"), secret: text("SecretAccessKey"), token: text("Token") }
+    }
+
+    /// A request to the façade by its own address, ready to be signed.
+    pub(crate) fn ask(&self, method: &'static str, target: &str) -> Ask {
+        Ask::new(method, target).with("host", self.http.to_string())
+    }
+
+    /// Revokes; the façade reads it within seconds.
+    pub(crate) async fn revoke(&self, target: Target) {
+        let ring = Arc::new(ArcSwap::from_pointee(file::read(&self.file("keys.toml")).unwrap()));
+        let log = app::revocation_log(&self.file("control"), &ring).unwrap();
+        let entry = Entry { target, before: Timestamp::now(), by: "tests".into(), reason: "a test".into() };
+        log.append(&entry).await.unwrap();
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Stops it, and reads what its log holds of requests and sessions.
+    pub(crate) async fn stopped(self) -> Log {
+        self.stop.send_replace(true);
+        self.served.await.unwrap().unwrap();
+        Log::read(&self.dir.path().join("log"))
+    }
+
+    /// What its log holds so far.
+    pub(crate) fn log(&self) -> Log {
+        Log::read(&self.file("log"))
+    }
+}
+
+/// Waits until it holds.
+pub(crate) async fn within(patience: Duration, what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let began = Instant::now();
+    while !holds().await {
+        assert!(began.elapsed() < patience, "{what}: not within {patience:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// The entries of a log.
+pub(crate) struct Log {
+    /// Requests with their outcomes, sessions, refusals and policy changes; not what the log says of itself.
+    pub(crate) rows: Vec<Row>,
+    /// Every entry as it is written.
+    pub(crate) entries: Vec<serde_json::Value>,
+}
+
+impl Log {
+    fn read(dir: &Path) -> Self {
+        let mut rows = Vec::new();
+        query::query(dir, &mut Filter::default(), |row| {
+            rows.push(row.clone());
+            Ok::<_, QueryError>(())
+        })
+        .unwrap();
+        rows.retain(|row| !row.kind.starts_with("log."));
+        rows.sort_by_key(|row| row.seq);
+        let (mut reader, mut entries) = (Reader::open(dir).unwrap(), Vec::new());
+        while let Some(entry) = reader.next_entry().unwrap() {
+            entries.push(serde_json::from_slice(&entry).unwrap());
+        }
+        Self { rows, entries }
+    }
+
+    /// The requests to S3: `operation path outcome status`, without those whose session came first.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".into());
+        let rows = self.rows.iter().filter(|row| row.kind.starts_with("s3."));
+        rows.map(|row| {
+            let status = row.status.map_or("-".into(), |status| status.to_string());
+            format!("{} {} {} {} {status}", row.kind, text(&row.op), text(&row.path), text(&row.outcome))
+        })
+        .collect()
+    }
+
+    pub(crate) fn of_kind(&self, kind: &str) -> Vec<&Row> {
+        self.rows.iter().filter(|row| row.kind == kind).collect()
+    }
+
+    pub(crate) fn entries_of(&self, kind: &str) -> Vec<&serde_json::Value> {
+        self.entries.iter().filter(|entry| entry["kind"] == kind).collect()
+    }
+}
+
+/// An object of the tests' own time.
+pub(crate) fn content(bytes: impl Into<Vec<u8>>) -> Content {
+    Content::new(bytes.into(), CHANGED.parse().unwrap())
+}
+
+pub(crate) fn key(id: &str, state: KeyState) -> RingKey {
+    RingKey { id: id.into(), state, key: SecretKey::random() }
+}
+
+/// The file of a role: the lines below `[role]`, and those of its one rule.
+pub(crate) fn role_file(name: &str, role: &str, rule: &str) -> String {
+    format!(
+        "version = 1\n[role]\nname = \"{name}\"\ndescription = \"a role\"\nowner = \"tests\"\n{role}\n\
+         [[bind]]\nissuer = \"test\"\nclaims = {{ groups = [\"{name}\"] }}\n[[allow]]\nid = \"rule\"\n{rule}\n"
+    )
+}
+
+fn policies(dir: &Path, more: &[(&'static str, String)]) {
+    std::fs::create_dir_all(dir).unwrap();
+    let all = ROLES.iter().map(|(name, role, rule)| (*name, role_file(name, role, rule)));
+    let files: BTreeMap<&str, String> = all.chain(more.iter().cloned()).collect();
+    for (name, text) in &files {
+        std::fs::write(dir.join(format!("{name}.toml")), text).unwrap();
+    }
+    let list: Vec<String> = files.keys().map(|name| format!("\"{name}.toml\"")).collect();
+    std::fs::write(dir.join("_global.toml"), GLOBAL.replace("FILES", &list.join(", "))).unwrap();
+}
+
+fn config(dir: &Path, issuer: &Issuer, wish: &Wish) -> Config {
+    let bucket = |name: &str| (name.parse::<Bucket>().unwrap(), BucketConfig { inside: format!("inner-{name}") });
+    Config {
+        http: vec!["127.0.0.1:0".parse().unwrap()],
+        https: Vec::new(),
+        admin: Some("127.0.0.1:0".parse().unwrap()),
+        host_names: vec!["s3.localhost".into()],
+        trusted_proxies: wish.trusted_proxies.iter().map(|network| network.parse().unwrap()).collect(),
+        tls: None,
+        backend: BackendConfig::Memory { seed: None },
+        buckets: ["traces", "empty"].map(bucket).into(),
+        issuers: vec![IssuerConfig {
+            name: "test".into(),
+            url: issuer.url.clone(),
+            audiences: vec![AUDIENCE.into()],
+            algorithms: vec!["ES256".into()],
+            jwks: None,
+            ca: None,
+            immutable_claims: vec!["groups".into()],
+            name_claim: None,
+            group_claims: vec!["groups".into()],
+        }],
+        policies: dir.join("policies"),
+        keys: dir.join("keys.toml"),
+        log: LogConfig { dir: dir.join("log"), name: "tests".into(), retention: None },
+        control: dir.join("control"),
+        bounds: Bounds {
+            connections: limits::CONNECTIONS_MAX,
+            header_timeout: limits::HEADER_READ_TIMEOUT,
+            drain_timeout: Duration::from_millis(500),
+        },
+        logging: Logging { json: false, level: "warn".into() },
+    }
+}

@@ -1,0 +1,38 @@
+//! The façade's own behaviour, in one process: real sockets and real bytes, an embedded bucket behind, an issuer of the
+//! tests' own in front. Each test has a façade to itself, so that its log holds what the test did and nothing else.
+
+#[cfg(test)]
+mod facade;
+#[cfg(test)]
+mod issuer;
+#[cfg(test)]
+mod signing;
+#[cfg(test)]
+mod wire;
+
+#[cfg(test)]
+mod doors;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod framing;
+#[cfg(test)]
+mod heads;
+#[cfg(test)]
+mod listings;
+#[cfg(test)]
+mod operators;
+#[cfg(test)]
+mod proxies;
+#[cfg(test)]
+mod reads;
+#[cfg(test)]
+mod record;
+#[cfg(test)]
+mod redacted;
+#[cfg(test)]
+mod reload;
+#[cfg(test)]
+mod signatures;
+#[cfg(test)]
+mod streams;

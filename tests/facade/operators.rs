@@ -1,0 +1,47 @@
+//! The listener for operators: whether it lives, whether it can serve, what it counts.
+
+use tracegate::backend::Trouble;
+use tracegate::backend::faulty::Fault;
+
+use super::facade::Facade;
+use super::wire::{self, Ask};
+
+#[tokio::test]
+async fn health_readiness_and_metrics_are_told_on_their_own_listener() {
+    let facade = Facade::start().await;
+    facade.put("a.txt", "hello");
+    facade.as_role("raw", Ask::get("/traces/a.txt")).await;
+    facade.send(Ask::get("/traces/a.txt")).await;
+    let admin = async |target: &str| wire::send(facade.admin, &Ask::get(target)).await;
+    let health = admin("/healthz").await;
+    assert_eq!((health.status, health.text()), (200, "ok\n"));
+    let ready = admin("/readyz").await;
+    assert_eq!((ready.status, ready.text()), (200, "ready\n"));
+    let metrics = admin("/metrics").await;
+    assert!(metrics.header("content-type").unwrap().starts_with("application/openmetrics-text"));
+    for line in [
+        "tracegate_requests_total{operation=\"GetObject\",status=\"200\"} 1",
+        "tracegate_requests_total{operation=\"GetObject\",status=\"403\"} 1",
+        "tracegate_sent_bytes_total 5",
+        "tracegate_streams 0",
+        "tracegate_log_records 1",
+    ] {
+        assert!(metrics.text().lines().any(|found| found == line), "{line}\n{}", metrics.text());
+    }
+    assert!(metrics.text().ends_with("# EOF\n"));
+    assert_eq!(admin("/traces/a.txt").await.status, 404, "no object is served there");
+    for target in ["/healthz", "/readyz", "/metrics"] {
+        assert_ne!(facade.send(Ask::get(target)).await.status, 200, "{target}: nor health where objects are");
+    }
+}
+
+#[tokio::test]
+async fn it_is_not_ready_while_a_bucket_cannot_be_read() {
+    let facade = Facade::start().await;
+    facade.backend.cue(Fault::Before(Trouble::Refused("the backend's own words".into())));
+    let ready = wire::send(facade.admin, &Ask::get("/readyz")).await;
+    assert_eq!(ready.status, 503);
+    assert!(!ready.text().contains("own words") && ready.text().contains("empty"), "{}", ready.text());
+    assert_eq!(wire::send(facade.admin, &Ask::get("/healthz")).await.status, 200, "it lives all the same");
+    assert_eq!(wire::send(facade.admin, &Ask::get("/readyz")).await.status, 200, "and is ready again");
+}
