@@ -46,7 +46,10 @@ impl NewStaticToken {
     pub fn toml(&self) -> String {
         let StaticToken { id, sha256, role, expires } = &self.entry;
         let id = toml::Value::String(id.clone());
-        format!("[[static_token]]\nid = {id}\nsha256 = \"{}\"\nrole = \"{role}\"\nexpires = {expires}\n", hex::encode(sha256))
+        format!(
+            "[[static_token]]\nid = {id}\nsha256 = \"{}\"\nrole = \"{role}\"\nexpires = {expires}\n",
+            hex::encode(sha256)
+        )
     }
 }
 

@@ -172,7 +172,8 @@ fn everybody_can_ask_who_they_are() {
     without_own_settings(&mut command);
     let command = command.args(["sts", "get-caller-identity", "--output", "json"]);
     let url = facade.http();
-    let told: serde_json::Value = serde_json::from_str(&said(&command.envs(session.env(&url)).output().unwrap())).unwrap();
+    let told: serde_json::Value =
+        serde_json::from_str(&said(&command.envs(session.env(&url)).output().unwrap())).unwrap();
     let arn = told["Arn"].as_str().unwrap();
     assert!(arn.contains("assumed-role/data-scientist/"), "{told}");
     assert!(told["UserId"].as_str().unwrap().starts_with(&session.id) || told["UserId"].is_string(), "{told}");
@@ -184,8 +185,7 @@ fn the_command_line_says_why_there_are_no_credentials() {
     let folder = Folder(server::new_folder("no-role"));
     let file = folder.0.join("frank.jwt");
     std::fs::write(&file, token("frank")).unwrap();
-    let refused =
-        facade.run(["credentials", "--endpoint", &facade.http(), "--token-file", file.to_str().unwrap()]);
+    let refused = facade.run(["credentials", "--endpoint", &facade.http(), "--token-file", file.to_str().unwrap()]);
     let error = String::from_utf8_lossy(&refused.stderr);
     assert!(!refused.status.success() && error.contains("holds no role here"), "{error}");
     let untrusted = facade.run(["credentials", "--endpoint", &facade.https(), "--token-file", file.to_str().unwrap()]);

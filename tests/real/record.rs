@@ -26,16 +26,25 @@ fn converse(facade: &Facade) -> Vec<Asked> {
         let answer = ask_as(facade, user, options, &target);
         asked.push(Asked { user, role, op, target, answer });
     };
-    for (user, role) in
-        [("bob", "compliance-auditor"), ("carol", "support-engineer"), ("dave", "data-scientist"), ("erin", "support-engineer")]
-    {
+    for (user, role) in [
+        ("bob", "compliance-auditor"),
+        ("carol", "support-engineer"),
+        ("dave", "data-scientist"),
+        ("erin", "support-engineer"),
+    ] {
         let every = if user == "bob" { 1 } else { 4 };
         for key in keys(facade, "traces").iter().filter(|key| !key.contains("/big/")).step_by(every) {
             go(user, role, "GetObject", &[], path("traces", key));
             go(user, role, "HeadObject", &["--head"], path("traces", key));
         }
         go(user, role, "GetObject", &["--range", "5-60"], path("traces", "model-B/2026/11/19/run-004421.json"));
-        go(user, role, "GetObject", &["--header", "If-Match: \"0\""], path("traces", "model-B/2026/11/19/run-004421.json"));
+        go(
+            user,
+            role,
+            "GetObject",
+            &["--header", "If-Match: \"0\""],
+            path("traces", "model-B/2026/11/19/run-004421.json"),
+        );
         go(user, role, "GetObject", &[], path("traces", "no/such/key"));
         go(user, role, "GetObject", &[], path("plain", "model-B/2026/11/19/run-004421.json"));
         go(user, role, "ListObjectsV2", &[], "/traces?list-type=2&delimiter=/".to_owned());
@@ -98,7 +107,9 @@ fn check_filters(facade: &Facade, rows: &[Value]) {
         (&["--who", "bob@example.test"], |row| row["sub"] == "bob"),
         (&["--role", "support-engineer"], |row| row["role"] == "support-engineer"),
         (&["--op", "ListObjectsV2"], |row| row["op"] == "ListObjectsV2"),
-        (&["--key", "traces/model-C/*"], |row| row["path"].as_str().is_some_and(|path| path.starts_with("traces/model-C/"))),
+        (&["--key", "traces/model-C/*"], |row| {
+            row["path"].as_str().is_some_and(|path| path.starts_with("traces/model-C/"))
+        }),
         (&["--outcome", "denied"], |row| row["outcome"] == "denied"),
         (&["--kind", "session.issue"], |row| row["kind"] == "session.issue"),
         (&["--op", "GetObject", "--who", "carol", "--denied"], |row| {

@@ -21,7 +21,9 @@ fn aws_s3(facade: &Facade, session: &Session, args: &[&str]) -> Output {
 #[test]
 fn a_second_sync_transfers_nothing() {
     let facade = facade(Backend::SeaweedFs);
-    for (user, from) in [("ci", "s3://plain/"), ("bob", "s3://traces/model-C/"), ("dave", "s3://traces/model-B/2026/11/1")] {
+    for (user, from) in
+        [("ci", "s3://plain/"), ("bob", "s3://traces/model-C/"), ("dave", "s3://traces/model-B/2026/11/1")]
+    {
         let session = Session::open(facade, &token(user));
         let folder = server::new_folder("sync");
         let to = folder.to_str().unwrap();

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::clients::{said, without_own_settings};
-use super::seaweedfs::SeaweedFs;
 use super::localstack::LocalStack;
+use super::seaweedfs::SeaweedFs;
 use super::server::{Recipe, Server};
 use super::{AccessKey, http, install, seed};
 
@@ -89,7 +89,8 @@ impl Facade {
             set_up(work, ports, settings);
             recipe(work)
         };
-        let (server, ports) = Server::start("facade", set_up, |ports| settings.upstream_secret.is_some() && lives(ports) || ready(ports));
+        let (server, ports) =
+            Server::start("facade", set_up, |ports| settings.upstream_secret.is_some() && lives(ports) || ready(ports));
         let static_token = std::fs::read_to_string(server.work().join("nightly.token")).unwrap().trim().to_owned();
         Self { server, ports, static_token }
     }
@@ -161,7 +162,11 @@ impl Facade {
 
     /// Revokes as an operator does.
     pub(crate) fn revoke(&self, target: &[&str]) {
-        said(&self.run([&["revoke", "--config", "tracegate.toml", "--reason", "a test", "--by", "tests"], target].concat()));
+        said(
+            &self.run(
+                [&["revoke", "--config", "tracegate.toml", "--reason", "a test", "--by", "tests"], target].concat(),
+            ),
+        );
     }
 
     /// Sends its process a signal.
@@ -251,11 +256,11 @@ fn policies(work: &Path) {
     let text = text.replace("  \"data-scientist.toml\",\n", "  \"data-scientist.toml\",\n  \"exporter.toml\",\n");
     let text = text.replace("[issuers]\n", "[issuers]\nsecond = \"http://127.0.0.1:1\"\n");
     std::fs::write(&global, text).unwrap();
-    let made = command(work).args(["token", "new", "--id", "nightly", "--role", "compliance-auditor"]).output().unwrap();
+    let made =
+        command(work).args(["token", "new", "--id", "nightly", "--role", "compliance-auditor"]).output().unwrap();
     std::fs::write(work.join("nightly.token"), said(&made)).unwrap();
     // What it says on standard error is to be pasted, below a line for the reader.
     let block = String::from_utf8(made.stderr).unwrap();
-    let block = block.replace("[[token]]", "[[static_token]]"); // TEMP
     append(&global, &format!("\n{}", &block[block.find("[[").expect("a block to paste")..]));
 }
 
