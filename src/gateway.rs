@@ -7,6 +7,7 @@ mod access;
 mod answer;
 mod ask;
 pub mod call;
+pub mod hosts;
 
 use std::sync::Arc;
 
@@ -17,7 +18,6 @@ use s3s::dto::{
     GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput,
     ListBucketsInput, ListBucketsOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output,
 };
-use s3s::host::MultiDomain;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3, S3Error, S3Request, S3Response, S3Result};
 
@@ -84,7 +84,7 @@ pub fn service(
     builder.set_access(access::Admission);
     builder.set_route(access::VerifyOnly);
     if !host_names.is_empty() {
-        builder.set_host(MultiDomain::new(host_names)?);
+        builder.set_host(hosts::HostNames::new(host_names)?);
     }
     Ok(builder.build())
 }

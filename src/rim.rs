@@ -23,6 +23,7 @@ use s3s::service::S3Service;
 use crate::audit::{Ended, EntryId, Event, Outcome, RequestFacts, Unproven};
 use crate::gateway::Gateway;
 use crate::gateway::call::{Call, Entrance, Left, Slot};
+use crate::gateway::hosts;
 use crate::identity::Identity;
 use crate::identity::authority::Authority;
 use crate::identity::claimed::Claimed;
@@ -326,9 +327,7 @@ impl Rim {
     }
 
     fn host_names_bucket(&self, asked: &Asked) -> bool {
-        let Some(host) = &asked.facts.host else { return false };
-        let host = host.rsplit_once(':').map_or(host.as_str(), |(host, _)| host).to_ascii_lowercase();
-        self.host_names.iter().any(|name| host.strip_suffix(name.as_str()).is_some_and(|rest| rest.ends_with('.')))
+        asked.facts.host.as_ref().is_some_and(|host| hosts::bucket_of(&self.host_names, host).is_some())
     }
 }
 
