@@ -112,7 +112,7 @@ pub async fn range(
         (Format::Json, _) if range.first > limits::RANGE_AHEAD_BYTES_MAX => return Err(ShowError::TooFar),
         (Format::Json, at_hand) => (Line { start: 0, behind_record: true }, at_hand),
         (Format::Jsonl, None) => (line_of(&*source, range.first, limits::LOOK_BACK_BYTES).await?, None),
-        (Format::Jsonl, Some(window)) => match window.from_line(range.first).await? {
+        (Format::Jsonl, Some(window)) => match window.at_line(range.first).await? {
             Some((line, window)) => (line, Some(window)),
             None => (line_of(&*source, range.first, LOOK_BACK_GROWTH * limits::LOOK_BACK_BYTES).await?, None),
         },
@@ -152,7 +152,7 @@ impl Window {
 
     /// The line that holds that byte, and the window from its start on; `None` if it, or the line before it, begins before
     /// the window.
-    async fn from_line(mut self, byte: u64) -> Result<Option<(Line, Self)>, ShowError> {
+    async fn at_line(mut self, byte: u64) -> Result<Option<(Line, Self)>, ShowError> {
         let mut kept = Vec::new();
         let mut lines = Lines::new(self.first);
         let mut at = self.first;
