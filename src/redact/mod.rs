@@ -16,6 +16,7 @@ pub mod tally;
 mod editor;
 mod glob;
 mod grammar;
+mod lines;
 mod text;
 mod token;
 
