@@ -104,7 +104,6 @@ pub fn issuers(config: &Config) -> Result<Vec<IssuerTerms>> {
             immutable_claims: issuer.immutable_claims.iter().cloned().collect(),
             name_claim: issuer.name_claim.clone(),
             group_claims: issuer.group_claims.iter().cloned().collect(),
-            allow_http_loopback: true,
         })?)
     };
     config.issuers.iter().map(|issuer| terms(issuer).with_context(|| format!("issuer {:?}", issuer.name))).collect()
