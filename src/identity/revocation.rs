@@ -130,11 +130,13 @@ impl Picture {
         }
     }
 
-    /// A session that was revoked by its name is dead; the rest ends what was issued up to that moment.
+    /// A session that was revoked by its name is dead, and so is what it was exchanged for; the rest ends what was issued up to that moment.
     fn reaches(&self, identity: &Identity) -> bool {
         let old = |before: &Timestamp| identity.issued <= *before;
         let subject = self.subjects.get(&identity.issuer).and_then(|subjects| subjects.get(&identity.subject));
-        self.sessions.contains_key(&identity.session)
+        let named = |session: &String| self.sessions.contains_key(session);
+        named(&identity.session)
+            || identity.parent.as_ref().is_some_and(named)
             || subject.is_some_and(old)
             || self.roles.get(identity.role.as_str()).is_some_and(old)
             || self.everything.as_ref().is_some_and(old)
