@@ -105,19 +105,16 @@ pub(super) fn folder(dir: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, SystemTime};
+    use std::time::SystemTime;
 
     use super::*;
     use crate::audit::disk::SystemDisk;
 
-    const HOUR: Duration = Duration::from_secs(3600);
+    /// Long ago, but behind what is aged.
+    const BEFORE: Timestamp = Timestamp::constant(1_000_000_000, 0);
 
     fn aged(path: &Path) {
-        fs::File::open(path).unwrap().set_modified(SystemTime::now() - 2 * HOUR).unwrap();
-    }
-
-    fn an_hour_ago() -> Timestamp {
-        Timestamp::try_from(SystemTime::now() - HOUR).unwrap()
+        fs::File::open(path).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
     }
 
     /// A page that is listed again keeps its blob as long as its last entry, also if the old ones are removed right then.
@@ -134,11 +131,11 @@ mod tests {
             aged(&kept);
             aged(&removed);
             std::thread::scope(|both| {
-                both.spawn(|| blobs.remove_older(an_hour_ago()).unwrap());
+                both.spawn(|| blobs.remove_older(BEFORE).unwrap());
                 both.spawn(|| blobs.store(&again).unwrap());
             });
             assert!(kept.exists() && !removed.exists());
-            blobs.remove_older(an_hour_ago()).unwrap();
+            blobs.remove_older(BEFORE).unwrap();
             assert!(kept.exists());
         }
     }
