@@ -26,14 +26,11 @@ pub fn past(prefix: &str) -> Option<String> {
 /// Exact for what [`just_behind`] gave. Otherwise keys in between are those that go on behind a U+10FFFF, or, where
 /// `at` is nearly as long as a key can be or would need a control character, those that share all but its last
 /// character: callers pass over what comes before `at`. `None` is the start of the bucket.
-///
-/// A slash at the end is left out first: some stores place a folder by its name without the slash, and would pass over
-/// all of `a/` when they begin behind `a.`. What lies between `a` and `a/` is passed over like the rest.
 pub fn before(at: &str) -> Option<String> {
     if let Some(text) = at.strip_suffix('\0') {
         return (!text.is_empty()).then(|| text.to_owned());
     }
-    let mut text = at.trim_end_matches('/').to_owned();
+    let mut text = at.to_owned();
     let last = text.pop()?;
     let fits = text.len() + 2 * char::MAX.len_utf8() <= limits::KEY_BYTES_MAX;
     if let Some(lower) = preceding(last).filter(|lower| fits && !lower.is_control()) {
