@@ -167,8 +167,9 @@ async fn regression_a_session_ends_with_the_static_token_that_bought_it() {
 #[tokio::test]
 async fn regression_a_revoked_token_takes_its_sessions_with_it() {
     let world = world().await;
-    let bearer = world.bearer(world.token(), now()).await.unwrap();
-    let child = world.exchange(&world.token()).await.unwrap();
+    let token = world.token();
+    let bearer = world.bearer(token.clone(), now()).await.unwrap();
+    let child = world.exchange(&token).await.unwrap();
     let mut other = claims(&world.idp.issuer);
     other["jti"] = json!("another login");
     let other = world.exchange(&UnverifiedToken::new(&EC.token(&other)).unwrap()).await.unwrap();

@@ -216,23 +216,19 @@ impl RevocationLog {
     /// Reads to the end of a folder; returns the one in which the log goes on.
     async fn read_folder(&self, at: &mut Position, entries: &mut Vec<Entry>) -> Result<Option<String>, LogError> {
         let end = self.last_number(&at.folder, at.number).await?;
+        if end > at.number
+            && let Target::Continued(next) = &self.stored(&at.folder, end).await?.entry.target
+        {
+            // What is unread here may be sealed with a key that is gone. It stands in the next folder, too, and that one
+            // has to prove itself.
+            return folder_name(next).map(Some).ok_or(LogError::Broken { number: end, why: "cannot be read" });
+        }
         let ring = self.ring.load_full();
         while at.number < end {
             let number = at.number + 1;
-            let broken = |why| LogError::Broken { number, why };
             let stored = self.stored(&at.folder, number).await?;
-            let known = ring.ids().any(|id| id == stored.key);
-            if let Target::Continued(next) = &stored.entry.target {
-                if number != end {
-                    return Err(broken("stands behind the log's end"));
-                }
-                // Its key may be the one that is gone; then the new folder has to prove itself, which it has to anyway.
-                if known {
-                    stored.verify(&ring, number, &at.link).map_err(broken)?;
-                }
-                return Ok(Some(folder_name(next).ok_or_else(|| broken("cannot be read"))?));
-            }
-            at.link = stored.verify(&ring, number, &at.link).map_err(broken)?;
+            let verified = stored.verify(&ring, number, &at.link);
+            at.link = verified.map_err(|why| LogError::Broken { number, why })?;
             at.number = number;
             entries.push(stored.entry);
         }

@@ -12,7 +12,7 @@ use crate::keyring::{KeyRing, Purpose, SecretKey};
 pub(super) struct Stored {
     pub(super) entry: Entry,
     /// The ring key of the MAC.
-    pub(super) key: String,
+    key: String,
     mac: String,
 }
 
