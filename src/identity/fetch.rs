@@ -228,17 +228,25 @@ mod tests {
         }
     }
 
-    /// The system's certificates are read from the environment, which a test can set for another process only.
+    /// The system's certificates are read from the environment, which a test can set for another process only: this one
+    /// starts itself again, and fetches there.
     #[tokio::test]
     async fn regression_https_without_a_ca_goes_by_the_systems_certificates() {
+        if let Ok(url) = std::env::var("FETCHED_URL") {
+            let url = Url::parse(&url).unwrap();
+            for plain in [false, true] {
+                assert_eq!(Fetch::new(None, plain).unwrap().get(&url).await.unwrap(), b"fine");
+            }
+            return;
+        }
         let (url, pem) = serve_tls().await;
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("ca.pem");
+        let this = "identity::fetch::tests::regression_https_without_a_ca_goes_by_the_systems_certificates";
         let child = async |certificates: &str| {
             std::fs::write(&file, certificates).unwrap();
             let mut child = tokio::process::Command::new(std::env::current_exe().unwrap());
-            child.args(["--exact", "--ignored", "identity::fetch::tests::by_the_systems_certificates"]);
-            child.env("SSL_CERT_FILE", &file).env("FETCHED_URL", url.as_str());
+            child.args(["--exact", this]).env("SSL_CERT_FILE", &file).env("FETCHED_URL", url.as_str());
             child.output().await.unwrap()
         };
         let trusted = child(&pem).await;
@@ -246,14 +254,5 @@ mod tests {
         assert!(trusted.status.success() && told.contains("1 passed"), "{told}");
         let stranger = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap().cert.pem();
         assert!(!child(&stranger).await.status.success(), "a stranger's certificate is refused");
-    }
-
-    #[tokio::test]
-    #[ignore = "run by the test above, in a process of its own"]
-    async fn by_the_systems_certificates() {
-        let url = Url::parse(&std::env::var("FETCHED_URL").unwrap()).unwrap();
-        for plain in [false, true] {
-            assert_eq!(Fetch::new(None, plain).unwrap().get(&url).await.unwrap(), b"fine");
-        }
     }
 }
