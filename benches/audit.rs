@@ -1,7 +1,8 @@
 //! How many entries per second become durable, and how long each waits, with 64 writers on this machine's disk.
 //!
-//! Prints one figure per line: `figure NAME VALUE UNIT`. The folder is that of `TMPDIR`; on a file system in memory
-//! the figures say nothing.
+//! The folder is that of `TMPDIR`; on a file system in memory the figures say nothing.
+
+mod common;
 
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,8 @@ use jiff::Timestamp;
 use tracegate::audit::journal::SpaceLeft;
 use tracegate::audit::{Event, Journal, JournalOptions};
 use tracegate::keyring::SecretKey;
+
+use common::figure;
 
 const WRITERS: usize = 64;
 const RUN: Duration = Duration::from_secs(5);
@@ -29,8 +32,8 @@ fn main() {
     runtime.block_on(journal.close());
     waits.sort_unstable();
     let p99 = waits[waits.len() * 99 / 100];
-    show("audit_entries_per_s_64", waits.len() as f64 / RUN.as_secs_f64(), "1/s");
-    show("audit_p99_ms_64", p99.as_secs_f64() * 1000.0, "ms");
+    figure("audit_entries_per_s_64", waits.len() as f64 / RUN.as_secs_f64(), "1/s");
+    figure("audit_p99_ms_64", p99.as_secs_f64() * 1000.0, "ms");
 }
 
 /// Every writer records one entry after the other, each about as large as that of a request.
@@ -56,9 +59,4 @@ async fn write_for(journal: &Journal, time: Duration) -> Vec<Duration> {
         waits.extend(writer.await.expect("a writer ends"));
     }
     waits
-}
-
-#[expect(clippy::print_stdout, reason = "the figures are what this program is for")]
-fn show(name: &str, value: f64, unit: &str) {
-    println!("figure {name} {value:.2} {unit}");
 }

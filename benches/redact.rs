@@ -1,13 +1,9 @@
 //! How fast one thread redacts, beside `serde_json` doing the same with a tree, on the same bytes in the same run.
 //!
-//! Prints lines `figure NAME VALUE UNIT`. Bytes are those of the input; the best of several rounds counts, because
-//! anything else the machine does only makes a round slower.
-#![allow(
-    clippy::print_stdout,
-    clippy::expect_used,
-    missing_docs,
-    reason = "a bench prints, and panics where it is wrong"
-)]
+//! Bytes are those of the input; the best of several rounds counts, because anything else the machine does only makes
+//! a round slower.
+
+mod common;
 
 use std::hint::black_box;
 use std::sync::{Arc, LazyLock};
@@ -21,6 +17,8 @@ use tracegate::redact::output::Shown;
 use tracegate::redact::plan::Plan;
 use tracegate::redact::redactor::Redactor;
 
+use common::{figure, thread_cpu, traces};
+
 /// Size of the corpus, in bytes.
 const CORPUS_BYTES: usize = 64 * 1024 * 1024;
 /// Size of the pieces in which it is fed, in bytes.
@@ -29,7 +27,7 @@ const ROUNDS: usize = 5;
 const HIDDEN: [&str; 3] = ["user_id", "api_key", "email"];
 
 fn main() {
-    let corpus = Bytes::from(corpus());
+    let corpus = Bytes::from(traces(CORPUS_BYTES));
     let plan = plan();
     assert_same(
         &plan,
@@ -37,9 +35,9 @@ fn main() {
     );
     let ours = gigabytes_per_second(corpus.len(), || redact(&plan, &corpus, |bytes| drop(black_box(bytes))));
     let with_serde = gigabytes_per_second(corpus.len(), || serde(&corpus, |record| drop(black_box(record))));
-    println!("figure redact_traces_gbps {ours:.3} GB/s");
-    println!("figure redact_traces_serde_gbps {with_serde:.3} GB/s");
-    println!("figure redact_traces_vs_serde {:.2} x", ours / with_serde);
+    figure("redact_traces_gbps", ours, "GB/s");
+    figure("redact_traces_serde_gbps", with_serde, "GB/s");
+    figure("redact_traces_vs_serde", ours / with_serde, "x");
 }
 
 fn gigabytes_per_second(bytes: usize, mut round: impl FnMut()) -> f64 {
@@ -53,12 +51,10 @@ fn gigabytes_per_second(bytes: usize, mut round: impl FnMut()) -> f64 {
     bytes as f64 / fastest / 1e9
 }
 
-/// Time that this thread was on a CPU, as Linux counts it, so that a busy machine does not show; elsewhere the clock.
+/// This thread's time on a CPU, where it is counted; else the clock.
 fn now() -> Duration {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-    let counted = std::fs::read_to_string("/proc/thread-self/schedstat");
-    let nanos = counted.ok().and_then(|line| line.split(' ').next()?.parse().ok());
-    nanos.map_or_else(|| START.elapsed(), Duration::from_nanos)
+    thread_cpu().unwrap_or_else(|| START.elapsed())
 }
 
 fn redact(plan: &Arc<Plan>, corpus: &Bytes, mut sink: impl FnMut(Bytes)) {
@@ -124,53 +120,4 @@ fn plan() -> Arc<Plan> {
         digest: [0; 32],
     };
     Arc::new(Plan::compile(&masks, &SecretKey::from_bytes([0; 32])))
-}
-
-/// Deterministic traces: steps with prompts, tool calls with JSON in strings, ids, counts.
-fn corpus() -> String {
-    const WORDS: [&str; 16] = [
-        "the",
-        "model",
-        "checks",
-        "whether",
-        "a",
-        "refund",
-        "is",
-        "due",
-        "\\n",
-        "and",
-        "calls",
-        "\\\"search\\\"",
-        "with",
-        "naïve",
-        "arguments",
-        "again",
-    ];
-    let mut seed = 1_u64;
-    let mut random = move |end: u64| {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (seed >> 33) % end
-    };
-    let mut out = String::with_capacity(CORPUS_BYTES + 64 * 1024);
-    while out.len() < CORPUS_BYTES {
-        let trace = random(u64::from(u32::MAX));
-        out.push_str(&format!(
-            "{{\"trace_id\":\"tr-{trace:012x}\",\"user_id\":\"user-{trace:08x}\",\"model\":\"model-A\",\"customer\":{{\"email\":\
-             \"c{trace:06x}@example.com\",\"tier\":\"gold\",\"access_token\":\"at-{trace:016x}\"}},\"steps\":["
-        ));
-        for step in 0..=random(6) {
-            let words: Vec<&str> = (0..10 + random(60)).map(|_| WORDS[random(16) as usize]).collect();
-            let comma = if step == 0 { "" } else { "," };
-            out.push_str(&format!(
-                "{comma}{{\"n\":{step},\"prompt\":\"{}\",\"tool\":{{\"name\":\"search\",\"arguments\":\"{{\\\"q\\\":\\\"refund \
-                 {trace}\\\",\\\"limit\\\":{step}}}\",\"ok\":true}},\"usage\":{{\"in\":{},\"out\":{},\"seconds\":{}.25}}}}",
-                words.join(" "),
-                random(4000),
-                random(900),
-                random(30)
-            ));
-        }
-        out.push_str("]}\n");
-    }
-    out
 }

@@ -35,6 +35,7 @@ use crate::keyring::{self, KeyRing, Purpose};
 use crate::policy::{Ruleset, lint};
 use crate::redact::Redaction;
 use crate::rim::Rim;
+use crate::s3::host::HostNames;
 use crate::server::{self, Listener, tls};
 use crate::telemetry::Metrics;
 
@@ -185,13 +186,14 @@ impl App {
             Event::PolicyLoaded { digest: loaded.set.digest(), previous: None, roles: loaded.set.roles().count() };
         journal.event(event).await.map_err(|error| anyhow!("the log: {error}"))?;
         let metrics = Arc::new(Metrics::new());
+        let host_names = HostNames::new(&config.host_names);
         let rim = Arc::new(Rim {
-            service: gateway::service(gateway.clone(), authority.clone(), &config.host_names)?,
+            service: gateway::service(gateway.clone(), authority.clone(), host_names.clone()),
             gateway,
             authority: authority.clone(),
             doors: DoorRate::default(),
             trusted_proxies: config.trusted_proxies.clone(),
-            host_names: config.host_names.iter().map(|name| name.to_ascii_lowercase()).collect(),
+            host_names,
             metrics,
         });
         let mut tasks = JoinSet::new();

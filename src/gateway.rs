@@ -13,13 +13,11 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use s3s::dto::{
-    GetBucketLocationInput, GetBucketLocationOutput, GetObjectAttributesInput, GetObjectAttributesOutput,
-    GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput,
-    ListBucketsInput, ListBucketsOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output,
+    GetBucketLocationInput, GetObjectAttributesInput, GetObjectInput, HeadBucketInput, HeadObjectInput,
+    ListBucketsInput, ListObjectsInput, ListObjectsV2Input,
 };
-use s3s::host::MultiDomain;
 use s3s::service::{S3Service, S3ServiceBuilder};
-use s3s::{S3, S3Error, S3Request, S3Response, S3Result};
+use s3s::{S3, S3Error, S3Request, S3Result};
 
 use crate::audit::journal::Journal;
 use crate::audit::{Intent, Queued, Recorded};
@@ -32,6 +30,7 @@ use crate::policy::permit::Permit;
 use crate::policy::{self, Decision, Ruleset};
 use crate::redact::{self, Redacted, Redaction};
 use crate::s3::error::{Code, Refusal};
+use crate::s3::host::HostNames;
 use crate::s3::name::Bucket;
 use crate::s3::operation::{GetBucketLocation, HeadBucket, ListBuckets, ListObjects, Op};
 use call::{Call, Left};
@@ -70,47 +69,34 @@ impl Rules {
     }
 }
 
-/// The gateway as s3s serves it. `host_names` are those below which a bucket may stand.
-///
-/// # Errors
-/// A host name that is none.
-pub fn service(
-    gateway: Arc<Gateway>,
-    authority: Arc<Authority>,
-    host_names: &[String],
-) -> Result<S3Service, s3s::host::DomainError> {
+/// The gateway as s3s serves it, for buckets in paths and below these names.
+pub fn service(gateway: Arc<Gateway>, authority: Arc<Authority>, host_names: HostNames) -> S3Service {
     let mut builder = S3ServiceBuilder::new(Served(gateway));
     builder.set_auth(access::Secrets(authority));
     builder.set_access(access::Admission);
     builder.set_route(access::VerifyOnly);
-    if !host_names.is_empty() {
-        builder.set_host(MultiDomain::new(host_names)?);
-    }
-    Ok(builder.build())
+    builder.set_host(access::Hosts(host_names));
+    builder.build()
 }
 
 impl Gateway {
     /// From an operation to the right to do it, with the journal; a denial is on the record before it is answered.
     async fn permit<O: Op>(&self, call: &Call, op: O) -> Result<Queued<Permit<O>>, Refusal> {
-        for touch in op.touches() {
-            self.served(touch.bucket())?;
-        }
+        let served = op.touches().iter().all(|touch| touch.bucket().is_none_or(|bucket| self.buckets.contains(bucket)));
         match policy::decide(&self.rules.load().set, who(call)?, op, call.now) {
+            Decision::Allow(_) if !served => {
+                Err(Refusal::new(Code::NoSuchBucket, "The specified bucket does not exist."))
+            }
             Decision::Allow(permit) => Ok(self.journal.queue(permit, &call.facts)?),
             Decision::Deny(denial) => {
                 let denial = self.journal.queue(denial, &call.facts)?.durable().await?;
                 call.slot.leave(|left| left.denied = true);
-                let code = if denial.looks_missing() { Code::NoSuchKey } else { Code::AccessDenied };
-                Err(Refusal::new(code, denial.reason()))
+                Err(if denial.looks_missing() {
+                    Refusal::new(Code::NoSuchKey, "The specified key does not exist.")
+                } else {
+                    Refusal::new(Code::AccessDenied, denial.reason())
+                })
             }
-        }
-    }
-
-    /// A bucket that is not configured looks like one in which nothing may be seen.
-    fn served(&self, bucket: Option<&Bucket>) -> Result<(), Refusal> {
-        match bucket {
-            Some(bucket) if !self.buckets.contains(bucket) => Err(Refusal::new(Code::AccessDenied, "Access Denied")),
-            Some(_) | None => Ok(()),
         }
     }
 
@@ -178,7 +164,7 @@ fn out<T>(call: &Call, result: Result<T, Refusal>) -> S3Result<T> {
 
 #[async_trait::async_trait]
 impl S3 for Served {
-    async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
+    async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<answer::ObjectAnswer> {
         let (call, gateway) = (Self::call(&request)?, &self.0);
         let shown = async {
             let queued = gateway.permit(&call, ask::get_object(&request, &call)?).await?;
@@ -197,7 +183,7 @@ impl S3 for Served {
         Ok(answer::object(shown.object))
     }
 
-    async fn head_object(&self, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
+    async fn head_object(&self, request: S3Request<HeadObjectInput>) -> S3Result<answer::HeadAnswer> {
         let (call, gateway) = (Self::call(&request)?, &self.0);
         let shown = async {
             let op = ask::head_object(&request, &call)?;
@@ -213,7 +199,7 @@ impl S3 for Served {
     async fn get_object_attributes(
         &self,
         request: S3Request<GetObjectAttributesInput>,
-    ) -> S3Result<S3Response<GetObjectAttributesOutput>> {
+    ) -> S3Result<answer::AttributesAnswer> {
         let (call, gateway) = (Self::call(&request)?, &self.0);
         let shown = async {
             let op = ask::attributes(&request)?;
@@ -226,28 +212,26 @@ impl S3 for Served {
         out(&call, shown.await).map(|(shown, wanted)| answer::attributes(shown, wanted))
     }
 
-    async fn list_objects(&self, request: S3Request<ListObjectsInput>) -> S3Result<S3Response<ListObjectsOutput>> {
+    async fn list_objects(&self, request: S3Request<ListObjectsInput>) -> S3Result<answer::ListV1Answer> {
         let call = Self::call(&request)?;
         let op = out(&call, ask::list_v1(&request))?;
         out(&call, self.0.page(&call, op.clone()).await).map(|page| answer::list_v1(&op, page))
     }
 
-    async fn list_objects_v2(
-        &self,
-        request: S3Request<ListObjectsV2Input>,
-    ) -> S3Result<S3Response<ListObjectsV2Output>> {
+    async fn list_objects_v2(&self, request: S3Request<ListObjectsV2Input>) -> S3Result<answer::ListV2Answer> {
         let call = Self::call(&request)?;
         let op = out(&call, ask::list_v2(&request))?;
         out(&call, self.0.page(&call, op.clone()).await).map(|page| answer::list_v2(&op, page))
     }
 
-    async fn list_buckets(&self, request: S3Request<ListBucketsInput>) -> S3Result<S3Response<ListBucketsOutput>> {
+    async fn list_buckets(&self, request: S3Request<ListBucketsInput>) -> S3Result<answer::BucketsAnswer> {
         let (call, gateway) = (Self::call(&request)?, &self.0);
-        let recorded = out(&call, gateway.recorded_alone(&call, ListBuckets).await)?;
+        let prefix = out(&call, ask::buckets(&request, gateway.buckets.len()))?;
+        let recorded = out(&call, gateway.recorded_alone(&call, ListBuckets { prefix }).await)?;
         Ok(answer::buckets(redact::buckets(&recorded, &gateway.buckets, call.now), gateway.since))
     }
 
-    async fn head_bucket(&self, request: S3Request<HeadBucketInput>) -> S3Result<S3Response<HeadBucketOutput>> {
+    async fn head_bucket(&self, request: S3Request<HeadBucketInput>) -> S3Result<answer::BucketAnswer> {
         let (call, gateway) = (Self::call(&request)?, &self.0);
         let op = out(&call, ask::bucket(&request.input.bucket))?;
         let recorded = out(&call, gateway.recorded_alone(&call, HeadBucket { bucket: op }).await)?;
@@ -257,7 +241,7 @@ impl S3 for Served {
     async fn get_bucket_location(
         &self,
         request: S3Request<GetBucketLocationInput>,
-    ) -> S3Result<S3Response<GetBucketLocationOutput>> {
+    ) -> S3Result<answer::LocationAnswer> {
         let (call, gateway) = (Self::call(&request)?, &self.0);
         let op = out(&call, ask::bucket(&request.input.bucket))?;
         let recorded = out(&call, gateway.recorded_alone(&call, GetBucketLocation { bucket: op }).await)?;

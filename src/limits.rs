@@ -35,7 +35,9 @@ pub const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(20);
 /// Time that a client has for a TLS handshake.
 pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Most requests at a time on one HTTP/2 connection.
-pub const H2_STREAMS_MAX: u32 = 200;
+pub const H2_STREAMS_MAX: u32 = 100;
+/// Bytes of one HTTP/2 response that wait for the peer's window.
+pub const H2_SEND_BUFFER_BYTES: usize = 64 * 1024;
 /// How often an idle HTTP/2 connection is asked for a sign of life, and how long it may take to give one.
 pub const H2_PING: Duration = Duration::from_secs(30);
 /// How often the files of the certificate are looked at.
@@ -231,6 +233,8 @@ pub const JSON_NAME_BYTES_MAX: usize = 4096;
 pub const RANGE_AHEAD_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// First look back from a range's start for the record that it lies in, in bytes; doubled until found.
 pub const LOOK_BACK_BYTES: u64 = 64 * 1024;
+/// Bytes of an object that are looked at to tell how it is framed, where its name does not tell.
+pub const SNIFFED_BYTES: u64 = HOLD_BYTES_MAX as u64;
 /// Compiled redaction plans that are kept.
 pub const PLANS_MAX: u64 = 4096;
 

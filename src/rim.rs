@@ -7,6 +7,7 @@
 
 pub mod body;
 mod doors;
+pub mod progress;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -31,18 +32,22 @@ use crate::identity::rate::DoorRate;
 use crate::limits;
 use crate::s3::conditional;
 use crate::s3::error::{Code, Refusal};
+use crate::s3::host::HostNames;
 use crate::s3::operation::{OpName, Preconditions};
 use crate::s3::wire;
 use crate::telemetry::Metrics;
 use body::Closing;
+use progress::Progress;
 
 /// What is known of a connection.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Connection {
     /// The peer's address.
     pub peer: IpAddr,
     /// Whether it speaks TLS with us.
     pub tls: bool,
+    /// How its responses get on.
+    pub progress: Progress,
 }
 
 /// The rim. One per process; every listener hands its requests here.
@@ -58,7 +63,7 @@ pub struct Rim {
     /// Peers that are believed about whose request it is.
     pub trusted_proxies: Vec<IpNet>,
     /// Host names below which a bucket may stand.
-    pub host_names: Vec<String>,
+    pub host_names: HostNames,
     /// What is counted.
     pub metrics: Arc<Metrics>,
 }
@@ -89,7 +94,7 @@ impl Rim {
     pub async fn answer(&self, request: Request<Incoming>, on: Connection) -> Response<Closing> {
         let began = Instant::now();
         let (parts, incoming) = request.into_parts();
-        let asked = self.asked(parts, on);
+        let asked = self.asked(parts, &on);
         let (facts, now, method) = (asked.facts.clone(), asked.now, asked.parts.method.clone());
         let (operation, outcome) = self.routed(asked, incoming).await;
         let response = match outcome {
@@ -97,11 +102,11 @@ impl Rim {
             Err(refused) => self.refuse(refused, &facts, now, &method).await,
         };
         self.metrics.answered(operation, response.status().as_u16(), began.elapsed());
-        response
+        response.map(|body| body.watched(on.progress))
     }
 
     async fn routed(&self, asked: Asked, incoming: Incoming) -> (&'static str, Result<Response<Closing>, Refused>) {
-        let host_bucket = self.host_names_bucket(&asked);
+        let host_bucket = asked.facts.host.as_deref().is_some_and(|host| self.host_names.bucket(host).is_some());
         let parts = &asked.parts;
         if let Err(refusal) = check_framing(parts) {
             return ("none", Err(refusal.into()));
@@ -205,6 +210,7 @@ impl Rim {
             if status.is_client_error() || status.is_server_error() {
                 // s3s refused it, or the gateway did before anything was asked: recorded like any other refusal.
                 self.record_refusal(&left, status, facts, now).await?;
+                let response = doors::retold(response, left.who.is_some(), facts);
                 return Ok(finished(response.map(Closing::plain), facts, method));
             }
             tracing::error!(id = %facts.id, %status, "an answer without an entry was held back");
@@ -213,7 +219,8 @@ impl Rim {
         let length = length(response.headers()).or_else(|| response.body().size_hint().exact());
         let bodyless = method == Method::HEAD || length == Some(0) || status == StatusCode::NOT_MODIFIED;
         let mut outcome = Outcome::new(status.as_u16(), Ended::Ok);
-        if let Some(code) = left.refused {
+        let failed = status.is_client_error() || status.is_server_error();
+        if let Some(code) = left.refused.or(failed.then_some(Code::InternalError)) {
             outcome.ended = Ended::Refused(code);
             entry.close(outcome);
             return Ok(finished(response.map(Closing::plain), facts, method));
@@ -288,7 +295,7 @@ impl Rim {
         }
     }
 
-    fn asked(&self, parts: http::request::Parts, on: Connection) -> Asked {
+    fn asked(&self, parts: http::request::Parts, on: &Connection) -> Asked {
         let trusted = self.trusts(on.peer);
         let peer = if trusted { self.forwarded_for(&parts.headers).unwrap_or(on.peer) } else { on.peer };
         let said_https = trusted && last_of(&parts.headers, "x-forwarded-proto").is_some_and(|proto| proto == "https");
@@ -323,12 +330,6 @@ impl Rim {
             }
         }
         None
-    }
-
-    fn host_names_bucket(&self, asked: &Asked) -> bool {
-        let Some(host) = &asked.facts.host else { return false };
-        let host = host.rsplit_once(':').map_or(host.as_str(), |(host, _)| host).to_ascii_lowercase();
-        self.host_names.iter().any(|name| host.strip_suffix(name.as_str()).is_some_and(|rest| rest.ends_with('.')))
     }
 }
 
@@ -412,34 +413,52 @@ fn strip(parts: &mut http::request::Parts) {
     parts.uri = http::Uri::from_parts(uri).unwrap_or_default();
 }
 
-/// The headers of every response.
-fn finished(mut response: Response<Closing>, facts: &RequestFacts, method: &Method) -> Response<Closing> {
-    if method == Method::HEAD
-        && response.status() == StatusCode::OK
-        && response.headers().contains_key(header::CONTENT_RANGE)
-    {
-        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+/// What holds of every response.
+fn finished(response: Response<Closing>, facts: &RequestFacts, method: &Method) -> Response<Closing> {
+    let (mut head, body) = response.into_parts();
+    if method == Method::HEAD && head.status == StatusCode::OK && head.headers.contains_key(header::CONTENT_RANGE) {
+        head.status = StatusCode::PARTIAL_CONTENT;
     }
-    let headers = response.headers_mut();
+    // HTTP/1 leaves such bodies out by itself, HTTP/2 takes them for an error of the protocol.
+    let bodyless = method == Method::HEAD || head.status == StatusCode::NOT_MODIFIED;
+    let body = if bodyless { Closing::plain(s3s::Body::empty()) } else { body };
+    let is_error = head.status.is_client_error() || head.status.is_server_error();
+    let headers = &mut head.headers;
+    if head.status == StatusCode::NOT_MODIFIED || (bodyless && is_error) {
+        headers.remove(header::CONTENT_LENGTH);
+    }
+    if is_error && !headers.contains_key(header::CONTENT_TYPE) {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    }
     let id = HeaderValue::from_str(facts.id.as_str()).unwrap_or(HeaderValue::from_static("none"));
     headers.insert("x-amz-request-id", id);
     headers.insert(header::SERVER, HeaderValue::from_static("tracegate"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    let sandbox = HeaderValue::from_static("sandbox; default-src 'none'");
-    headers.insert(header::CONTENT_SECURITY_POLICY, sandbox);
-    if !headers.contains_key(header::CACHE_CONTROL) {
-        // What one caller sees is not for the next one behind the same cache.
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private"));
-    }
-    response
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));
+    headers.insert(header::CACHE_CONTROL, private(headers.get(header::CACHE_CONTROL)));
+    headers.append(header::VARY, HeaderValue::from_static("Authorization"));
+    Response::from_parts(head, body)
+}
+
+/// What one caller sees is not for the next one behind the same cache, whatever was stored or asked for.
+fn private(stored: Option<&HeaderValue>) -> HeaderValue {
+    let stored = stored.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut kept = vec!["private"];
+    kept.extend(stored.split(',').map(str::trim).filter(|directive| {
+        let name = directive.split('=').next().unwrap_or_default().trim().to_ascii_lowercase();
+        !matches!(name.as_str(), "" | "public" | "private" | "s-maxage" | "proxy-revalidate")
+    }));
+    HeaderValue::from_str(&kept.join(", ")).unwrap_or(HeaderValue::from_static("private"))
 }
 
 fn length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
+/// Whether somebody passed the request on, so that the peer's being on loopback says nothing of the way before.
 fn forwarded(headers: &HeaderMap) -> bool {
-    headers.contains_key("x-forwarded-for") || headers.contains_key(header::FORWARDED)
+    let marks = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-real-ip", "forwarded", "via"];
+    marks.iter().any(|name| headers.contains_key(*name))
 }
 
 fn last_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -22,6 +22,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::config::Bounds;
 use crate::limits;
+use crate::rim::progress::Progress;
 use crate::rim::{Connection, Rim};
 use patience::Patient;
 
@@ -101,6 +102,7 @@ fn protocol(header_timeout: Duration) -> Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .max_header_list_size(u32::try_from(limits::HEADER_BYTES_MAX).unwrap_or(u32::MAX))
         .max_concurrent_streams(limits::H2_STREAMS_MAX)
+        .max_send_buf_size(limits::H2_SEND_BUFFER_BYTES)
         .keep_alive_interval(limits::H2_PING)
         .keep_alive_timeout(limits::H2_PING);
     http
@@ -118,7 +120,7 @@ async fn connection(
     if socket.set_nodelay(true).is_err() {
         return;
     }
-    let on = Connection { peer: peer.ip(), tls: tls.is_some() };
+    let on = Connection { peer: peer.ip(), tls: tls.is_some(), progress: Progress::default() };
     match tls {
         None => talk(socket, on, http, rim, ended).await,
         Some(config) => {
@@ -141,19 +143,33 @@ async fn talk<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let (peer, progress) = (on.peer, on.progress.clone());
     let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let rim = rim.clone();
+        let (rim, on) = (rim.clone(), on.clone());
         async move { Ok::<_, std::convert::Infallible>(rim.answer(request, on).await) }
     });
-    let stream = TokioIo::new(Patient::new(stream, limits::WRITE_IDLE_TIMEOUT));
+    let stream = TokioIo::new(Patient::new(stream, limits::HEADER_READ_TIMEOUT, limits::WRITE_IDLE_TIMEOUT));
     let graceful = GracefulShutdown::new();
     let served = graceful.watch(http.serve_connection(stream, service).into_owned());
     tokio::pin!(served);
     let result = tokio::select! {
         result = &mut served => result,
-        () = told(&mut ended) => tokio::join!(graceful.shutdown(), served).1,
+        () = progress.stalled(limits::WRITE_IDLE_TIMEOUT) => {
+            tracing::debug!(%peer, "the connection's responses did not move, so it was closed");
+            return;
+        }
+        () = told(&mut ended) => {
+            // Telling happens at the first poll; the rest of `shutdown` waits for `served` to be dropped, which is here.
+            let shutdown = graceful.shutdown();
+            tokio::pin!(shutdown);
+            tokio::select! {
+                biased;
+                () = &mut shutdown => served.await,
+                result = &mut served => result,
+            }
+        }
     };
     if let Err(error) = result {
-        tracing::debug!(error, peer = %on.peer, "the connection ended");
+        tracing::debug!(error, %peer, "the connection ended");
     }
 }

@@ -36,7 +36,7 @@ use super::source::Source;
 use super::{Ask, Fetch, Trouble};
 use crate::identity::secret::SecretText;
 use crate::limits;
-use crate::s3::answer::{Attributes, Batch, Object, ObjectHead};
+use crate::s3::answer::{Attributes, Batch, Headed, Object};
 use crate::s3::name::{Bucket, Key};
 use crate::s3::operation::{ETag, RangeAsk};
 
@@ -226,10 +226,10 @@ impl Source for Aws {
             .set_part_number(fetch.part.map(part_number))
             .set_if_match(fetch.pin.as_ref().map(quoted));
         let found = self.settled(Asked::Object, request.send()).await?;
-        answer::object(found, fetch.range, self.timeouts.idle)
+        answer::object(found, &fetch, self.timeouts.idle)
     }
 
-    async fn head(&self, bucket: &Bucket, key: &Key, part: Option<u32>) -> Result<ObjectHead, Trouble> {
+    async fn head(&self, bucket: &Bucket, key: &Key, part: Option<u32>) -> Result<Headed, Trouble> {
         let request = self
             .client
             .head_object()

@@ -8,7 +8,7 @@ use futures::{StreamExt as _, future, stream};
 
 use super::source::Source;
 use super::{Ask, Fetch, Trouble};
-use crate::s3::answer::{Attributes, Batch, Body, BodyError, Object, ObjectHead};
+use crate::s3::answer::{Attributes, Batch, Body, BodyError, Headed, Object, ObjectHead};
 use crate::s3::name::{Bucket, Key};
 use crate::s3::operation::ETag;
 
@@ -82,9 +82,10 @@ impl<S: Source> Source for Faulty<S> {
         Ok(Object { head: altered(fault, object.head)?, range: object.range, body })
     }
 
-    async fn head(&self, bucket: &Bucket, key: &Key, part: Option<u32>) -> Result<ObjectHead, Trouble> {
+    async fn head(&self, bucket: &Bucket, key: &Key, part: Option<u32>) -> Result<Headed, Trouble> {
         let fault = self.next().await?;
-        altered(fault, self.inner.head(bucket, key, part).await?)
+        let found = self.inner.head(bucket, key, part).await?;
+        Ok(Headed { head: altered(fault, found.head)?, ..found })
     }
 
     async fn attributes(&self, bucket: &Bucket, key: &Key) -> Result<Attributes, Trouble> {

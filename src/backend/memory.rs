@@ -23,7 +23,7 @@ pub use self::content::Content;
 use super::source::Source;
 use super::{Ask, Fetch, Trouble};
 use crate::limits;
-use crate::s3::answer::{Attributes, Batch, Body, ContentRange, Object, ObjectHead};
+use crate::s3::answer::{Attributes, Batch, Body, ContentRange, Headed, Object};
 use crate::s3::name::{Bucket, Key};
 
 /// Keys in the order of their bytes. A key may be one that [`Key`] rules out: real buckets have them, too.
@@ -102,12 +102,10 @@ impl Source for Memory {
         Ok(Object { head: content.head_of(fetch.part), range, body: stream_of(&content.bytes, range) })
     }
 
-    async fn head(&self, bucket: &Bucket, key: &Key, part: Option<u32>) -> Result<ObjectHead, Trouble> {
+    async fn head(&self, bucket: &Bucket, key: &Key, part: Option<u32>) -> Result<Headed, Trouble> {
         let content = self.find(bucket, key)?;
-        if let Some(part) = part {
-            content.part(part)?;
-        }
-        Ok(content.head_of(part))
+        let range = part.map(|part| content.part(part)).transpose()?.flatten();
+        Ok(Headed { head: content.head_of(part), range })
     }
 
     async fn attributes(&self, bucket: &Bucket, key: &Key) -> Result<Attributes, Trouble> {

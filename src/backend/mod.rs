@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use crate::audit::Intent;
 use crate::policy::permit::Permit;
 use crate::redact::Raw;
-use crate::s3::answer::{Attributes, Batch, Object, ObjectHead};
+use crate::s3::answer::{Attributes, Batch, Headed, Object};
 use crate::s3::operation::{ETag, GetObject, GetObjectAttributes, HeadObject, ListObjects, RangeAsk};
 
 /// Which bytes to bring of the object that the permit names.
@@ -85,8 +85,7 @@ pub trait Backend: Send + Sync + 'static {
     /// `GetObject`
     async fn get(&self, intent: Intent<'_, Permit<GetObject>>, fetch: Fetch) -> Result<Raw<Object>, Trouble>;
     /// `HeadObject`
-    async fn head(&self, intent: Intent<'_, Permit<HeadObject>>, part: Option<u32>)
-    -> Result<Raw<ObjectHead>, Trouble>;
+    async fn head(&self, intent: Intent<'_, Permit<HeadObject>>, part: Option<u32>) -> Result<Raw<Headed>, Trouble>;
     /// `GetObjectAttributes`
     async fn attributes(&self, intent: Intent<'_, Permit<GetObjectAttributes>>) -> Result<Raw<Attributes>, Trouble>;
     /// `ListObjectsV2`, always with `encoding-type=url`

@@ -30,11 +30,9 @@ impl Trouble {
             }
         };
         let refusal = Refusal::new(code, message);
-        match self {
-            Trouble::InvalidRange { size: Some(size) } => {
-                refusal.with_header("content-range", format!("bytes */{size}"))
-            }
-            _ => refusal,
+        if let Trouble::InvalidRange { size: Some(size) } = self {
+            return refusal.with_header("content-range", format!("bytes */{size}"));
         }
+        refusal
     }
 }

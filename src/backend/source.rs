@@ -15,7 +15,7 @@ use super::{Ask, Backend, Fetch, Trouble};
 use crate::audit::Intent;
 use crate::policy::permit::Permit;
 use crate::redact::Raw;
-use crate::s3::answer::{Attributes, Batch, Object, ObjectHead};
+use crate::s3::answer::{Attributes, Batch, Headed, Object};
 use crate::s3::name::{Bucket, Key};
 use crate::s3::operation::{GetObject, GetObjectAttributes, HeadObject, ListObjects};
 
@@ -25,7 +25,7 @@ pub trait Source: Send + Sync + 'static {
     /// `GetObject`
     async fn get(&self, bucket: &Bucket, key: &Key, fetch: Fetch) -> Result<Object, Trouble>;
     /// `HeadObject`
-    async fn head(&self, bucket: &Bucket, key: &Key, part: Option<u32>) -> Result<ObjectHead, Trouble>;
+    async fn head(&self, bucket: &Bucket, key: &Key, part: Option<u32>) -> Result<Headed, Trouble>;
     /// `GetObjectAttributes`
     async fn attributes(&self, bucket: &Bucket, key: &Key) -> Result<Attributes, Trouble>;
     /// `ListObjectsV2`
@@ -41,11 +41,7 @@ impl<S: Source> Backend for S {
         Source::get(self, &op.bucket, &op.key, fetch).await.map(Raw::seal)
     }
 
-    async fn head(
-        &self,
-        intent: Intent<'_, Permit<HeadObject>>,
-        part: Option<u32>,
-    ) -> Result<Raw<ObjectHead>, Trouble> {
+    async fn head(&self, intent: Intent<'_, Permit<HeadObject>>, part: Option<u32>) -> Result<Raw<Headed>, Trouble> {
         let op = intent.op();
         Source::head(self, &op.bucket, &op.key, part).await.map(Raw::seal)
     }
@@ -70,7 +66,7 @@ impl<S: Source> Source for Arc<S> {
         Source::get(&**self, bucket, key, fetch).await
     }
 
-    async fn head(&self, bucket: &Bucket, key: &Key, part: Option<u32>) -> Result<ObjectHead, Trouble> {
+    async fn head(&self, bucket: &Bucket, key: &Key, part: Option<u32>) -> Result<Headed, Trouble> {
         Source::head(&**self, bucket, key, part).await
     }
 

@@ -174,7 +174,8 @@ fn ask(args: QueryArgs, out: &mut impl Write) -> anyhow::Result<()> {
     })
 }
 
-const HEADINGS: &str = "TIME                         ENTRY            OUTCOME          BYTES  WHO                       ROLE              WHAT";
+/// The headings over [`line`]s.
+pub(super) const HEADINGS: &str = "TIME                         ENTRY            OUTCOME          BYTES  WHO                       ROLE               WHAT";
 
 /// One row for people.
 pub(super) fn line(row: &Row) -> String {
@@ -198,7 +199,7 @@ pub(super) fn line(row: &Row) -> String {
     let time = format!("{:.6}", row.time);
     let (entry, outcome, who, role, what) =
         (visible(entry), visible(&outcome), visible(&who), visible(&text(&row.role)), visible(what.trim()));
-    format!("{time:<28} {entry:<16} {outcome:<14} {bytes:>7}  {who:<25} {role:<17} {what}")
+    format!("{time:<28} {entry:<16} {outcome:<14} {bytes:>7}  {who:<25} {role:<18} {what}")
 }
 
 /// The text with everything escaped that could move a terminal's cursor, or turn the direction of what is read.

@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what a command line does")]
 
 pub mod audit;
+mod certificate;
 mod check;
 mod credentials;
 mod demo;
@@ -48,6 +49,8 @@ enum Command {
     Policy(policy::PolicyArgs),
     /// Follow and search the audit log.
     Audit(audit::AuditArgs),
+    /// Make a self-signed certificate, for trying out HTTPS.
+    Certificate(certificate::CertificateArgs),
     /// Make and rotate the façade's own keys.
     Keys(keys::KeysArgs),
     /// Make a token for a team or job without an identity provider.
@@ -88,6 +91,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Check(args) => wait(check::run(args)),
         Command::Policy(args) => policy::run(args),
         Command::Audit(args) => done(audit::run(args)),
+        Command::Certificate(args) => done(certificate::run(args)),
         Command::Keys(args) => done(keys::run(args)),
         Command::Token(args) => done(wait(token::run(args))),
         Command::Revoke(args) => done(wait(async {

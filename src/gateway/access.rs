@@ -8,6 +8,7 @@ use std::sync::Arc;
 use http::{Extensions, HeaderMap, Method, Uri};
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{Credentials, S3Auth, SecretKey};
+use s3s::host::{S3Host, VirtualHost};
 use s3s::route::S3Route;
 use s3s::{Body, S3Request, S3Response, S3Result};
 
@@ -17,12 +18,16 @@ use crate::identity::authority::Authority;
 use crate::identity::secret::SecretText;
 use crate::identity::session::OpenedSession;
 use crate::s3::error::{Code, Refusal};
+use crate::s3::host::HostNames;
 
 /// Looks up secrets by access key id, from the key ring alone.
 pub(super) struct Secrets(pub(super) Arc<Authority>);
 
 /// What a key that is not ours is checked against. The rim has refused such a request before; nobody signs with it.
 const NO_SECRET: &str = "";
+
+/// Which bucket a host names, as the rim reads it, too.
+pub(super) struct Hosts(pub(super) HostNames);
 
 /// Admits requests that the rim has let in, and nothing else.
 pub(super) struct Admission;
@@ -36,6 +41,16 @@ impl S3Auth for Secrets {
         // A key that is not ours gets a secret that fits nothing, so that it looks like a wrong signature.
         let secret = self.0.secret_for(access_key);
         Ok(SecretKey::from(secret.as_ref().map_or(NO_SECRET, SecretText::expose)))
+    }
+}
+
+impl S3Host for Hosts {
+    fn parse_host_header<'a>(&'a self, host: &'a str) -> S3Result<VirtualHost<'a>> {
+        let domain = VirtualHost::new(host);
+        Ok(match self.0.bucket(host) {
+            Some(bucket) => domain.with_bucket(bucket),
+            None => domain,
+        })
     }
 }
 

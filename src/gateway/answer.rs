@@ -17,10 +17,27 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::limits;
 use crate::redact::Redacted;
 use crate::redact::listing::Page;
-use crate::s3::answer::{Attributes, Item, Object, ObjectHead};
+use crate::s3::answer::{Attributes, Headed, Item, Object, ObjectHead};
 use crate::s3::error::Refusal;
 use crate::s3::name::Bucket;
 use crate::s3::operation::{AttributesWanted, ETag, ListObjects, Overrides};
+
+/// What s3s writes; named here only, so that what leaves is made here only.
+pub(super) type ObjectAnswer = S3Response<GetObjectOutput>;
+/// The answer of `HeadObject`.
+pub(super) type HeadAnswer = S3Response<HeadObjectOutput>;
+/// The answer of `GetObjectAttributes`.
+pub(super) type AttributesAnswer = S3Response<GetObjectAttributesOutput>;
+/// The answer of `ListObjects`.
+pub(super) type ListV1Answer = S3Response<ListObjectsOutput>;
+/// The answer of `ListObjectsV2`.
+pub(super) type ListV2Answer = S3Response<ListObjectsV2Output>;
+/// The answer of `ListBuckets`.
+pub(super) type BucketsAnswer = S3Response<ListBucketsOutput>;
+/// The answer of `HeadBucket`.
+pub(super) type BucketAnswer = S3Response<HeadBucketOutput>;
+/// The answer of `GetBucketLocation`.
+pub(super) type LocationAnswer = S3Response<GetBucketLocationOutput>;
 
 /// What S3 leaves as it is under `encoding-type=url`.
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'/').remove(b'*');
@@ -45,7 +62,7 @@ pub(super) fn refusal(refusal: &Refusal, request_id: &str) -> S3Error {
 }
 
 /// `GetObject`
-pub(super) fn object(shown: Redacted<Object>) -> S3Response<GetObjectOutput> {
+pub(super) fn object(shown: Redacted<Object>) -> ObjectAnswer {
     let Object { head, range, body } = shown.into_inner();
     let length = range.map_or(head.size, |range| range.len());
     let frames = body.map(|chunk| chunk.map(Frame::data));
@@ -64,18 +81,15 @@ pub(super) fn object(shown: Redacted<Object>) -> S3Response<GetObjectOutput> {
         metadata: metadata(&head),
         parts_count: head.parts_count.and_then(|parts| i32::try_from(parts).ok()),
         storage_class: head.storage_class.clone().map(Into::into),
-        version_id: head.version_id.clone(),
         ..GetObjectOutput::default()
     };
-    with_headers(output, &head)
+    // s3s itself puts the overrides of GetObject over what stands here.
+    with_expires(output, head.expires.as_deref())
 }
 
 /// `HeadObject`; `overrides` are s3s' matter only for GetObject.
-pub(super) fn head(
-    shown: Redacted<(ObjectHead, Option<crate::s3::answer::ContentRange>)>,
-    overrides: &Overrides,
-) -> S3Response<HeadObjectOutput> {
-    let (head, range) = shown.into_inner();
+pub(super) fn head(shown: Redacted<Headed>, overrides: &Overrides) -> HeadAnswer {
+    let Headed { head, range } = shown.into_inner();
     let length = range.map_or(head.size, |range| range.len());
     let or = |asked: &Option<String>, stored: &Option<String>| asked.clone().or_else(|| stored.clone());
     let output = HeadObjectOutput {
@@ -92,17 +106,14 @@ pub(super) fn head(
         metadata: metadata(&head),
         parts_count: head.parts_count.and_then(|parts| i32::try_from(parts).ok()),
         storage_class: head.storage_class.clone().map(Into::into),
-        version_id: head.version_id.clone(),
         ..HeadObjectOutput::default()
     };
-    with_headers(output, &head)
+    let expires = overrides.expires.clone().or_else(|| head.expires.clone());
+    with_expires(output, expires.as_deref())
 }
 
 /// `GetObjectAttributes`
-pub(super) fn attributes(
-    shown: Redacted<Attributes>,
-    wanted: AttributesWanted,
-) -> S3Response<GetObjectAttributesOutput> {
+pub(super) fn attributes(shown: Redacted<Attributes>, wanted: AttributesWanted) -> AttributesAnswer {
     let Attributes { head, checksums, checksum_type, parts } = shown.into_inner();
     let checksum = (wanted.checksum && !checksums.is_empty()).then(|| {
         let of = |name: &str| checksums.get(name).cloned();
@@ -128,19 +139,18 @@ pub(super) fn attributes(
         storage_class: wanted
             .storage_class
             .then(|| head.storage_class.clone().unwrap_or_else(|| "STANDARD".into()).into()),
-        version_id: head.version_id,
         ..GetObjectAttributesOutput::default()
     })
 }
 
 /// `ListObjects`
-pub(super) fn list_v1(asked: &ListObjects, shown: Redacted<Page>) -> S3Response<ListObjectsOutput> {
+pub(super) fn list_v1(asked: &ListObjects, shown: Redacted<Page>) -> ListV1Answer {
     let page = shown.into_inner();
     let (contents, common_prefixes) = rows(asked, page.items);
     S3Response::new(ListObjectsOutput {
         name: Some(asked.bucket.to_string()),
         prefix: Some(written(asked, asked.prefix.as_str())),
-        marker: Some(written(asked, asked.token.as_deref().unwrap_or_default())),
+        marker: Some(written(asked, asked.start_after.as_deref().unwrap_or_default())),
         max_keys: i32::try_from(asked.max_keys).ok(),
         is_truncated: Some(page.next.is_some()),
         contents,
@@ -153,7 +163,7 @@ pub(super) fn list_v1(asked: &ListObjects, shown: Redacted<Page>) -> S3Response<
 }
 
 /// `ListObjectsV2`
-pub(super) fn list_v2(asked: &ListObjects, shown: Redacted<Page>) -> S3Response<ListObjectsV2Output> {
+pub(super) fn list_v2(asked: &ListObjects, shown: Redacted<Page>) -> ListV2Answer {
     let page = shown.into_inner();
     let key_count = i32::try_from(page.items.len()).ok();
     let (contents, common_prefixes) = rows(asked, page.items);
@@ -175,7 +185,7 @@ pub(super) fn list_v2(asked: &ListObjects, shown: Redacted<Page>) -> S3Response<
 }
 
 /// `ListBuckets`
-pub(super) fn buckets(shown: Redacted<Vec<Bucket>>, since: Timestamp) -> S3Response<ListBucketsOutput> {
+pub(super) fn buckets(shown: Redacted<Vec<Bucket>>, since: Timestamp) -> BucketsAnswer {
     let row = |bucket: Bucket| dto::Bucket {
         bucket_region: Some(limits::REGION.into()),
         creation_date: Some(time(since)),
@@ -189,12 +199,12 @@ pub(super) fn buckets(shown: Redacted<Vec<Bucket>>, since: Timestamp) -> S3Respo
 }
 
 /// `HeadBucket`
-pub(super) fn bucket(_shown: Redacted<()>) -> S3Response<HeadBucketOutput> {
+pub(super) fn bucket(_shown: Redacted<()>) -> BucketAnswer {
     S3Response::new(HeadBucketOutput { bucket_region: Some(limits::REGION.into()), ..HeadBucketOutput::default() })
 }
 
 /// `GetBucketLocation`
-pub(super) fn location(_shown: Redacted<()>) -> S3Response<GetBucketLocationOutput> {
+pub(super) fn location(_shown: Redacted<()>) -> LocationAnswer {
     let region = dto::BucketLocationConstraint::from(limits::REGION.to_owned());
     S3Response::new(GetBucketLocationOutput { location_constraint: Some(region) })
 }
@@ -239,9 +249,9 @@ fn metadata(head: &ObjectHead) -> Option<dto::Metadata> {
 }
 
 /// `Expires` is kept as it was stored, also where it is no date.
-fn with_headers<T>(output: T, head: &ObjectHead) -> S3Response<T> {
+fn with_expires<T>(output: T, expires: Option<&str>) -> S3Response<T> {
     let mut response = S3Response::new(output);
-    if let Some(expires) = head.expires.as_deref().and_then(|text| HeaderValue::from_str(text).ok()) {
+    if let Some(expires) = expires.and_then(|text| HeaderValue::from_str(text).ok()) {
         response.headers.insert(http::header::EXPIRES, expires);
     }
     response

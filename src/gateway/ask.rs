@@ -1,9 +1,11 @@
 //! From what s3s has read to our own operations. Every name is parsed here, once; ranges and conditions were read by
 //! the rim from the headers themselves.
 
+use http::HeaderValue;
 use s3s::S3Request;
 use s3s::dto::{
-    GetObjectAttributesInput, GetObjectInput, HeadObjectInput, ListObjectsInput, ListObjectsV2Input, ObjectAttributes,
+    GetObjectAttributesInput, GetObjectInput, HeadObjectInput, ListBucketsInput, ListObjectsInput, ListObjectsV2Input,
+    ObjectAttributes, TimestampFormat,
 };
 
 use super::call::Call;
@@ -56,11 +58,11 @@ pub(super) fn get_object(request: &S3Request<GetObjectInput>, call: &Call) -> Re
         part,
         preconditions: call.preconditions.clone(),
         overrides: Overrides {
-            cache_control: input.response_cache_control.clone(),
-            content_disposition: input.response_content_disposition.clone(),
-            content_language: input.response_content_language.clone(),
-            content_type: input.response_content_type.clone(),
-            expires: None,
+            cache_control: header_text(&input.response_cache_control)?,
+            content_disposition: header_text(&input.response_content_disposition)?,
+            content_language: header_text(&input.response_content_language)?,
+            content_type: header_text(&input.response_content_type)?,
+            expires: input.response_expires.as_ref().map(http_date).transpose()?,
         },
     })
 }
@@ -77,13 +79,26 @@ pub(super) fn head_object(request: &S3Request<HeadObjectInput>, call: &Call) -> 
         part,
         preconditions: call.preconditions.clone(),
         overrides: Overrides {
-            cache_control: input.response_cache_control.clone(),
-            content_disposition: input.response_content_disposition.clone(),
-            content_language: input.response_content_language.clone(),
-            content_type: input.response_content_type.clone(),
-            expires: None,
+            cache_control: header_text(&input.response_cache_control)?,
+            content_disposition: header_text(&input.response_content_disposition)?,
+            content_language: header_text(&input.response_content_language)?,
+            content_type: header_text(&input.response_content_type)?,
+            expires: input.response_expires.as_ref().map(http_date).transpose()?,
         },
     })
+}
+
+/// A text that a header can hold.
+fn header_text(text: &Option<String>) -> Result<Option<String>, Refusal> {
+    let wrong = |_| Refusal::new(Code::InvalidArgument, "A response-* parameter holds what no header can.");
+    text.as_ref().map(|text| HeaderValue::from_str(text).map(|_| text.clone()).map_err(wrong)).transpose()
+}
+
+fn http_date(at: &s3s::dto::Timestamp) -> Result<String, Refusal> {
+    let wrong = |_| Refusal::new(Code::InvalidArgument, "response-expires is no date.");
+    let mut text = Vec::new();
+    at.format(TimestampFormat::HttpDate, &mut text).map_err(wrong)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 /// `GetObjectAttributes`
@@ -105,6 +120,15 @@ pub(super) fn attributes(request: &S3Request<GetObjectAttributesInput>) -> Resul
     Ok(GetObjectAttributes { bucket: bucket(&input.bucket)?, key: key(&input.key)?, wanted })
 }
 
+/// `ListBuckets`: the prefix. All buckets stand on one page, so a page must be large enough for them.
+pub(super) fn buckets(request: &S3Request<ListBucketsInput>, all: usize) -> Result<String, Refusal> {
+    let most = request.input.max_buckets.map_or(Ok(usize::MAX), usize::try_from).unwrap_or(0);
+    if most < all {
+        return Err(Refusal::new(Code::InvalidArgument, "max-buckets must be at least the number of buckets."));
+    }
+    Ok(request.input.prefix.clone().unwrap_or_default())
+}
+
 /// `ListObjects`
 pub(super) fn list_v1(request: &S3Request<ListObjectsInput>) -> Result<ListObjects, Refusal> {
     let input = &request.input;
@@ -113,8 +137,8 @@ pub(super) fn list_v1(request: &S3Request<ListObjectsInput>) -> Result<ListObjec
         bucket: bucket(&input.bucket)?,
         prefix: prefix(input.prefix.as_deref())?,
         delimiter: delimiter(input.delimiter.as_deref()),
-        start_after: None,
-        token: position(input.marker.as_deref())?,
+        start_after: position(input.marker.as_deref())?,
+        token: None,
         max_keys: max_keys(input.max_keys)?,
         url_encoded: url_encoded(input.encoding_type.as_ref().map(s3s::dto::EncodingType::as_str))?,
     })

@@ -37,6 +37,7 @@ fn answers_word_for_word() {
         expires: now(),
         role: "analyst".parse().unwrap(),
         subject: "ada".into(),
+        name: None,
         issuer: "https://login.example".into(),
         audience: None,
         session_name: None,

@@ -85,7 +85,11 @@ impl KeySource {
         if let Some(key) = set.find(id) {
             return Ok((key, set.generation));
         }
-        if let Some(id) = id {
+        // Only a set that is newer than the one looked at first tells that the id is unknown: within the shortest time
+        // between two refreshes nothing was fetched, and a key of this moment may be in the next set.
+        if let Some(id) = id
+            && Some(set.generation) != seen
+        {
             self.unknown.insert(id.to_owned(), now);
         }
         Err(TokenError::UnknownKey)

@@ -57,6 +57,16 @@ async fn rotation_is_seen_once_by_all_and_removed_keys_are_gone() {
 }
 
 #[tokio::test]
+async fn regression_a_key_asked_for_too_early_is_found_once_a_refresh_is_due() {
+    let idp = Idp::start(&[&EC]).await;
+    let source = source(&idp).await;
+    assert!(source.key(Some("ec"), now()).await.is_ok());
+    idp.publish(&[&EC, &ED]);
+    assert_eq!(source.key(Some("ed"), after(9)).await.map(drop), Err(TokenError::UnknownKey));
+    assert!(source.key(Some("ed"), after(10)).await.is_ok());
+}
+
+#[tokio::test]
 async fn an_outage_keeps_the_last_good_set_for_a_day() {
     let idp = Idp::start(&[&EC]).await;
     let source = source(&idp).await;

@@ -50,6 +50,8 @@ pub struct Issued {
     pub role: RoleName,
     /// Whose it is.
     pub subject: String,
+    /// What people call them, where their issuer says.
+    pub name: Option<String>,
     /// Who vouched for them.
     pub issuer: String,
     /// The audience of the token that it was exchanged for, where that was an issuer's.
@@ -64,7 +66,7 @@ impl Issued {
         Identity {
             issuer: self.issuer.clone(),
             subject: self.subject.clone(),
-            name: None,
+            name: self.name.clone(),
             role: self.role.clone(),
             claims: Claims::new(),
             session: self.access_key_id.clone(),
@@ -148,6 +150,7 @@ impl Sessions {
             expires: Timestamp::from_second(payload.exp).unwrap_or(assumed.expires),
             role: assumed.role.clone(),
             subject: payload.sub,
+            name: payload.name,
             issuer: payload.iss,
             audience: assumed.audience.clone(),
             session_name: payload.sn,

@@ -46,7 +46,10 @@ impl NewStaticToken {
     pub fn toml(&self) -> String {
         let StaticToken { id, sha256, role, expires } = &self.entry;
         let id = toml::Value::String(id.clone());
-        format!("[[token]]\nid = {id}\nsha256 = \"{}\"\nrole = \"{role}\"\nexpires = {expires}\n", hex::encode(sha256))
+        format!(
+            "[[static_token]]\nid = {id}\nsha256 = \"{}\"\nrole = \"{role}\"\nexpires = {expires}\n",
+            hex::encode(sha256)
+        )
     }
 }
 
@@ -124,7 +127,7 @@ mod tests {
         let now = at("2026-11-20T10:00:00Z");
         let made = NewStaticToken::generate("team \"x\"", "reader".parse().unwrap(), at("2026-12-01T00:00:00Z"), now);
         let table: toml::Table = made.toml().parse().unwrap();
-        let entry = &table["token"][0];
+        let entry = &table["static_token"][0];
         assert_eq!(entry["id"].as_str(), Some("team \"x\""));
         assert_eq!(entry["sha256"].as_str(), Some(&*hex::encode(made.entry.sha256)));
         assert!(entry["expires"].is_datetime());

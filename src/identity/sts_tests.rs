@@ -15,6 +15,7 @@ fn issued() -> Issued {
         expires: now(),
         role: "analyst".parse().unwrap(),
         subject: "a<d>a".into(),
+        name: None,
         issuer: "https://login.example/?a&b".into(),
         audience: Some("tracegate".into()),
         session_name: Some("boto-1".into()),

@@ -98,6 +98,10 @@ impl Conditions {
     pub fn hold_for(&self, facts: &Facts) -> bool {
         self.modified_since.is_none_or(|since| facts.last_modified >= since)
     }
+    /// Whether only the object's own facts tell if it may be seen.
+    pub fn ask_the_object(&self) -> bool {
+        self.modified_since.is_some()
+    }
     /// When a stream under this permit is cut.
     pub fn until(&self) -> Option<Timestamp> {
         self.until

@@ -98,7 +98,9 @@ pub fn buckets(
     now: jiff::Timestamp,
 ) -> Redacted<Vec<Bucket>> {
     let sight = recorded.view().sight();
-    Redacted::of(all.iter().filter(|bucket| sight.sees_bucket(bucket, now)).cloned().collect())
+    let wanted =
+        |bucket: &&Bucket| bucket.as_str().starts_with(&recorded.op().prefix) && sight.sees_bucket(bucket, now);
+    Redacted::of(all.iter().filter(wanted).cloned().collect())
 }
 
 /// The answer of an operation that tells nothing but that it was allowed.

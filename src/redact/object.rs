@@ -9,16 +9,17 @@ use async_trait::async_trait;
 use futures::stream;
 
 use super::etag::view_etag;
-use super::format::{self, Framing};
+use super::format::{self, Framing, Unframed};
 use super::plan::Plan;
-use super::stream::{self as redacted, ShowError, Source};
+use super::stream::{self as redacted, ShowError, Source, Window};
 use super::tally::TallyCell;
 use super::{Raw, Redacted, Redaction};
 use crate::audit::{Intent, Recorded};
 use crate::backend::{Backend, Fetch, Trouble};
-use crate::policy::mask::Masks;
+use crate::limits;
+use crate::policy::mask::{Format, Masks};
 use crate::policy::permit::{Facts, Permit};
-use crate::s3::answer::{Attributes, Body, BodyError, ContentRange, Object, ObjectHead};
+use crate::s3::answer::{Attributes, Body, BodyError, ContentRange, Headed, Object, ObjectHead};
 use crate::s3::conditional;
 use crate::s3::error::{Code, Refusal};
 use crate::s3::name::{Bucket, Key};
@@ -34,18 +35,35 @@ pub struct ShownObject {
 
 /// What to ask of the backend first.
 ///
-/// Under a redacting view a range is not passed on: where it begins in the input is found out from the head. Then one
-/// byte is asked for, since that tells the head.
+/// Under a redacting view a range is not passed on as it is. Of what is JSONL by its name, more is asked for on both sides,
+/// so that the record in which the range begins and the one in which it ends are most likely at hand, too. Of anything
+/// else the first bytes, which tell head and framing.
 pub fn first_fetch(permit: &Permit<GetObject>) -> Fetch {
     let op = permit.op();
-    match permit.view().masks() {
-        None => Fetch { range: op.range, part: op.part, pin: None },
-        Some(_) if op.range.is_some() => Fetch { range: Some(FIRST_BYTE), part: None, pin: None },
-        Some(_) => Fetch::default(),
+    match (permit.view().masks(), op.range) {
+        (None, range) => Fetch { range, part: op.part, pin: None },
+        (Some(_), Some(range)) => {
+            let jsonl = format::of_key(op.key.as_str()) == Framing::Known(Format::Jsonl);
+            let range = if jsonl { widened(range) } else { FIRST_BYTES };
+            Fetch { range: Some(range), part: None, pin: None }
+        }
+        (Some(_), None) => Fetch::default(),
     }
 }
 
-const FIRST_BYTE: RangeAsk = RangeAsk::Span { first: 0, last: Some(0) };
+/// What tells how an object is framed.
+const FIRST_BYTES: RangeAsk = RangeAsk::Span { first: 0, last: Some(limits::SNIFFED_BYTES - 1) };
+
+/// With a first look back, and with what may be held until its record is known to be sound.
+fn widened(range: RangeAsk) -> RangeAsk {
+    match range {
+        RangeAsk::Span { first, last } => RangeAsk::Span {
+            first: first.saturating_sub(limits::LOOK_BACK_BYTES),
+            last: last.map(|last| last.saturating_add(limits::HOLD_BYTES_MAX as u64)),
+        },
+        RangeAsk::Suffix(length) => RangeAsk::Suffix(length.saturating_add(limits::LOOK_BACK_BYTES)),
+    }
+}
 
 /// GetObject.
 ///
@@ -57,6 +75,13 @@ pub async fn show(
     redaction: &Redaction,
     backend: &Arc<dyn Backend>,
 ) -> Result<ShownObject, Refusal> {
+    let raw = match raw {
+        // The head decides first: whether the object may be seen at all, and whether the range counts.
+        Err(Trouble::InvalidRange { .. }) if recorded.op().range.is_some() => {
+            backend.get(recorded.intent(), Fetch::default()).await
+        }
+        raw => raw,
+    };
     let object = opened(raw, &recorded)?;
     visible(&recorded, &object.head)?;
     match recorded.view().masks().cloned() {
@@ -70,30 +95,27 @@ pub async fn show(
 /// # Errors
 /// The refusal to answer.
 pub fn show_head(
-    raw: Result<Raw<ObjectHead>, Trouble>,
+    raw: Result<Raw<Headed>, Trouble>,
     recorded: &Recorded<Permit<HeadObject>>,
     redaction: &Redaction,
-) -> Result<Redacted<(ObjectHead, Option<ContentRange>)>, Refusal> {
-    let head = opened(raw, recorded)?;
+) -> Result<Redacted<Headed>, Refusal> {
+    let Headed { head, range: part } = opened(raw, recorded)?;
     visible(recorded, &head)?;
     let op = recorded.op();
     let (head, part) = match recorded.view().masks() {
-        // The backend has answered for the part itself; its size is that of the part.
-        None => (head, None),
+        None => (head, part),
         Some(masks) => {
-            if let Framing::Refused(why) = format::of_head(op.key.as_str(), &head) {
-                return Err(unframed(&why.to_string()));
-            }
+            framing(&op.key, &head)?;
             let part = op.part.map(|part| only_part(part, head.size)).transpose()?;
-            (redaction.head(head, &op.bucket, &op.key, masks), part)
+            (redaction.head(head, &op.bucket, &op.key, masks), part.flatten())
         }
     };
     let range_counts = conditional::settle(&op.preconditions, &head)?;
     let range = match op.range.filter(|_| range_counts) {
         Some(range) => Some(conditional::resolve(range, head.size)?),
-        None => part.flatten(),
+        None => part,
     };
-    Ok(Redacted::of((head, range)))
+    Ok(Redacted::of(Headed { head, range }))
 }
 
 /// GetObjectAttributes. Under a redacting view checksums and parts are the original's, and stay away.
@@ -119,8 +141,22 @@ pub fn show_attributes(
     }))
 }
 
+/// Opens what the backend brought. Trouble that tells that an object is there is not told where a condition on the
+/// object, which only its head could settle, may hide it.
 fn opened<T, O: Op>(raw: Result<Raw<T>, Trouble>, recorded: &Recorded<Permit<O>>) -> Result<T, Refusal> {
-    raw.map(Raw::open).map_err(|trouble| trouble.refusal(recorded.may_list()))
+    raw.map(Raw::open).map_err(|trouble| {
+        let tells = matches!(trouble, Trouble::InvalidRange { .. } | Trouble::Archived | Trouble::KeyService(_));
+        let told = if tells && recorded.conditions().ask_the_object() { Trouble::NoSuchKey } else { trouble };
+        told.refusal(recorded.may_list())
+    })
+}
+
+/// How an object is framed, as far as name and head tell. An empty one has nothing to hide, however it is framed.
+fn framing(key: &Key, head: &ObjectHead) -> Result<Framing, Refusal> {
+    match format::of_head(key.as_str(), head) {
+        Framing::Refused(why) if head.size > 0 => Err(unframed(&why.to_string())),
+        framing => Ok(framing),
+    }
 }
 
 /// Conditions that only the object could settle; failing looks like missing.
@@ -135,6 +171,9 @@ async fn raw_object(
     backend: &Arc<dyn Backend>,
 ) -> Result<ShownObject, Refusal> {
     let range_counts = conditional::settle(&recorded.op().preconditions, &object.head)?;
+    if let Some(range) = recorded.op().range.filter(|_| range_counts) {
+        conditional::resolve(range, object.head.size)?;
+    }
     let object = if range_counts || object.range.is_none() {
         object
     } else {
@@ -154,10 +193,7 @@ async fn masked_object(
 ) -> Result<ShownObject, Refusal> {
     let op = recorded.op();
     let size = object.head.size;
-    let framing = match format::of_head(op.key.as_str(), &object.head) {
-        Framing::Refused(why) => return Err(unframed(&why.to_string())),
-        framing @ (Framing::Known(_) | Framing::Undetermined) => framing,
-    };
+    let framing = framing(&op.key, &object.head)?;
     let pin = object.head.etag.clone();
     let head = redaction.head(object.head, &op.bucket, &op.key, masks);
     let range_counts = conditional::settle(&op.preconditions, &head)?;
@@ -166,14 +202,24 @@ async fn masked_object(
         (None, Some(part)) => only_part(part, size)?,
         (None, None) => None,
     };
+    if size == 0 {
+        let empty = Object { head, range: None, body: Box::pin(stream::empty()) };
+        return Ok(ShownObject { object: Redacted::of(empty), tally: None });
+    }
     let asked_range = op.range.is_some();
+    let (brought, body) = (object.range, object.body);
     let plan = redaction.plan(masks);
     let tally = TallyCell::new(&plan);
     let source = Arc::new(Pinned { backend: backend.clone(), recorded, pin });
     let body = match range.filter(|_| asked_range) {
-        Some(range) => part_of(source, size, range, framing, &plan, &tally).await,
-        None if asked_range => whole_of(source.read_all(size).await, size, framing, &plan, &tally).await,
-        None => whole_of(Ok(object.body), size, framing, &plan, &tally).await,
+        Some(range) => {
+            // A backend may ignore a range, and bring the whole.
+            let (first, last) = brought.map_or((0, size - 1), |brought| (brought.first, brought.last));
+            let window = Window { first, last, body };
+            part_of(source, size, range, window, framing, &plan, &tally).await
+        }
+        None if brought.is_some() => whole_of(source.read_all(size).await, size, framing, &plan, &tally).await,
+        None => whole_of(Ok(body), size, framing, &plan, &tally).await,
     };
     let body = body.map_err(refused)?;
     Ok(ShownObject { object: Redacted::of(Object { head, range, body }), tally: Some(tally) })
@@ -194,18 +240,26 @@ async fn part_of(
     source: Arc<Pinned>,
     size: u64,
     range: ContentRange,
-    framing: Framing,
+    mut window: Window,
+    mut framing: Framing,
     plan: &Arc<Plan>,
     tally: &Arc<TallyCell>,
 ) -> Result<Body, ShowError> {
-    // The first bytes tell compressed ones, whatever the name says, and the framing where nothing else does.
-    let first = source.read(0, size.min(SNIFFED_BYTES) - 1).await?;
-    let (format, _) = redacted::framed(framing, first).await?;
-    redacted::range(source, size, range, plan.clone(), format, tally.clone()).await
+    // Where the object's first bytes are at hand, they tell compressed ones, whatever the name says, and the framing
+    // where nothing else does. They are not where a range of JSONL begins far behind; compressed bytes are broken
+    // records then, and treated so.
+    if window.first == 0 {
+        let (format, body) = redacted::framed(framing, window.body).await?;
+        (framing, window.body) = (Framing::Known(format), body);
+    }
+    match framing {
+        Framing::Known(format) => {
+            redacted::range(Some(window), source, size, range, plan.clone(), format, tally.clone()).await
+        }
+        Framing::Refused(why) => Err(why.into()),
+        Framing::Undetermined => Err(ShowError::Unframed(Unframed::NotJson)),
+    }
 }
-
-/// How much of an object is looked at to tell how it is framed, in bytes.
-const SNIFFED_BYTES: u64 = 4096;
 
 /// A redacted object has one part, itself: how the original was put together stays away.
 fn only_part(part: u32, size: u64) -> Result<Option<ContentRange>, Refusal> {
@@ -241,7 +295,7 @@ struct Pinned {
 
 impl Pinned {
     async fn read_all(&self, size: u64) -> Result<Body, BodyError> {
-        if size == 0 { Ok(Box::pin(stream::empty())) } else { self.read(0, size - 1).await }
+        self.read(0, size - 1).await
     }
 }
 

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use futures::StreamExt as _;
 use futures::stream;
 
@@ -93,7 +93,11 @@ pub async fn whole(
 /// Where [`whole`] would be cut by a fault, what lies before it is shown, and so are later records of JSONL.
 /// `range` lies within `size`. JSONL is read from the start of the record that the range begins in, one document from
 /// its own start; more than [`limits::RANGE_AHEAD_BYTES_MAX`] before the range are not read.
+///
+/// What of the object is at hand is not read again, where that start lies in it, too. In search of it at most
+/// [`limits::LOOK_BACK_BYTES`] and one chunk are kept.
 pub async fn range(
+    at_hand: Option<Window>,
     source: Arc<dyn Source>,
     size: u64,
     range: ContentRange,
@@ -102,20 +106,73 @@ pub async fn range(
     tally: Arc<TallyCell>,
 ) -> Result<Body, ShowError> {
     debug_assert!(range.first <= range.last && range.last < size);
-    let start = match format {
-        Format::Json if range.first > limits::RANGE_AHEAD_BYTES_MAX => return Err(ShowError::TooFar),
-        Format::Json => 0,
-        Format::Jsonl => record_start(&*source, range.first).await?,
+    let at_hand = at_hand.filter(|window| window.leads_to(range.first, format));
+    let (start, at_hand) = match (format, at_hand) {
+        (Format::Json, _) if range.first > limits::RANGE_AHEAD_BYTES_MAX => return Err(ShowError::TooFar),
+        (Format::Json, at_hand) => (0, at_hand),
+        (Format::Jsonl, None) => (record_start(&*source, range.first, range.first).await?, None),
+        (Format::Jsonl, Some(window)) => {
+            let looked_through = window.first;
+            match window.cut_to_record(range.first).await? {
+                Some(window) => (window.first, Some(window)),
+                None => (record_start(&*source, range.first, looked_through).await?, None),
+            }
+        }
     };
     let input = Input {
         source: Some(source),
-        body: None,
         next: start,
-        body_ends: start,
+        body_ends: at_hand.as_ref().map_or(start, |window| window.last + 1),
+        body: at_hand.map(|window| window.body),
         size,
         step: range.last - start + 1 + limits::LOOK_BACK_BYTES,
     };
     Feed::new(input, plan, format, start, range.first..range.last + 1, tally).primed().await
+}
+
+/// Bytes of an object that are at hand.
+pub struct Window {
+    /// Offset of the first of them.
+    pub first: u64,
+    /// Offset of the last of them.
+    pub last: u64,
+    /// The bytes.
+    pub body: Body,
+}
+
+impl Window {
+    /// Whether reading may begin in it to reach that byte: one document from its start, JSONL from close before.
+    fn leads_to(&self, byte: u64, format: Format) -> bool {
+        match format {
+            Format::Json => self.first == 0,
+            Format::Jsonl => (self.first..=self.last).contains(&byte) && byte - self.first <= limits::LOOK_BACK_BYTES,
+        }
+    }
+
+    /// The same from the start of the record that holds that byte; `None` if the record begins before the window.
+    async fn cut_to_record(mut self, byte: u64) -> Result<Option<Self>, ShowError> {
+        let mut kept = Vec::new();
+        let mut start = (self.first == 0).then_some(0);
+        let mut at = self.first;
+        while at < byte {
+            let Some(mut chunk) = self.body.next().await.transpose()? else {
+                return Err(ShowError::Backend(wrong_length()));
+            };
+            let next = at + chunk.len() as u64;
+            let before = chunk.len() - next.saturating_sub(byte) as usize;
+            if let Some(newline) = chunk[..before].iter().rposition(|&byte| byte == b'\n') {
+                kept.clear();
+                chunk.advance(newline + 1);
+                start = Some(next - chunk.len() as u64);
+            }
+            if start.is_some() && !chunk.is_empty() {
+                kept.push(Ok(chunk));
+            }
+            at = next;
+        }
+        let body = stream::iter(kept).chain(self.body).boxed();
+        Ok(start.map(|first| Self { first, last: self.last, body }))
+    }
 }
 
 impl From<BodyError> for ShowError {
@@ -127,10 +184,11 @@ impl From<BodyError> for ShowError {
     }
 }
 
-/// Where the record that holds the byte at `first` begins: behind the last newline before it.
-async fn record_start(source: &dyn Source, first: u64) -> Result<u64, ShowError> {
-    let mut end = first;
-    let mut window = limits::LOOK_BACK_BYTES;
+/// Where the record that holds the byte at `first` begins: behind the last newline before it. There is none from
+/// `looked_through` on.
+async fn record_start(source: &dyn Source, first: u64, looked_through: u64) -> Result<u64, ShowError> {
+    let mut end = looked_through;
+    let mut window = limits::LOOK_BACK_BYTES.max(first - end);
     while end > 0 {
         if first - end >= limits::RANGE_AHEAD_BYTES_MAX {
             return Err(ShowError::TooFar);

@@ -12,6 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use jiff::Timestamp;
 use tokio::time::Sleep;
 
+use super::progress::Progress;
 use crate::audit::{Ended, OpenEntry, Outcome};
 use crate::identity::Identity;
 use crate::identity::authority::Authority;
@@ -34,6 +35,7 @@ pub struct Closing {
     end: Option<Pin<Box<Sleep>>>,
     right: Option<(Arc<Authority>, Arc<Identity>)>,
     metrics: Option<Arc<Metrics>>,
+    progress: Option<Progress>,
 }
 
 /// What is needed to close the entry.
@@ -46,7 +48,17 @@ struct Open {
 impl Closing {
     /// A body without an entry of its own: what it answers is on the record, or needs none.
     pub fn plain(inner: s3s::Body) -> Self {
-        Self { inner, open: None, length: None, bytes: 0, digest: None, end: None, right: None, metrics: None }
+        Self {
+            inner,
+            open: None,
+            length: None,
+            bytes: 0,
+            digest: None,
+            end: None,
+            right: None,
+            metrics: None,
+            progress: None,
+        }
     }
 
     /// A body that closes this entry with this outcome, completed by what happens. `length` is what its head says.
@@ -75,6 +87,14 @@ impl Closing {
     pub fn counted(mut self, metrics: Arc<Metrics>) -> Self {
         metrics.streams.inc();
         self.metrics = Some(metrics);
+        self
+    }
+
+    /// The same, with its getting on told to its connection.
+    #[must_use]
+    pub fn watched(mut self, progress: Progress) -> Self {
+        progress.began();
+        self.progress = Some(progress);
         self
     }
 
@@ -141,6 +161,9 @@ impl Body for Closing {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutShort>>> {
         let this = &mut *self;
+        if let Some(progress) = &this.progress {
+            progress.moved();
+        }
         if this.open.is_some()
             && let Some(why) = this.ended_right(context)
         {
@@ -193,6 +216,9 @@ fn ended_by(error: &(dyn std::error::Error + 'static)) -> Ended {
 
 impl Drop for Closing {
     fn drop(&mut self) {
+        if let Some(progress) = self.progress.take() {
+            progress.ended();
+        }
         self.close(Ended::ClientGone);
     }
 }

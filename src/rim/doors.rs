@@ -16,7 +16,7 @@ use crate::gateway::call::Entrance;
 use crate::identity::assume::{ExchangeError, Wish};
 use crate::identity::claimed::Claimed;
 use crate::identity::door::{self, Reply};
-use crate::identity::session::Issued;
+use crate::identity::session::{Issued, signature_refused};
 use crate::identity::sts::{self, StsCall};
 use crate::identity::token::UnverifiedToken;
 use crate::identity::{Identity, RoleName};
@@ -91,8 +91,7 @@ impl Rim {
                 sts::call_refused(&error, id.as_str())
             }
             Ok(StsCall::AssumeRoleWithWebIdentity { token, wish }) => {
-                let admitted = self.admitted(&asked).map_err(DoorRefusal::from);
-                let issued = match admitted {
+                let issued = match self.admitted(&asked) {
                     Ok(()) => self.issue(&asked, &token, &wish, "sts").await,
                     Err(refused) => Err(refused),
                 };
@@ -232,6 +231,19 @@ pub(super) fn error(refusal: &Refusal, facts: &RequestFacts) -> Response<s3s::Bo
     *response.status_mut() = StatusCode::from_u16(refusal.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/xml"));
     response
+}
+
+/// An error that s3s made by itself, with our request id; of callers whom it did not prove, all look the same.
+pub(super) fn retold(response: Response<s3s::Body>, proven: bool, facts: &RequestFacts) -> Response<s3s::Body> {
+    if !proven && response.status() == StatusCode::FORBIDDEN {
+        return error(&signature_refused(), facts);
+    }
+    let id = format!("<RequestId>{}</RequestId></Error>", facts.id);
+    response.map(|mut body| match body.take_bytes().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()) {
+        Some(text) if !text.contains("<RequestId>") => s3s::Body::from(text.replace("</Error>", &id)),
+        Some(text) => s3s::Body::from(text),
+        None => body,
+    })
 }
 
 fn word(code: Code) -> &'static str {

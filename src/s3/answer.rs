@@ -76,6 +76,15 @@ impl ContentRange {
     }
 }
 
+/// What HeadObject tells: the head, and which bytes GetObject would send.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Headed {
+    /// The head; its size is the whole object's.
+    pub head: ObjectHead,
+    /// The bytes of the part that was asked for; `None` is all of them.
+    pub range: Option<ContentRange>,
+}
+
 /// An object's head and its bytes, or those of one range.
 pub struct Object {
     /// The head; its size is the whole object's.

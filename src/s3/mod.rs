@@ -5,6 +5,7 @@
 pub mod answer;
 pub mod conditional;
 pub mod error;
+pub mod host;
 pub mod name;
 pub mod operation;
 pub mod order;

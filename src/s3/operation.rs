@@ -1,11 +1,11 @@
 //! The operations that we speak: one type each, with every path that it touches.
 //!
-//! [`operations!`] lists them all; the permission matrix, the metrics and the tests walk [`OpName::ALL`]. What is not
+//! One macro lists them all; the permission matrix, the metrics and the tests walk [`OpName::ALL`]. What is not
 //! listed here is refused. An operation says *what* is asked, never who asks or whether they may.
 
 use jiff::Timestamp;
 
-use super::answer::{Attributes, Batch, Object, ObjectHead};
+use super::answer::{Attributes, Batch, Headed, Object};
 use super::name::{Bucket, Key, Prefix};
 
 /// What a policy grants. `get` covers HEAD; nothing else is implied by anything else.
@@ -273,9 +273,10 @@ pub struct ListObjects {
     pub prefix: Prefix,
     /// Roll keys up to the first occurrence of this after the prefix; never empty.
     pub delimiter: Option<String>,
-    /// `start-after` or a plain `marker`: only keys behind this. Text, since it need not name a key.
+    /// `start-after` or `marker`: only keys behind this. Text, since it need not name a key; a marker may also be the
+    /// `NextMarker` of an earlier page, which is a sealed token.
     pub start_after: Option<String>,
-    /// The sealed token of an earlier page, as the caller sent it.
+    /// `continuation-token`: the sealed token of an earlier page, as the caller sent it.
     pub token: Option<String>,
     /// Most keys and common prefixes of the page, at most [`crate::limits::PAGE_KEYS_MAX`].
     pub max_keys: u32,
@@ -285,7 +286,10 @@ pub struct ListObjects {
 
 /// `ListBuckets`: the buckets in which something is visible.
 #[derive(Debug, Clone)]
-pub struct ListBuckets;
+pub struct ListBuckets {
+    /// Only names that begin so.
+    pub prefix: String,
+}
 
 /// `HeadBucket`: whether a bucket is there.
 #[derive(Debug, Clone)]
@@ -315,7 +319,7 @@ impl Op for GetObject {
 }
 
 impl Op for HeadObject {
-    type Found = ObjectHead;
+    type Found = Headed;
     fn name(&self) -> OpName {
         OpName::HeadObject
     }

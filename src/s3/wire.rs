@@ -52,7 +52,7 @@ const OBJECT: [&str; 6] = [
 ];
 const ATTRIBUTES: [&str; 1] = ["attributes"];
 const LOCATION: [&str; 1] = ["location"];
-const BUCKETS: [&str; 4] = ["bucket-region", "continuation-token", "max-buckets", "prefix"];
+const BUCKETS: [&str; 2] = ["max-buckets", "prefix"];
 
 /// The operation of S3 that a request's line and framing headers name. `host_bucket` says that the host name already
 /// names the bucket. Paths below `/-/` and `POST /` are not S3's, and come elsewhere.
@@ -74,6 +74,7 @@ pub fn operation(method: &Method, uri: &Uri, headers: &HeaderMap, host_bucket: b
         ));
     }
     no_body(headers)?;
+    known_wishes(headers)?;
     let (op, allowed) = named(method, resource(uri.path(), host_bucket), &parameters)?;
     for (name, value) in &parameters {
         let harmless = PRESIGN.contains(&name.as_str()) || HARMLESS.contains(&name.as_str());
@@ -83,6 +84,18 @@ pub fn operation(method: &Method, uri: &Uri, headers: &HeaderMap, host_bucket: b
         }
     }
     Ok(op)
+}
+
+/// Refuses headers that ask for what we would have to ignore, where ignoring is not harmless.
+fn known_wishes(headers: &HeaderMap) -> Result<(), Refusal> {
+    if headers.contains_key("x-amz-expected-bucket-owner") {
+        let text = "x-amz-expected-bucket-owner cannot be checked here: leave it out.";
+        return Err(Refusal::new(Code::AccessDenied, text));
+    }
+    if headers.keys().any(|name| name.as_str().starts_with("x-amz-server-side-encryption-customer-")) {
+        return Err(Refusal::new(Code::NotImplemented, "Encryption with the caller's own keys (SSE-C) is not served."));
+    }
+    Ok(())
 }
 
 /// Refuses a body, or the announcement of one.

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
@@ -53,13 +54,13 @@ pub fn settings(files: &TlsFiles) -> Result<(Arc<ServerConfig>, impl Future<Outp
         .with_no_client_auth()
         .with_cert_resolver(current.clone());
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok((Arc::new(config), keep_fresh(files.clone(), current)))
+    Ok((Arc::new(config), keep_fresh(files.clone(), current, limits::TLS_POLL)))
 }
 
-async fn keep_fresh(files: TlsFiles, current: Arc<Current>) {
+async fn keep_fresh(files: TlsFiles, current: Arc<Current>, every: Duration) {
     let mut seen = (stamp(&files.certificate), stamp(&files.key));
     loop {
-        tokio::time::sleep(limits::TLS_POLL).await;
+        tokio::time::sleep(every).await;
         let now = (stamp(&files.certificate), stamp(&files.key));
         if now == seen {
             continue;
@@ -95,4 +96,60 @@ fn pair(files: &TlsFiles) -> Result<CertifiedKey, TlsError> {
     }
     let key = PrivateKeyDer::from_pem_file(&files.key).map_err(of(&files.key))?;
     Ok(CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write_pair(files: &TlsFiles, name: &str) -> Vec<u8> {
+        let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
+        std::fs::write(&files.certificate, made.cert.pem()).unwrap();
+        std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
+        made.cert.der().to_vec()
+    }
+
+    fn files(dir: &Path) -> TlsFiles {
+        TlsFiles { certificate: dir.join("certificate.pem"), key: dir.join("key.pem") }
+    }
+
+    #[tokio::test]
+    async fn a_renewed_pair_is_taken_whole_and_a_broken_one_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = files(dir.path());
+        let first = write_pair(&files, "first.example");
+        let current = Arc::new(Current(ArcSwap::from_pointee(pair(&files).unwrap())));
+        let fresh = tokio::spawn(keep_fresh(files.clone(), current.clone(), Duration::from_millis(10)));
+        let serves = || current.0.load().cert[0].to_vec();
+        let soon = Duration::from_millis(100);
+
+        std::fs::write(&files.key, "-----BEGIN PRIVATE KEY-----\nhalf").unwrap();
+        tokio::time::sleep(soon).await;
+        assert_eq!(serves(), first);
+
+        let second = write_pair(&files, "second.example");
+        for _ in 0..100 {
+            tokio::time::sleep(soon / 10).await;
+            if serves() == second {
+                break;
+            }
+        }
+        assert_eq!(serves(), second);
+        fresh.abort();
+    }
+
+    #[test]
+    fn every_mistake_names_its_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = files(dir.path());
+        let error = || pair(&files).err().unwrap().to_string();
+        assert!(error().contains("certificate.pem"));
+        std::fs::write(&files.certificate, "").unwrap();
+        assert!(error().contains("certificate.pem: holds no certificate"), "{}", error());
+        write_pair(&files, "a.example");
+        let other =
+            write_pair(&TlsFiles { certificate: dir.path().join("b.pem"), key: files.key.clone() }, "b.example");
+        assert!(!other.is_empty());
+        assert!(error().contains("cannot be used"), "{}", error());
+    }
 }

@@ -178,6 +178,83 @@ fn the_provider_starts_as_the_service_starts_it() {
     assert_eq!(settings["PORT"], "9400");
 }
 
+/// The service's own entry and configuration, its paths and ports moved to this machine: the first start sets up what is
+/// needed, the next one keeps it, and the AWS CLI reads the seeded bucket over HTTPS by the generated certificate.
+#[test]
+fn tracegate_starts_as_the_service_starts_it() {
+    let compose = compose();
+    let service = &compose["services"]["tracegate"];
+    let entrypoint = texts(&service["entrypoint"]);
+    assert_eq!(entrypoint, ["sh", "/etc/tracegate/entry.sh"]);
+    let volumes = texts(&service["volumes"]);
+    for mounted in ["entry.sh", "tracegate.toml"] {
+        let volume = format!("./docker/{mounted}:/etc/tracegate/{mounted}:ro");
+        assert!(volumes.contains(&volume.as_str()), "{volume} is not mounted");
+    }
+    let state = tempfile::tempdir().unwrap();
+    let first = entered(service, state.path());
+    let certificate = std::fs::read(state.path().join("tls/certificate.pem")).unwrap();
+    let keys = std::fs::read(state.path().join("keys.toml")).unwrap();
+    assert!(first.contains("model-A/"), "{first}");
+    assert_eq!(entered(service, state.path()), first);
+    assert_eq!(std::fs::read(state.path().join("tls/certificate.pem")).unwrap(), certificate);
+    assert_eq!(std::fs::read(state.path().join("keys.toml")).unwrap(), keys);
+}
+
+/// Runs the service until it is healthy, lists the bucket as a user of the provider, and ends it.
+fn entered(service: &Value, state: &Path) -> String {
+    let provider = support::oidc_provider();
+    let bucket = support::localstack();
+    let etc = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(repository().join("policies"), etc.path().join("policies")).unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_tracegate")).parent().unwrap();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths(std::iter::once(program.to_owned()).chain(std::env::split_paths(&path))).unwrap();
+    let settings = service["environment"].as_object().unwrap();
+    let (id, secret) = (text(&settings["AWS_ACCESS_KEY_ID"]), text(&settings["AWS_SECRET_ACCESS_KEY"]));
+    let recipe = |_: &Path, [https, http, admin]: [u16; 3]| {
+        let here = |text: &str| {
+            text.replace("/etc/tracegate", etc.path().to_str().unwrap())
+                .replace("/var/lib/tracegate", state.to_str().unwrap())
+                .replace("0.0.0.0:9443", &format!("127.0.0.1:{https}"))
+                .replace("0.0.0.0:9000", &format!("127.0.0.1:{http}"))
+                .replace("127.0.0.1:9100", &format!("127.0.0.1:{admin}"))
+                .replace("http://localstack:4566", &bucket.endpoint)
+                .replace("http://127.0.0.1:9400", &provider.issuer)
+        };
+        for name in ["entry.sh", "tracegate.toml"] {
+            let text = std::fs::read_to_string(repository().join("docker").join(name)).unwrap();
+            std::fs::write(etc.path().join(name), here(&text)).unwrap();
+        }
+        let args = texts(&service["entrypoint"])[1..].iter().map(|word| here(word).into()).collect();
+        let env = [("PATH", path.clone()), ("AWS_ACCESS_KEY_ID", id.into()), ("AWS_SECRET_ACCESS_KEY", secret.into())];
+        Recipe { program: "sh".into(), args, env: env.to_vec() }
+    };
+    let (_server, [https, ..]) = Server::start("compose-tracegate", recipe, |[_, http, _]| {
+        health_check_of_a_port(service, "127.0.0.1/9000", &format!("127.0.0.1/{http}"))
+    });
+    let token = state.join("bob.jwt");
+    std::fs::write(&token, provider.token("bob")).unwrap();
+    let mut aws = Command::new(support::aws_cli().program());
+    support::clients::without_own_settings(&mut aws);
+    aws.args(["s3", "ls", "s3://traces/"])
+        .env("AWS_CA_BUNDLE", state.join("tls/certificate.pem"))
+        .env("AWS_ENDPOINT_URL", format!("https://127.0.0.1:{https}"))
+        .env("AWS_REGION", "tracegate")
+        .env("AWS_DEFAULT_REGION", "tracegate")
+        .env("AWS_ROLE_ARN", "arn:aws:iam::000000000000:role/compliance-auditor")
+        .env("AWS_WEB_IDENTITY_TOKEN_FILE", &token);
+    support::clients::said(&aws.output().unwrap())
+}
+
+/// Runs a health check that opens a port, against another one.
+fn health_check_of_a_port(service: &Value, own: &str, other: &str) -> bool {
+    let test = texts(&service["healthcheck"]["test"]);
+    assert!(test.iter().any(|word| word.contains(own)), "it checks {own}: {test:?}");
+    let args = test[2..].iter().map(|word| word.replace(own, other));
+    Command::new(test[1]).args(args).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success()
+}
+
 /// Runs a service's health check against `endpoint` instead of its own address; whether it found the service healthy.
 fn run_health_check(service: &str, port: &str, endpoint: &str) -> bool {
     let compose = compose();

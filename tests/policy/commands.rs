@@ -78,10 +78,10 @@ fn explain_names_the_deny_or_the_nearest_miss() {
         elsewhere.contains("nearest is data-scientist/own-namespace with `traces/${claims.namespace}/*`"),
         "{elsewhere}"
     );
-    let json = explain("trace-owner", MODEL_A, &["--json"]);
+    let json = explain("compliance-auditor", MODEL_A, &["--json"]);
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
-    assert_eq!(json["actions"][0]["rule"], "trace-owner/read");
-    assert_eq!(json["masks"][0]["profile"], "secrets");
+    assert_eq!(json["actions"][0]["rule"], "compliance-auditor/read");
+    assert_eq!(json["masks"][0]["profile"], "pii-pseudonyms");
 }
 
 #[test]

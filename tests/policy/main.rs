@@ -5,6 +5,7 @@ mod mistakes;
 
 use std::path::{Path, PathBuf};
 
+use tracegate::identity::static_token::NewStaticToken;
 use tracegate::policy::cases;
 use tracegate::policy::load::Ruleset;
 use tracegate::policy::matrix::{Plan, matrix};
@@ -38,7 +39,7 @@ role = "trace-owner"
 now = 2026-11-20T10:00:00Z
 get = "traces/model-A/2026/11/19/run-004211.jsonl"
 expect = "allow"
-masks = []
+masks = ["secrets"]
 "#;
     let cases = cases::parse("table.toml", table).expect("the table can be read");
     let failures = cases::run(&rules(), &cases);
@@ -125,4 +126,18 @@ fn what_has_expired_is_said_at_any_later_time() {
     };
     assert_eq!(expired("2027-12-30T23:59:59Z"), [""; 0]);
     assert_eq!(expired("2027-12-31T00:00:00Z"), ["data-scientist"]);
+}
+
+#[test]
+fn a_new_static_token_stands_in_a_set_as_it_is_printed() {
+    let now = "2026-11-20T10:00:00Z".parse().unwrap();
+    let until = "2027-01-01T00:00:00Z".parse().unwrap();
+    let new = NewStaticToken::generate("nightly-eval", "trace-owner".parse().unwrap(), until, now);
+    let mut set = mistakes::sound();
+    let role = set.keys().find(|file| *file != "_global.toml").unwrap().trim_end_matches(".toml").to_owned();
+    let block = new.toml().replace("trace-owner", &role);
+    set.get_mut("_global.toml").unwrap().push_str(&format!("\n{block}"));
+    let (rules, _) = Ruleset::from_texts(&set, &Default::default()).expect("sound");
+    let entry = &rules.role_book().static_tokens[0];
+    assert_eq!((entry.id.as_str(), entry.sha256, entry.expires), ("nightly-eval", new.entry.sha256, until));
 }

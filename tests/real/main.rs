@@ -3,7 +3,23 @@
 //! `parts` holds what the other modules rest on: that each of these starts, behaves as they rely on, and ends.
 
 #[cfg(test)]
+mod doors;
+#[cfg(test)]
+mod ends;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod parts;
+#[cfg(test)]
+mod people;
+#[cfg(test)]
+mod reads;
+#[cfg(test)]
+mod record;
 #[cfg(test)]
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(test)]
+mod tokens;
+#[cfg(test)]
+mod transfers;

@@ -10,11 +10,13 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 pub(crate) mod clients;
+pub(crate) mod facade;
 pub(crate) mod http;
 pub(crate) mod idp;
 pub(crate) mod install;
 pub(crate) mod localstack;
 pub(crate) mod seaweedfs;
+pub(crate) mod seed;
 pub(crate) mod server;
 
 use std::sync::OnceLock;

@@ -60,22 +60,39 @@ impl Server {
 
     /// Runs a command under the watchdog, without waiting for anything.
     pub(crate) fn spawn(work: &Path, recipe: &Recipe) -> Self {
-        let watchdog = Command::new(install::python())
-            .arg(install::repository().join("tests/support/watchdog.py"))
-            .arg(work)
-            .arg(&recipe.program)
-            .args(&recipe.args)
-            .env("TMPDIR", work)
-            .envs(recipe.env.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::piped())
-            .spawn()
-            .unwrap();
-        Self { watchdog, work: work.to_owned() }
+        Self { watchdog: watched(work, recipe), work: work.to_owned() }
     }
 
     /// The folder that the server runs in.
     pub(crate) fn work(&self) -> &Path {
         &self.work
+    }
+
+    /// Waits until the server has ended by itself, and answers its exit code (1 where a signal ended it). Its folder
+    /// stays, for [`Server::restart`].
+    ///
+    /// # Panics
+    /// Where it has not ended in time.
+    pub(crate) fn ended(&mut self, patience: Duration) -> Option<i32> {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.watchdog.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(start.elapsed() < patience, "it has not ended within {patience:?}\n{}", self.end_of_log());
+            std::thread::sleep(LOOK_AGAIN);
+        }
+    }
+
+    /// Runs a command in the folder of a server that has [ended](Server::ended), and waits until `ready`.
+    ///
+    /// # Panics
+    /// Where it does not get ready; the message holds the end of its log.
+    pub(crate) fn restart(&mut self, recipe: &Recipe, ready: impl Fn() -> bool) {
+        self.watchdog = watched(&self.work, recipe);
+        if let Err(why) = self.wait_until(ready) {
+            panic!("it did not start again:\n{why}");
+        }
     }
 
     fn wait_until(&mut self, ready: impl Fn() -> bool) -> Result<(), String> {
@@ -103,6 +120,19 @@ impl Drop for Server {
         drop(self.watchdog.stdin.take());
         self.watchdog.wait().unwrap();
     }
+}
+
+fn watched(work: &Path, recipe: &Recipe) -> Child {
+    Command::new(install::python())
+        .arg(install::repository().join("tests/support/watchdog.py"))
+        .arg(work)
+        .arg(&recipe.program)
+        .args(&recipe.args)
+        .env("TMPDIR", work)
+        .envs(recipe.env.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap()
 }
 
 /// `N` ports of loopback that nobody listens on.

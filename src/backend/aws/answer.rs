@@ -14,14 +14,17 @@ use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 
-use crate::backend::Trouble;
-use crate::s3::answer::{Attributes, Batch, Body, BodyError, ContentRange, Item, Listed, Object, ObjectHead};
+use crate::backend::{Fetch, Trouble};
+use crate::s3::answer::{Attributes, Batch, Body, BodyError, ContentRange, Headed, Item, Listed, Object, ObjectHead};
 use crate::s3::operation::{ETag, RangeAsk};
 
-pub(super) fn object(found: GetObjectOutput, asked: Option<RangeAsk>, idle: Duration) -> Result<Object, Trouble> {
+/// A range that a store ignores is answered with the whole; where a place in the object counts, that is no answer.
+pub(super) fn object(found: GetObjectOutput, fetch: &Fetch, idle: Duration) -> Result<Object, Trouble> {
+    let asked = fetch.range;
     let length = natural(found.content_length, "a length")?;
     let told = found.content_range.as_deref().map(content_range).transpose()?;
     let (range, size) = match told {
+        None if asked.is_some() && fetch.pin.is_some() => return Err(broken("it ignores ranges")),
         None => (None, length),
         Some((range, size)) if range.len() == length && answers(range, size, asked) => (Some(range), size),
         Some(_) => return Err(broken("its range is not the one asked for")),
@@ -44,12 +47,12 @@ pub(super) fn object(found: GetObjectOutput, asked: Option<RangeAsk>, idle: Dura
     Ok(Object { head, range, body: body(found.body, length, idle) })
 }
 
-pub(super) fn head(found: HeadObjectOutput) -> Result<ObjectHead, Trouble> {
-    let size = match found.content_range.as_deref().map(content_range).transpose()? {
-        Some((_, size)) => size,
-        None => natural(found.content_length, "a length")?,
+pub(super) fn head(found: HeadObjectOutput) -> Result<Headed, Trouble> {
+    let (range, size) = match found.content_range.as_deref().map(content_range).transpose()? {
+        Some((range, size)) => (Some(range), size),
+        None => (None, natural(found.content_length, "a length")?),
     };
-    Ok(ObjectHead {
+    let head = ObjectHead {
         size,
         etag: tag(found.e_tag)?,
         last_modified: time(found.last_modified.as_ref())?,
@@ -63,7 +66,8 @@ pub(super) fn head(found: HeadObjectOutput) -> Result<ObjectHead, Trouble> {
         version_id: found.version_id,
         parts_count: found.parts_count.and_then(|count| u32::try_from(count).ok()),
         user_metadata: metadata(found.metadata),
-    })
+    };
+    Ok(Headed { head, range })
 }
 
 pub(super) fn attributes(found: GetObjectAttributesOutput) -> Result<Attributes, Trouble> {

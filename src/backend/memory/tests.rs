@@ -73,10 +73,10 @@ async fn parts_are_counted_and_their_tag_is_a_tag_of_tags() {
     assert_eq!(got(&memory, "parts", part(0)).await, Err(Trouble::InvalidRange { size: Some(5) }));
     assert_eq!(got(&memory, "whole", part(1)).await, Ok((Some((0, 2)), b"abc".to_vec())));
 
-    let head = Source::head(&memory, &bucket(), &key("parts"), Some(1)).await.unwrap();
+    let head = Source::head(&memory, &bucket(), &key("parts"), Some(1)).await.unwrap().head;
     // md5(md5("aaa") ‖ md5("bb")), computed apart.
     assert_eq!((&*head.etag.0, head.parts_count), ("b9975d734c52a2de0f970f525cb96ad3-2", Some(2)));
-    let head = Source::head(&memory, &bucket(), &key("whole"), None).await.unwrap();
+    let head = Source::head(&memory, &bucket(), &key("whole"), None).await.unwrap().head;
     assert_eq!((&*head.etag.0, head.parts_count), ("900150983cd24fb0d6963f7d28e17f72", None));
 
     let found = Source::attributes(&memory, &bucket(), &key("whole")).await.unwrap();
@@ -157,7 +157,7 @@ async fn a_folder_becomes_buckets() {
     put("other/top.json", "{}");
     let memory = Memory::new();
     assert_eq!(memory.seed_from(folder.path()).unwrap(), 3);
-    let head = Source::head(&memory, &bucket(), &key("model-a/run.jsonl.gz"), None).await.unwrap();
+    let head = Source::head(&memory, &bucket(), &key("model-a/run.jsonl.gz"), None).await.unwrap().head;
     assert_eq!(head.content_encoding.as_deref(), Some("gzip"));
     assert_eq!(head.content_type.as_deref(), Some("application/x-ndjson"));
     put("Bad_Bucket/x", "");

@@ -30,34 +30,40 @@ pub struct Persona {
     pub groups: &'static [&'static str],
     /// The role that it takes.
     pub role: &'static str,
-    /// What it is, for people.
-    pub title: &'static str,
+    /// What it sees, for people.
+    pub sees: &'static str,
     /// More claims.
     pub namespace: Option<&'static str>,
 }
 
 /// Everybody that the demo can be.
 pub const PERSONAS: [Persona; 4] = [
-    Persona { name: "alice", groups: &["trace-owners"], role: "trace-owner", title: "trace owner", namespace: None },
+    Persona {
+        name: "alice",
+        groups: &["trace-owners"],
+        role: "trace-owner",
+        sees: "every trace; only secrets are masked",
+        namespace: None,
+    },
     Persona {
         name: "bob",
         groups: &["sec-compliance"],
         role: "compliance-auditor",
-        title: "compliance auditor",
+        sees: "every trace; personal data and the models' logic masked",
         namespace: None,
     },
     Persona {
         name: "carol",
         groups: &["support"],
         role: "support-engineer",
-        title: "support engineer",
+        sees: "the last seven days, never model-A",
         namespace: None,
     },
     Persona {
         name: "dave",
         groups: &["data-science"],
         role: "data-scientist",
-        title: "data scientist",
+        sees: "the traces of model-B",
         namespace: Some("model-B"),
     },
 ];

@@ -2,6 +2,7 @@
 //!
 //! First it shows the main job by itself; then it stays up and prints, for each persona, what to paste into a shell.
 
+mod excerpt;
 mod idp;
 mod seed;
 mod story;
@@ -15,6 +16,7 @@ use arc_swap::ArcSwap;
 use clap::Args;
 use jiff::Timestamp;
 
+use super::certificate;
 use crate::app::{self, Addresses, App};
 use crate::backend::Backend;
 use crate::backend::memory::Memory;
@@ -24,6 +26,11 @@ use crate::limits;
 use crate::s3::name::Bucket;
 use crate::telemetry;
 use idp::{AUDIENCE, PERSONAS, Provider};
+
+/// The name below which the bucket has a name of its own (virtual-host style); systems resolve it to loopback.
+const HOST_NAME: &str = "s3.localhost";
+/// The bucket's own name.
+const TRACES_HOST_NAME: &str = "traces.s3.localhost";
 
 /// What `demo` takes.
 #[derive(Debug, Args)]
@@ -66,7 +73,8 @@ async fn in_dir(args: &DemoArgs, dir: &Path) -> Result<()> {
     memory.create_bucket(&bucket);
     let objects = seed::fill(&memory, &bucket, now)?;
     seed::policies(&dir.join("policies"))?;
-    certificate(dir)?;
+    let names = ["localhost", "127.0.0.1", HOST_NAME, TRACES_HOST_NAME].map(str::to_owned);
+    certificate::write(dir, names.to_vec())?;
     let ring = KeyRing::new(vec![RingKey { id: "demo".into(), state: KeyState::Active, key: SecretKey::random() }])?;
     file::write(&dir.join("keys.toml"), &ring)?;
     write_tokens(&provider, dir, now)?;
@@ -79,7 +87,7 @@ async fn in_dir(args: &DemoArgs, dir: &Path) -> Result<()> {
     let stop = super::serve::stop()?;
     let (end, ended) = tokio::sync::watch::channel(false);
     let served = tokio::spawn(app.run(ended));
-    println!("tracegate demo: {objects} sample traces in bucket `traces`, in memory\n");
+    println!("tracegate demo: {objects} sample traces in bucket `traces`, in memory, on loopback only\n");
     story::tell(&demo, now).await?;
     if !args.no_stay {
         story::invite(&demo);
@@ -112,9 +120,9 @@ fn config(args: &DemoArgs, dir: &Path, provider: &Provider, bucket: Bucket) -> C
         http: vec![loopback(args.port, 0)],
         https: vec![loopback(args.port, 1)],
         admin: None,
-        host_names: vec!["s3.localhost".into()],
+        host_names: vec![HOST_NAME.into()],
         trusted_proxies: Vec::new(),
-        tls: Some(TlsFiles { certificate: dir.join("certificate.pem"), key: dir.join("key.pem") }),
+        tls: Some(TlsFiles { certificate: dir.join(certificate::CERTIFICATE), key: dir.join(certificate::KEY) }),
         backend: BackendConfig::Memory { seed: None },
         buckets: [(bucket, BucketConfig { inside })].into(),
         issuers: vec![IssuerConfig {
@@ -141,27 +149,11 @@ fn config(args: &DemoArgs, dir: &Path, provider: &Provider, bucket: Bucket) -> C
     }
 }
 
-/// A certificate for loopback, signed by its own key.
-fn certificate(dir: &Path) -> Result<()> {
-    let names = ["localhost", "127.0.0.1", "s3.localhost", "traces.s3.localhost"].map(str::to_owned).to_vec();
-    let made = rcgen::generate_simple_self_signed(names)?;
-    write_private(&dir.join("key.pem"), &made.signing_key.serialize_pem())?;
-    std::fs::write(dir.join("certificate.pem"), made.cert.pem())?;
-    Ok(())
-}
-
 fn write_tokens(provider: &Provider, dir: &Path, now: Timestamp) -> Result<()> {
     for persona in &PERSONAS {
-        write_private(&dir.join(format!("{}.jwt", persona.name)), &provider.token(persona, now)?)?;
+        certificate::write_private(&dir.join(format!("{}.jwt", persona.name)), &provider.token(persona, now)?)?;
     }
     Ok(())
-}
-
-fn write_private(file: &Path, text: &str) -> Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut out = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file)?;
-    out.write_all(text.as_bytes()).with_context(|| file.display().to_string())
 }
 
 /// A folder of our own that nobody else can have prepared.

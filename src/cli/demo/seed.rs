@@ -20,8 +20,7 @@ const DAYS: i32 = 30;
 
 /// Puts the samples into a bucket, their dates moved so that the newest is of the day of `now`.
 pub fn fill(memory: &Memory, bucket: &Bucket, now: Timestamp) -> Result<usize> {
-    let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
-    let shift = (today - NEWEST).get_days();
+    let shift = shift(now);
     let mut filled = 0;
     let mut folders = vec![&SEED];
     while let Some(folder) = folders.pop() {
@@ -56,8 +55,18 @@ fn content_type(path: &str) -> &'static str {
     }
 }
 
+/// The same text as a sample holds it on that day.
+pub fn of_today(text: &str, now: Timestamp) -> String {
+    moved(text, shift(now))
+}
+
+/// Days from the newest sample, as written, to that day.
+fn shift(now: Timestamp) -> i32 {
+    (now.to_zoned(jiff::tz::TimeZone::UTC).date() - NEWEST).get_days()
+}
+
 /// The text with every date of the samples (`2026/11/19`, `2026-11-19`) moved by so many days.
-pub fn moved(text: &str, days: i32) -> String {
+fn moved(text: &str, days: i32) -> String {
     let mut text = text.to_owned();
     // A moved date must not be moved again: the newest goes first where dates grow, the oldest where they shrink.
     let back: Vec<i32> = if days >= 0 { (0..DAYS).collect() } else { (0..DAYS).rev().collect() };

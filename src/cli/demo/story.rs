@@ -2,72 +2,97 @@
 //!
 //! Everything shown is asked of the running façade over HTTP, as any client would.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result};
 use jiff::Timestamp;
 
 use super::Demo;
+use super::excerpt::excerpt;
 use super::idp::{PERSONAS, Persona};
-use super::seed;
+use super::{HOST_NAME, certificate, seed};
 use crate::audit::query::{Filter, QueryError, Row, query};
 use crate::cli::audit;
 
 /// The object that everybody asks for, as the samples are written.
 const OBJECT: &str = "model-A/2026/11/19/run-004211.jsonl";
-/// How much of it is shown, in characters.
-const SHOWN: usize = 460;
 
-/// How many rows of the log are shown.
-const ROWS: usize = 8;
+/// How often the log is looked at for the last outcome, and how long it waits in between.
+const LOOKS: u32 = 40;
+const LOOK_AGAIN: Duration = Duration::from_millis(25);
 
 /// Shows the main job.
 pub async fn tell(demo: &Demo, now: Timestamp) -> Result<()> {
-    let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
-    let object = seed::moved(OBJECT, (today - jiff::civil::date(2026, 11, 20)).get_days());
+    let object = seed::of_today(OBJECT, now);
     let http = reqwest::Client::builder().no_proxy().build()?;
-    println!("== One object, three pairs of eyes: traces/{object}\n");
+    println!("== One object, three pairs of eyes: s3://traces/{object} (its first record)\n");
     for persona in &PERSONAS[..3] {
         let (status, body) = get(demo, &http, persona, &format!("/traces/{object}"), now).await?;
-        println!("-- {} ({}): HTTP {status}", persona.title, persona.name);
+        println!("-- {} as {}: HTTP {status}, {} bytes", persona.name, persona.role, body.len());
         println!("{}\n", excerpt(&body));
     }
-    println!("== The listing of `traces/`, for each of them\n");
+    println!("== The listing of s3://traces/ holds for each of them what they may see, and nothing else\n");
     for persona in &PERSONAS {
-        let (_, body) = get(demo, &http, persona, "/traces?list-type=2&delimiter=%2F", now).await?;
-        let top = between(&body, "<CommonPrefixes><Prefix>", "</Prefix>");
         let (_, body) = get(demo, &http, persona, "/traces?list-type=2", now).await?;
-        let keys = between(&body, "<Key>", "</Key>").len();
-        println!("-- {} ({}): {keys} objects below {}", persona.title, persona.name, top.join(" "));
+        let keys = between(&body, "<Key>", "</Key>");
+        let mut folders: Vec<&str> = keys.iter().filter_map(|key| key.split('/').next()).collect();
+        folders.dedup();
+        println!(
+            "-- {:<5} as {:<18}: {:>2} objects, in {}/",
+            persona.name,
+            persona.role,
+            keys.len(),
+            folders.join("/ ")
+        );
     }
-    println!("\n== What the log says of it (`tracegate audit tail --log {}`)\n", demo.dir.join("log").display());
-    let mut rows: Vec<Row> = Vec::new();
-    query(&demo.dir.join("log"), &mut Filter::default(), |row| {
-        rows.push(row.clone());
-        Ok::<(), QueryError>(())
-    })?;
-    for row in &rows[rows.len().saturating_sub(ROWS)..] {
-        println!("{}", audit::line(row));
+    println!("\n== What the audit log holds of it, written before the first byte left\n");
+    println!("{}", audit::HEADINGS);
+    for row in closed_rows(demo).await? {
+        println!("{}", audit::line(&row));
     }
     println!();
     Ok(())
 }
 
+/// The requests in the log, once the outcome of each is there: it follows the last byte by a moment.
+async fn closed_rows(demo: &Demo) -> Result<Vec<Row>> {
+    let mut rows: Vec<Row> = Vec::new();
+    for _ in 0..LOOKS {
+        rows.clear();
+        query(&demo.dir.join("log"), &mut Filter::default(), |row: &Row| {
+            rows.extend(row.op.is_some().then(|| row.clone()));
+            Ok::<(), QueryError>(())
+        })?;
+        if !rows.iter().any(|row| row.outcome.as_deref() == Some("open")) {
+            break;
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    Ok(rows)
+}
+
 /// Prints what to paste.
 pub fn invite(demo: &Demo) {
     let (http, https) = (demo.addresses.http[0], demo.addresses.https[0]);
-    println!("== Your turn. HTTP on http://{http}, HTTPS on https://{https}");
-    println!(
-        "   certificate: {}   identity provider: {}\n",
-        demo.dir.join("certificate.pem").display(),
-        demo.provider.issuer()
-    );
+    let (dir, certificate) = (demo.dir.display(), demo.dir.join(certificate::CERTIFICATE));
+    println!("== Your turn: everything below is for another terminal; Ctrl-C here ends the demo\n");
     for persona in &PERSONAS {
-        println!("# {} ({}): paste, then `aws s3 ls --recursive s3://traces/`", persona.title, persona.name);
+        println!("# {} as {}: {}", persona.name, persona.role, persona.sees);
         println!("{}\n", environment(demo, persona));
     }
-    let token = demo.dir.join("alice.jwt");
-    println!("# curl: the same by a bearer token");
-    println!("curl -H \"Authorization: Bearer $(cat {})\" 'http://{http}/traces?list-type=2'\n", token.display());
-    println!("Ctrl-C ends the demo.");
+    println!("# Then any client, for example:");
+    println!("aws s3 ls --recursive s3://traces/\n");
+    println!("# The same over HTTPS, in any of the environments above:");
+    println!("export AWS_ENDPOINT_URL=https://localhost:{} AWS_CA_BUNDLE={}\n", https.port(), certificate.display());
+    println!("# curl, by a bearer token:");
+    println!("curl -H \"Authorization: Bearer $(cat {dir}/alice.jwt)\" 'http://{http}/traces?list-type=2'\n");
+    println!("# For the blocks of docs/CLIENTS.md (every persona's token is $DEMO/NAME.jwt):");
+    println!("export DEMO={dir} URL=http://{http} HTTPS_URL=https://localhost:{}\n", https.port());
+    println!("# For clients that put the bucket into the host name:");
+    println!("export AWS_ENDPOINT_URL=http://{HOST_NAME}:{}\n", http.port());
+    println!("# Who read what:");
+    println!("tracegate audit tail --follow --log {dir}/log\n");
+    println!("HTTP on http://{http}, HTTPS on https://{https}, identity provider on {}", demo.provider.issuer());
 }
 
 /// The environment of a persona, for every AWS SDK: the token is exchanged by the SDK itself.
@@ -94,11 +119,6 @@ async fn get(
     let response = http.get(&url).bearer_auth(token).header("x-tracegate-role", persona.role).send().await;
     let response = response.with_context(|| url.clone())?;
     Ok((response.status().as_u16(), response.text().await?))
-}
-
-fn excerpt(body: &str) -> String {
-    let short: String = body.chars().take(SHOWN).collect();
-    if short.len() < body.len() { format!("{short} …") } else { short }
 }
 
 fn between<'a>(text: &'a str, before: &str, after: &str) -> Vec<&'a str> {

@@ -3,6 +3,7 @@
 mod differential;
 mod examples;
 mod hostile;
+mod objects;
 mod oracle;
 mod ranges;
 

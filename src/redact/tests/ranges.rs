@@ -61,7 +61,8 @@ async fn slice(
 ) -> Result<Vec<u8>, ShowError> {
     let size = source.object.len() as u64;
     let body =
-        range(source.clone(), size, ContentRange { first, last }, plan.clone(), format, TallyCell::new(plan)).await?;
+        range(None, source.clone(), size, ContentRange { first, last }, plan.clone(), format, TallyCell::new(plan))
+            .await?;
     let (out, error) = drain(body).await;
     error.map_or(Ok(out), |error| Err(error.into()))
 }
@@ -203,7 +204,7 @@ async fn a_short_read_of_a_range_is_an_error() {
     let plan = plan(&masks(&[("** user_id", Mask)]));
     for first in [0, 400] {
         let asked = ContentRange { first, last: 500 };
-        let found = range(Arc::new(Short), 1000, asked, plan.clone(), Format::Jsonl, TallyCell::new(&plan)).await;
+        let found = range(None, Arc::new(Short), 1000, asked, plan.clone(), Format::Jsonl, TallyCell::new(&plan)).await;
         let error = match found {
             Err(error) => error,
             Ok(body) => drain(body).await.1.unwrap().into(),

@@ -1,0 +1,306 @@
+//! Objects under a permit: what a range costs the backend, and that the head decides before the range does.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use futures::StreamExt as _;
+use jiff::Timestamp;
+
+use super::*;
+use crate::audit::journal::SpaceLeft;
+use crate::audit::{EntryId, Intent, Journal, JournalOptions, RequestFacts};
+use crate::backend::memory::{Content, Memory};
+use crate::backend::{Ask, Backend, Fetch, Trouble};
+use crate::identity::Identity;
+use crate::keyring::KeyRing;
+use crate::limits;
+use crate::policy::permit::Permit;
+use crate::policy::{Decision, Ruleset, decide};
+use crate::redact::object::{first_fetch, show};
+use crate::redact::{Raw, Redaction};
+use crate::s3::answer::{Attributes, Batch, Headed, ObjectHead};
+use crate::s3::conditional::resolve;
+use crate::s3::error::{Code, Refusal};
+use crate::s3::name::Bucket;
+use crate::s3::operation::{
+    ETag, GetObject, GetObjectAttributes, HeadObject, IfRange, ListObjects, Preconditions, RangeAsk, Tags,
+};
+
+const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
+
+/// A bucket that notes what is fetched from it.
+#[derive(Default)]
+struct Counted {
+    memory: Memory,
+    fetches: Mutex<Vec<Fetch>>,
+}
+
+#[async_trait]
+impl Backend for Counted {
+    async fn get(
+        &self,
+        intent: Intent<'_, Permit<GetObject>>,
+        fetch: Fetch,
+    ) -> Result<Raw<crate::s3::answer::Object>, Trouble> {
+        self.fetches.lock().unwrap_or_else(PoisonError::into_inner).push(fetch.clone());
+        self.memory.get(intent, fetch).await
+    }
+
+    async fn head(&self, intent: Intent<'_, Permit<HeadObject>>, part: Option<u32>) -> Result<Raw<Headed>, Trouble> {
+        self.memory.head(intent, part).await
+    }
+
+    async fn attributes(&self, intent: Intent<'_, Permit<GetObjectAttributes>>) -> Result<Raw<Attributes>, Trouble> {
+        self.memory.attributes(intent).await
+    }
+
+    async fn list(&self, intent: Intent<'_, Permit<ListObjects>>, ask: Ask) -> Result<Raw<Batch>, Trouble> {
+        self.memory.list(intent, ask).await
+    }
+
+    async fn probe(&self, bucket: &Bucket) -> Result<(), Trouble> {
+        self.memory.probe(bucket).await
+    }
+}
+
+/// A bucket, a role that reads `raw/*` as it is, `recent/*` if it is recent, and `masked/*` redacted, and a journal.
+struct World {
+    backend: Arc<Counted>,
+    rules: Ruleset,
+    redaction: Redaction,
+    journal: Journal,
+    _dir: tempfile::TempDir,
+}
+
+/// What was answered, and how many requests it cost the backend.
+#[derive(Debug)]
+struct Answer {
+    head: ObjectHead,
+    range: Option<(u64, u64)>,
+    bytes: Vec<u8>,
+    fetches: usize,
+}
+
+impl World {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let options = JournalOptions {
+            dir: dir.path().to_owned(),
+            log_name: "gw.example/audit/r1".into(),
+            digest_key: key(),
+            retention: None,
+            space: SpaceLeft { warn: 0, min: 0 },
+            clock: || NOW,
+        };
+        let (journal, _) = Journal::open(options).unwrap();
+        let redaction = Redaction::new(Arc::new(ArcSwap::from_pointee(KeyRing::ephemeral())));
+        Self { backend: Arc::default(), rules: rules(), redaction, journal, _dir: dir }
+    }
+
+    fn put(&self, name: &str, content: Content) {
+        self.backend.memory.put(&"traces".parse().unwrap(), name, content);
+    }
+
+    async fn get(&self, name: &str, range: Option<RangeAsk>, preconditions: Preconditions) -> Result<Answer, Refusal> {
+        self.backend.fetches.lock().unwrap().clear();
+        let (bucket, key) = ("traces".parse().unwrap(), name.parse().unwrap());
+        let op = GetObject { bucket, key, range, part: None, preconditions, overrides: Default::default() };
+        let who = Arc::new(Identity::for_test("ann", "analyst"));
+        let Decision::Allow(permit) = decide(&self.rules, who, op, NOW) else { panic!("{name} may be read") };
+        let facts = RequestFacts {
+            id: EntryId::random(),
+            peer: "192.0.2.7".parse().unwrap(),
+            user_agent: None,
+            tls: true,
+            host: None,
+        };
+        let backend: Arc<dyn Backend> = self.backend.clone();
+        let fetch = async |intent: Intent<'_, Permit<_>>| backend.get(intent, first_fetch(&intent)).await;
+        let (recorded, raw) = self.journal.queue(permit, &facts).unwrap().durable_with(fetch).await.unwrap();
+        let mut object = show(raw, recorded, &self.redaction, &backend).await?.object.into_inner();
+        let mut bytes = Vec::new();
+        while let Some(chunk) = object.body.next().await {
+            bytes.extend_from_slice(&chunk.unwrap());
+        }
+        let fetches = self.backend.fetches.lock().unwrap().len();
+        let range = object.range.map(|range| (range.first, range.last));
+        Ok(Answer { head: object.head, range, bytes, fetches })
+    }
+
+    async fn whole(&self, name: &str) -> Answer {
+        self.get(name, None, Preconditions::default()).await.unwrap()
+    }
+
+    /// Each range is the slice of the whole, and costs the backend no more than that many requests.
+    async fn check(&self, name: &str, asks: &[RangeAsk], fetches_max: usize) {
+        let whole = self.whole(name).await;
+        assert_eq!((whole.fetches, whole.range), (1, None));
+        for &ask in asks {
+            let range = resolve(ask, whole.head.size).unwrap();
+            let found = self.get(name, Some(ask), Preconditions::default()).await.unwrap();
+            assert!(found.bytes == whole.bytes[range.first as usize..=range.last as usize], "{name} {ask:?}");
+            assert_eq!((found.range, &found.head), (Some((range.first, range.last)), &whole.head), "{name} {ask:?}");
+            assert!(found.fetches <= fetches_max, "{name} {ask:?} cost {} requests", found.fetches);
+        }
+    }
+}
+
+fn rules() -> Ruleset {
+    let global = "version = 1\nfiles = [\"analyst.toml\"]\n[[redact]]\nname = \"pii\"\npaths = [\"traces/masked/*\"]\n\
+                  fields = [\"user_id\"]\n";
+    let allow = |id: &str, more: &str| {
+        format!("[[allow]]\nid = \"{id}\"\nactions = [\"get\"]\npaths = [\"traces/{id}/*\"]\n{more}\n")
+    };
+    let role = "version = 1\n[role]\nname = \"analyst\"\ndescription = \"d\"\nowner = \"o\"\n".to_owned()
+        + &[allow("raw", ""), allow("masked", ""), allow("recent", "max_age = \"7d\"")].concat();
+    let files = BTreeMap::from([("_global.toml".to_owned(), global.to_owned()), ("analyst.toml".to_owned(), role)]);
+    Ruleset::from_texts(&files, &BTreeMap::new()).map_err(|mistakes| format!("{mistakes:?}")).unwrap().0
+}
+
+fn content(bytes: impl Into<Bytes>) -> Content {
+    Content::new(bytes, NOW)
+}
+
+/// JSONL of at least so many bytes, in records of some hundred.
+fn records(bytes: usize) -> String {
+    let mut object = String::new();
+    while object.len() < bytes {
+        let pad = "p".repeat(object.len() % 700);
+        object.push_str(&format!("{{\"n\":{},\"user_id\":\"u-{:09}\",\"pad\":\"{pad}\"}}\n", object.len(), 7));
+    }
+    object
+}
+
+fn span(first: u64, last: u64) -> RangeAsk {
+    RangeAsk::Span { first, last: Some(last) }
+}
+
+#[tokio::test]
+async fn a_range_of_jsonl_costs_one_request() {
+    let world = World::new();
+    let object = records(500_000);
+    let size = object.len() as u64;
+    world.put("masked/a.jsonl", content(object));
+    let mut asks = vec![
+        span(0, 0),
+        span(0, size + 9),
+        span(size - 1, size - 1),
+        span(limits::LOOK_BACK_BYTES, limits::LOOK_BACK_BYTES),
+        span(limits::LOOK_BACK_BYTES + 1, 3 * limits::LOOK_BACK_BYTES),
+        RangeAsk::Span { first: 1, last: None },
+        RangeAsk::Span { first: 300_000, last: None },
+        RangeAsk::Suffix(1),
+        RangeAsk::Suffix(8),
+        RangeAsk::Suffix(200_000),
+        RangeAsk::Suffix(u64::MAX),
+    ];
+    let mut random = Random(7);
+    asks.extend((0..100).map(|_| {
+        let first = random.below(size as usize) as u64;
+        span(first, first + random.below(40_000) as u64)
+    }));
+    world.check("masked/a.jsonl", &asks, 1).await;
+}
+
+#[tokio::test]
+async fn a_range_of_anything_else_costs_a_look_at_the_start_and_a_read() {
+    let world = World::new();
+    let array = format!("[{}1]", "{\"user_id\":\"someone-else\"},".repeat(20_000));
+    world.put("masked/a.json", content(array.clone()));
+    world.put("masked/undetermined", content(array));
+    world.put("masked/typed", content(records(500_000)).with_type("application/x-ndjson"));
+    let asks = [span(0, 0), span(4090, 4100), span(300_000, 301_000), RangeAsk::Suffix(10)];
+    world.check("masked/a.json", &asks, 2).await;
+    world.check("masked/undetermined", &asks, 2).await;
+    // Here the record in which the range begins has to be looked for.
+    world.check("masked/typed", &asks, 3).await;
+}
+
+#[tokio::test]
+async fn a_record_longer_than_the_first_look_back_is_looked_for() {
+    let world = World::new();
+    let long = "x".repeat(5 * limits::LOOK_BACK_BYTES as usize);
+    let object = format!("{{\"a\":1}}\n{{\"user_id\":\"{long}\",\"b\":\"{long}\"}}\n{{\"a\":2}}\n");
+    let size = object.len() as u64;
+    world.put("masked/a.jsonl", content(object));
+    let asks = [span(9, 9), span(100_000, 100_001), span(500_000, 600_000), RangeAsk::Suffix(9), span(size - 1, size)];
+    world.check("masked/a.jsonl", &asks, 8).await;
+}
+
+/// A range outside of the object is refused with the size that the view shows, also where more was asked of the
+/// backend, and that lies within.
+#[tokio::test]
+async fn a_range_outside_of_the_object_is_refused() {
+    let world = World::new();
+    let size = 100;
+    for name in ["masked/a.jsonl", "masked/a.json", "raw/a.jsonl"] {
+        world.put(name, content("[1]\n".repeat(25)));
+        for ask in [span(size, size), span(size + 1_000_000, u64::MAX), RangeAsk::Suffix(0)] {
+            let refusal = world.get(name, Some(ask), Preconditions::default()).await.unwrap_err();
+            assert_eq!(refusal.code, Code::InvalidRange, "{name} {ask:?}");
+            assert_eq!(refusal.headers, [("content-range", "bytes */100".to_owned())], "{name} {ask:?}");
+        }
+    }
+    for name in ["masked/empty.jsonl", "raw/empty.jsonl"] {
+        world.put(name, content(""));
+        for ask in [span(0, 0), RangeAsk::Suffix(5)] {
+            let refusal = world.get(name, Some(ask), Preconditions::default()).await.unwrap_err();
+            assert_eq!(refusal.code, Code::InvalidRange, "{name} {ask:?}");
+        }
+    }
+}
+
+/// Conditions come before the range, wherever it lies (RFC 9110, 13.2.2).
+#[tokio::test]
+async fn conditions_come_before_the_range() {
+    let world = World::new();
+    let other = || Some(IfRange::Tag(ETag("other".into())));
+    for name in ["masked/a.jsonl", "masked/a.json", "masked/empty.jsonl", "raw/a.jsonl", "raw/empty.jsonl"] {
+        let object = if name.contains("empty") { "" } else { "{\"user_id\":\"someone\"}\n" };
+        world.put(name, content(object));
+        let whole = world.whole(name).await;
+        for ask in [span(3, 5), span(1_000_000, 1_000_001), RangeAsk::Suffix(4)] {
+            let asked = Preconditions { if_range: other(), ..Preconditions::default() };
+            let found = world.get(name, Some(ask), asked).await.unwrap();
+            assert_eq!((found.range, found.bytes), (None, whole.bytes.clone()), "{name} {ask:?}");
+            let asked = Preconditions { if_none_match: Some(Tags::Any), ..Preconditions::default() };
+            let refusal = world.get(name, Some(ask), asked).await.unwrap_err();
+            assert_eq!(refusal.code, Code::NotModified, "{name} {ask:?}");
+        }
+    }
+}
+
+/// Asking for bytes far behind the end tells nothing of an object that is not to be seen.
+#[tokio::test]
+async fn regression_a_range_does_not_tell_of_what_is_too_old() {
+    let world = World::new();
+    world.put("recent/old", Content::new("secret", Timestamp::UNIX_EPOCH));
+    let missing = world.get("recent/none", Some(span(50, 60)), Preconditions::default()).await.unwrap_err();
+    for ask in [span(0, 1), span(50, 60), RangeAsk::Suffix(0)] {
+        let refusal = world.get("recent/old", Some(ask), Preconditions::default()).await.unwrap_err();
+        assert_eq!((refusal.code, refusal.headers), (missing.code, missing.headers.clone()), "{ask:?}");
+    }
+}
+
+/// Compressed bytes under a name of JSONL: refused where their mark is seen, else shown as the broken records they are.
+#[tokio::test]
+async fn compressed_bytes_are_never_shown() {
+    let world = World::new();
+    let mut object = vec![0x1f, 0x8b, 8, 0];
+    object.extend((0..200_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8 | 0x80));
+    object.push(b'\n');
+    world.put("masked/a.jsonl", content(object.clone()));
+    for ask in [None, Some(span(0, 9)), Some(span(1000, 2000))] {
+        let refusal = world.get("masked/a.jsonl", ask, Preconditions::default()).await.unwrap_err();
+        assert_eq!(refusal.code, Code::AccessDenied, "{ask:?}");
+    }
+    let refused = world.get("masked/a.jsonl", Some(span(150_000, 150_100)), Preconditions::default()).await;
+    assert_eq!(refused.unwrap_err().code, Code::AccessDenied);
+    object[..].chunks_mut(1000).for_each(|chunk| chunk[0] = b'\n');
+    (object[0], object[1]) = (0x1f, 0x8b);
+    world.put("masked/lines.jsonl", content(object));
+    let found = world.get("masked/lines.jsonl", Some(span(150_000, 152_000)), Preconditions::default()).await.unwrap();
+    assert!(found.bytes.iter().all(|byte| b"{} \n".contains(byte)), "{:?}", text(&found.bytes));
+}

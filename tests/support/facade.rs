@@ -1,0 +1,340 @@
+//! The façade as its users run it: the binary, with a configuration, policies, keys, a certificate and a log in a folder
+//! of its own, in front of one of the buckets.
+//!
+//! The buckets `traces` (redacted by the example policies) and `plain` (not redacted) hold what [`super::seed`] writes.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::clients::{said, without_own_settings};
+use super::localstack::LocalStack;
+use super::seaweedfs::SeaweedFs;
+use super::server::{Recipe, Server};
+use super::{AccessKey, http, install, seed};
+
+/// How long it may take to end or to obey.
+const PATIENCE: Duration = Duration::from_secs(40);
+/// What the buckets are called at the backend: otherwise than outside, so that names are seen to be translated.
+const INSIDE: [(&str, &str); 2] = [("traces", "real-traces"), ("plain", "real-plain")];
+
+/// The bucket behind a façade.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Backend {
+    /// LocalStack, which checks no signature.
+    LocalStack,
+    /// SeaweedFS, which does.
+    SeaweedFs,
+    /// The one that is built in.
+    Memory,
+}
+
+impl Backend {
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] = [Self::LocalStack, Self::SeaweedFs, Self::Memory];
+
+    /// Endpoint, region and the key that may do everything; `None` where it is no server.
+    fn server(self) -> Option<(&'static str, &'static str, AccessKey)> {
+        match self {
+            Self::LocalStack => Some((&super::localstack().endpoint, LocalStack::REGION, LocalStack::KEY)),
+            Self::SeaweedFs => Some((&super::seaweedfs().endpoint, SeaweedFs::REGION, SeaweedFs::ADMIN)),
+            Self::Memory => None,
+        }
+    }
+
+    /// The secret that the façade holds for it.
+    pub(crate) fn secret(self) -> Option<&'static str> {
+        self.server().map(|(_, _, key)| key.secret)
+    }
+}
+
+/// What a façade of a test has otherwise than others.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// What is behind it.
+    pub(crate) backend: Backend,
+    /// The secret that it signs with there, if not the right one.
+    pub(crate) upstream_secret: Option<&'static str>,
+    /// Issuers, by the names that its policies know: `demo` and `second`.
+    pub(crate) issuers: Vec<(&'static str, String)>,
+    /// Time that requests in flight have when it stops.
+    pub(crate) drain: &'static str,
+}
+
+impl Settings {
+    /// Both providers, and everything right.
+    pub(crate) fn of(backend: Backend) -> Self {
+        let issuers =
+            vec![("demo", super::oidc_provider().issuer.clone()), ("second", super::second_provider().issuer.clone())];
+        Self { backend, upstream_secret: None, issuers, drain: "30s" }
+    }
+}
+
+/// A running façade.
+#[derive(Debug)]
+pub(crate) struct Facade {
+    server: Server,
+    ports: [u16; 3],
+    /// A static token of the role `compliance-auditor`.
+    pub(crate) static_token: String,
+}
+
+impl Facade {
+    /// Sets one up, starts it and waits until it is ready.
+    pub(crate) fn start(settings: &Settings) -> Self {
+        let set_up = |work: &Path, ports: [u16; 3]| {
+            set_up(work, ports, settings);
+            recipe(work)
+        };
+        let (server, ports) =
+            Server::start("facade", set_up, |ports| settings.upstream_secret.is_some() && lives(ports) || ready(ports));
+        let static_token = std::fs::read_to_string(server.work().join("nightly.token")).unwrap().trim().to_owned();
+        Self { server, ports, static_token }
+    }
+
+    /// Its address over plain HTTP, without a slash at the end.
+    pub(crate) fn http(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports[0])
+    }
+
+    /// Its address over HTTPS, which [`Self::certificate`] proves.
+    pub(crate) fn https(&self) -> String {
+        format!("https://127.0.0.1:{}", self.ports[1])
+    }
+
+    /// The certificate of its HTTPS address, signed by its own key.
+    pub(crate) fn certificate(&self) -> PathBuf {
+        self.work().join("certificate.pem")
+    }
+
+    /// The folder with everything of it.
+    pub(crate) fn work(&self) -> &Path {
+        self.server.work()
+    }
+
+    /// What lies in a bucket, as files: one per key.
+    pub(crate) fn seeded(&self, bucket: &str) -> PathBuf {
+        self.work().join("seed").join(bucket)
+    }
+
+    /// The metrics, as text.
+    pub(crate) fn metrics(&self) -> String {
+        http::get(&format!("http://127.0.0.1:{}/metrics", self.ports[2])).unwrap().text()
+    }
+
+    /// The answer of the admin listener to a path.
+    pub(crate) fn admin(&self, path: &str) -> http::Answer {
+        http::get(&format!("http://127.0.0.1:{}{path}", self.ports[2])).unwrap()
+    }
+
+    /// What it has said on its standard output and error since it was started.
+    pub(crate) fn said(&self) -> String {
+        let log = std::fs::read(self.work().with_extension("log")).unwrap();
+        String::from_utf8_lossy(&log).into_owned()
+    }
+
+    /// `tracegate ARGS` in its folder.
+    pub(crate) fn run<I: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = I>) -> Output {
+        command(self.work()).args(args).output().unwrap()
+    }
+
+    /// Rows of its log that match every condition of `tracegate audit query`.
+    pub(crate) fn rows(&self, conditions: &[&str]) -> Vec<Value> {
+        let lines = said(&self.run([&["audit", "query", "--json", "--log", "log"], conditions].concat()));
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Rows of its log once there are as many, in time for whatever closes after the client has its answer.
+    pub(crate) fn rows_once(&self, conditions: &[&str], enough: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+        let start = Instant::now();
+        loop {
+            let rows = self.rows(conditions);
+            if enough(&rows) {
+                return rows;
+            }
+            assert!(start.elapsed() < PATIENCE, "the log never showed {conditions:?} as it should: {rows:#?}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Revokes as an operator does.
+    pub(crate) fn revoke(&self, target: &[&str]) {
+        said(
+            &self.run(
+                [&["revoke", "--config", "tracegate.toml", "--reason", "a test", "--by", "tests"], target].concat(),
+            ),
+        );
+    }
+
+    /// Sends its process a signal.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = std::fs::read_to_string(self.work().join("pid")).unwrap();
+        let sent = Command::new("kill").args([&format!("-{name}"), pid.trim()]).status().unwrap();
+        assert!(sent.success(), "kill -{name} {pid}");
+    }
+
+    /// Waits until its process has ended by itself, and answers its exit code.
+    pub(crate) fn ended(&mut self) -> Option<i32> {
+        self.server.ended(PATIENCE)
+    }
+
+    /// Starts it anew in the same folder, with the same ports, after it [ended](Self::ended).
+    pub(crate) fn restart(&mut self) {
+        let ports = self.ports;
+        self.server.restart(&recipe(self.server.work()), || ready(ports));
+    }
+}
+
+fn lives([_, _, admin]: [u16; 3]) -> bool {
+    http::get(&format!("http://127.0.0.1:{admin}/healthz")).is_ok_and(|answer| answer.status == 200)
+}
+
+fn ready([_, _, admin]: [u16; 3]) -> bool {
+    http::get(&format!("http://127.0.0.1:{admin}/readyz")).is_ok_and(|answer| answer.status == 200)
+}
+
+/// The binary, in its folder; the shell before it only writes down its process id.
+fn recipe(work: &Path) -> Recipe {
+    let script = "echo $$ > pid && exec \"$0\" serve --config tracegate.toml";
+    let args = vec!["-c".into(), script.into(), env!("CARGO_BIN_EXE_tracegate").into()];
+    Recipe { program: "sh".into(), args, env: vec![("HOME", work.into())] }
+}
+
+fn command(work: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tracegate"));
+    without_own_settings(&mut command);
+    command.current_dir(work).env("HOME", work);
+    command
+}
+
+fn set_up(work: &Path, ports: [u16; 3], settings: &Settings) {
+    seed::write(&work.join("seed"));
+    if let Some((endpoint, region, key)) = settings.backend.server() {
+        fill(settings.backend, &work.join("seed"), endpoint, region, key);
+    }
+    policies(work);
+    certificate(work);
+    std::fs::write(work.join("tracegate.toml"), configuration(ports, settings)).unwrap();
+    if let Some(secret) = settings.upstream_secret.or(settings.backend.secret()) {
+        std::fs::write(work.join("upstream.secret"), secret).unwrap();
+    }
+    said(&command(work).args(["init", "--config", "tracegate.toml"]).output().unwrap());
+    said(&command(work).args(["check", "--config", "tracegate.toml"]).output().unwrap());
+}
+
+/// The example policies, and what the tests need besides: the second provider's people in the same roles, a machine's
+/// role that reads `plain`, and a static token.
+fn policies(work: &Path) {
+    let (from, to) = (install::repository().join("policies"), work.join("policies"));
+    std::fs::create_dir_all(&to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            std::fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    for (role, group) in [
+        ("trace-owner", "trace-owners"),
+        ("compliance-auditor", "sec-compliance"),
+        ("support-engineer", "support"),
+        ("data-scientist", "data-science"),
+    ] {
+        let file = to.join(format!("{role}.toml"));
+        let bind = format!("\n[[bind]]\nissuer = \"second\"\nclaims = {{ groups = [\"{group}\"] }}\n");
+        append(&file, &bind);
+    }
+    let exporter = "version = 1\n[role]\nname = \"exporter\"\ndescription = \"Reads the bucket without traces\"\n\
+        owner = \"tests@acme.example\"\nmax_session = \"12h\"\n\
+        [[bind]]\nissuer = \"demo\"\nclaims = { groups = [\"svc-ci\"] }\n\
+        [[allow]]\nid = \"read\"\nactions = [\"get\", \"list\"]\npaths = [\"plain/*\"]\n";
+    std::fs::write(to.join("exporter.toml"), exporter).unwrap();
+    let global = to.join("_global.toml");
+    let text = std::fs::read_to_string(&global).unwrap();
+    let text = text.replace("  \"data-scientist.toml\",\n", "  \"data-scientist.toml\",\n  \"exporter.toml\",\n");
+    let text = text.replace("[issuers]\n", "[issuers]\nsecond = \"http://127.0.0.1:1\"\n");
+    std::fs::write(&global, text).unwrap();
+    let made =
+        command(work).args(["token", "new", "--id", "nightly", "--role", "compliance-auditor"]).output().unwrap();
+    std::fs::write(work.join("nightly.token"), said(&made)).unwrap();
+    // What it says on standard error is to be pasted, below a line for the reader.
+    let block = String::from_utf8(made.stderr).unwrap();
+    append(&global, &format!("\n{}", &block[block.find("[[").expect("a block to paste")..]));
+}
+
+fn append(file: &Path, text: &str) {
+    std::fs::write(file, std::fs::read_to_string(file).unwrap() + text).unwrap();
+}
+
+/// A certificate for loopback, signed by its own key.
+fn certificate(work: &Path) {
+    let names = ["localhost", "127.0.0.1"].map(str::to_owned).to_vec();
+    let made = rcgen::generate_simple_self_signed(names).unwrap();
+    std::fs::write(work.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    std::fs::write(work.join("certificate.pem"), made.cert.pem()).unwrap();
+}
+
+fn configuration(ports: [u16; 3], settings: &Settings) -> String {
+    let [http, https, admin] = ports.map(|port| format!("127.0.0.1:{port}"));
+    let backend = match settings.backend.server() {
+        None => "kind = \"memory\"\nseed = \"seed\"".to_owned(),
+        Some((endpoint, region, key)) => format!(
+            "kind = \"s3\"\nendpoint = \"{endpoint}\"\nregion = \"{region}\"\naddressing = \"path\"\n\
+             access_key_id = \"{}\"\nsecret_access_key_file = \"upstream.secret\"",
+            key.id
+        ),
+    };
+    let buckets = INSIDE.map(|(name, inside)| match settings.backend {
+        Backend::Memory => format!("[[bucket]]\nname = \"{name}\"\n"),
+        Backend::LocalStack | Backend::SeaweedFs => format!("[[bucket]]\nname = \"{name}\"\nbackend = \"{inside}\"\n"),
+    });
+    let issuers = settings.issuers.iter().map(|(name, url)| {
+        format!(
+            "[[issuer]]\nname = \"{name}\"\nurl = \"{url}\"\naudiences = [\"tracegate\"]\n\
+             immutable_claims = [\"namespace\", \"groups\"]\nname_claim = \"email\"\n"
+        )
+    });
+    format!(
+        "version = 1\n[listen]\nhttp = [\"{http}\"]\nhttps = [\"{https}\"]\nadmin = \"{admin}\"\n\
+         [tls]\ncertificate = \"certificate.pem\"\nkey = \"key.pem\"\n[backend]\n{backend}\n{}{}\
+         [policies]\ndir = \"policies\"\n[keys]\nfile = \"keys.toml\"\n[log]\ndir = \"log\"\nname = \"real\"\n\
+         [control]\ndir = \"control\"\n[limits]\ndrain_timeout = \"{}\"\n[logging]\nlevel = \"debug\"\n",
+        buckets.concat(),
+        issuers.collect::<String>(),
+        settings.drain,
+    )
+}
+
+/// Puts the seed into a server's buckets, once per server.
+fn fill(backend: Backend, seed: &Path, endpoint: &str, region: &str, key: AccessKey) {
+    static FILLED: std::sync::Mutex<Vec<Backend>> = std::sync::Mutex::new(Vec::new());
+    let mut filled = FILLED.lock().unwrap();
+    if filled.contains(&backend) {
+        return;
+    }
+    let script = "import boto3, json, os, sys\n\
+        s3 = boto3.client('s3')\n\
+        types = {'.jsonl': 'application/x-ndjson', '.json': 'application/json', '.gz': 'application/gzip'}\n\
+        for bucket, inside in json.loads(os.environ['BUCKETS']):\n\
+        \x20   s3.create_bucket(Bucket=inside)\n\
+        \x20   root = os.path.join(os.environ['SEED'], bucket)\n\
+        \x20   for folder, _, names in os.walk(root):\n\
+        \x20       for name in names:\n\
+        \x20           path = os.path.join(folder, name)\n\
+        \x20           kind = types.get(os.path.splitext(name)[1], 'text/plain')\n\
+        \x20           body = open(path, 'rb').read()\n\
+        \x20           s3.put_object(Bucket=inside, Key=os.path.relpath(path, root), Body=body, ContentType=kind)\n";
+    let buckets = serde_json::json!(INSIDE).to_string();
+    let env = [
+        ("AWS_ENDPOINT_URL", endpoint),
+        ("AWS_DEFAULT_REGION", region),
+        ("AWS_ACCESS_KEY_ID", key.id),
+        ("AWS_SECRET_ACCESS_KEY", key.secret),
+        ("BUCKETS", &buckets),
+        ("SEED", seed.to_str().unwrap()),
+    ];
+    said(&super::python_clients().run(script, &env));
+    filled.push(backend);
+}
