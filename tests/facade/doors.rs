@@ -18,7 +18,7 @@ fn arn(account: &str, role: &str) -> String {
 }
 
 fn check_not_kept(what: &str, answer: &Answer) {
-    assert_eq!(answer.header("cache-control"), Some("no-store"), "{what}");
+    assert_eq!(answer.header("cache-control"), Some("private, no-store"), "{what}");
     assert_eq!(answer.header("pragma"), Some("no-cache"), "{what}");
     assert!(answer.header("etag").is_none() && answer.whole, "{what}");
 }
