@@ -105,7 +105,6 @@ pub fn issuers(config: &Config) -> Result<Vec<IssuerTerms>> {
             immutable_claims: issuer.immutable_claims.iter().cloned().collect(),
             name_claim: issuer.name_claim.clone(),
             group_claims: issuer.group_claims.iter().cloned().collect(),
-            allow_http_loopback: true,
         })?)
     };
     config.issuers.iter().map(|issuer| terms(issuer).with_context(|| format!("issuer {:?}", issuer.name))).collect()
@@ -171,7 +170,7 @@ impl App {
         let (journal, recovery) = open_journal(&config, &keys)?;
         told(&recovery);
         let keys = Arc::new(ArcSwap::from_pointee(keys));
-        let authority = authority(&config, &keys).await?;
+        let (authority, in_force) = authority(&config, &keys).await?;
         let gateway = Arc::new(Gateway {
             rules: Arc::new(ArcSwap::from_pointee(rules)),
             journal: journal.clone(),
@@ -184,7 +183,9 @@ impl App {
         let loaded = gateway.rules.load();
         let event =
             Event::PolicyLoaded { digest: loaded.set.digest(), previous: None, roles: loaded.set.roles().count() };
-        journal.event(event).await.map_err(|error| anyhow!("the log: {error}"))?;
+        for event in [event, refresh::revocations_in_force(in_force), refresh::ring_in_use(&keys.load())] {
+            journal.event(event).await.map_err(|error| anyhow!("the log: {error}"))?;
+        }
         let metrics = Arc::new(Metrics::new());
         let host_names = HostNames::new(&config.host_names);
         let rim = Arc::new(Rim {
@@ -197,9 +198,9 @@ impl App {
             metrics,
         });
         let mut tasks = JoinSet::new();
-        tasks.spawn(authority.revocations().clone().watch(Timestamp::now));
+        tasks.spawn(refresh::revocations(authority.revocations().clone(), journal.clone()));
         tasks.spawn(refresh::policies(rim.clone(), config.clone()));
-        tasks.spawn(refresh::keys(keys, config.keys.clone()));
+        tasks.spawn(refresh::keys(keys, config.keys.clone(), journal.clone()));
         Self::bind(config, rim, journal, tasks).await
     }
 
@@ -311,12 +312,16 @@ fn told(recovery: &Recovery) {
 /// The log of revocations in a control store, which is made where none is.
 pub fn revocation_log(control: &Path, keys: &Arc<ArcSwap<KeyRing>>) -> Result<RevocationLog> {
     std::fs::create_dir_all(control).with_context(|| control.display().to_string())?;
-    Ok(RevocationLog::new(Arc::new(LocalFileSystem::new_with_prefix(control)?), keys.clone()))
+    // What was revoked stays revoked, also when the machine loses power in the next moment.
+    let store = LocalFileSystem::new_with_prefix(control)?.with_fsync(true);
+    Ok(RevocationLog::new(Arc::new(store), keys.clone()))
 }
 
-async fn authority(config: &Config, keys: &Arc<ArcSwap<KeyRing>>) -> Result<Arc<Authority>> {
+/// The authority, and how many revocations are in force.
+async fn authority(config: &Config, keys: &Arc<ArcSwap<KeyRing>>) -> Result<(Arc<Authority>, usize)> {
     let revocations = Arc::new(Revocations::new(revocation_log(&config.control, keys)?));
     // A store that is empty may have been emptied: it is never set up by starting.
-    revocations.poll(Timestamp::now()).await.context("the revocations (`tracegate init` sets up a control store)")?;
-    Ok(Arc::new(Authority::new(issuers(config)?, Sessions::new(keys.clone()), revocations)?))
+    let read = revocations.poll(Timestamp::now()).await;
+    let in_force = read.context("the revocations (`tracegate init` sets up a control store)")?.len();
+    Ok((Arc::new(Authority::new(issuers(config)?, Sessions::new(keys.clone()), revocations)?), in_force))
 }

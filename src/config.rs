@@ -455,6 +455,16 @@ mod tests {
     }
 
     #[test]
+    fn regression_no_claim_is_parted_at_commas_unless_the_configuration_says_so() {
+        let issuer = "[[issuer]]\nname=\"a\"\nurl=\"https://a\"\naudiences=[\"t\"]";
+        let config = |more: &str| {
+            Config::parse(&format!("{LEAST}\n{issuer}\n{more}"), Path::new("t.toml"), Path::new("/etc/tg")).unwrap()
+        };
+        assert_eq!(config("").issuers[0].group_claims, Vec::<String>::new());
+        assert_eq!(config("group_claims = [\"groups\"]").issuers[0].group_claims, ["groups"]);
+    }
+
+    #[test]
     fn durations_are_whole_numbers_with_a_unit() {
         assert_eq!(duration("15m"), Ok(Duration::from_secs(900)));
         assert_eq!(duration("400d"), Ok(Duration::from_secs(400 * 86_400)));

@@ -112,6 +112,17 @@ pub enum KeyState {
     Retired,
 }
 
+impl KeyState {
+    /// The word of the key file and of the log.
+    pub fn word(self) -> &'static str {
+        match self {
+            KeyState::Published => "published",
+            KeyState::Active => "active",
+            KeyState::Retired => "retired",
+        }
+    }
+}
+
 /// One master key with its id.
 #[derive(Debug, Clone)]
 pub struct RingKey {
@@ -199,9 +210,11 @@ impl KeyRing {
     /// Seals text (PASETO v4.local): `v4.local.…`, the footer naming the key. `bound_to` must be given again to open.
     pub fn seal(&self, purpose: Purpose, plain: &str, bound_to: &[u8]) -> String {
         let (id, key) = self.active(purpose);
+        // PASETO seals no empty text, so a mark stands before each.
+        let plain = Zeroizing::new(format!("{SEAL_MARK}{plain}"));
         let sealed = symmetric(&key)
             .and_then(|key| LocalToken::encrypt(&key, plain.as_bytes(), Some(id.as_bytes()), Some(bound_to)).ok());
-        sealed.expect("a 256-bit key and the system's random numbers seal anything")
+        sealed.expect("a 256-bit key and the system's random numbers seal any text that is not empty")
     }
 
     /// Opens what [`KeyRing::seal`] sealed for the same purpose and bound to the same bytes.
@@ -210,9 +223,13 @@ impl KeyRing {
         let id = std::str::from_utf8(token.untrusted_footer()).map_err(|_| NotOurs)?;
         let key = self.with_id(id, purpose).and_then(|key| symmetric(&key)).ok_or(NotOurs)?;
         let opened = LocalToken::decrypt(&key, &token, Some(id.as_bytes()), Some(bound_to)).map_err(|_| NotOurs)?;
-        Ok(Zeroizing::new(opened.payload().to_owned()))
+        let plain = opened.payload().strip_prefix(SEAL_MARK).ok_or(NotOurs)?;
+        Ok(Zeroizing::new(plain.to_owned()))
     }
 }
+
+/// Stands before each sealed text.
+const SEAL_MARK: char = '1';
 
 fn symmetric(key: &SecretKey) -> Option<SymmetricKey<V4>> {
     SymmetricKey::<V4>::from(key.0.as_slice()).ok()
@@ -250,6 +267,13 @@ mod tests {
         assert_eq!(rotated.open(Purpose::PageToken, &sealed, b"AK1"), Err(NotOurs));
         assert_eq!(ended.open(Purpose::Session, &sealed, b"AK1"), Err(NotOurs));
         assert_eq!(rotated.open(Purpose::Session, "v4.local.AAAA", b"AK1"), Err(NotOurs));
+    }
+
+    #[test]
+    fn regression_an_empty_text_is_sealed_as_any_other() {
+        let ring = KeyRing::ephemeral();
+        let sealed = ring.seal(Purpose::PageToken, "", b"");
+        assert_eq!(&**ring.open(Purpose::PageToken, &sealed, b"").unwrap(), "");
     }
 
     #[test]

@@ -109,6 +109,8 @@ pub const GROUPS_MAX: usize = 1000;
 pub const REVOCATION_POLL: Duration = Duration::from_secs(2);
 /// Most revocations of one control store.
 pub const REVOCATIONS_MAX: u32 = 100_000;
+/// Times that the log of revocations may have been sealed anew with another key.
+pub const REVOCATION_FOLDERS_MAX: u32 = 1_000;
 /// Largest revocation, in bytes.
 pub const REVOCATION_BYTES_MAX: u64 = 16 * 1024;
 /// Age of the list of revocations after which nobody is served.

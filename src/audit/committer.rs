@@ -2,8 +2,7 @@
 //! batch wait; batches grow by themselves while the disk syncs.
 
 use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -13,10 +12,11 @@ use tokio::sync::oneshot;
 
 use super::disk::Disk;
 use super::journal::{Gauges, SpaceLeft, State};
+use super::listing::Blobs;
 use super::recover;
 use super::refusals::Summary;
+use super::wire;
 use super::writer::{Class, Fatal, Item, Writer};
-use super::{listing, wire};
 use crate::limits;
 
 pub(super) enum Message {
@@ -29,6 +29,7 @@ pub(super) struct Committer {
     pub(super) inbox: Receiver<Message>,
     pub(super) gauges: Arc<Gauges>,
     pub(super) disk: Arc<dyn Disk>,
+    pub(super) blobs: Arc<Blobs>,
     pub(super) dir: PathBuf,
     pub(super) clock: fn() -> Timestamp,
     pub(super) space: SpaceLeft,
@@ -178,7 +179,7 @@ impl Committer {
             fs::remove_file(path).map_err(fatal)?;
         }
         self.writer.forget_oldest(over);
-        remove_old_listings(&self.dir, before).map_err(fatal)
+        self.blobs.remove_older(before).map_err(fatal)
     }
 }
 
@@ -191,21 +192,4 @@ impl Drop for DeadOnPanic {
             self.0.become_state(State::Dead);
         }
     }
-}
-
-fn remove_old_listings(dir: &Path, before: Timestamp) -> io::Result<()> {
-    let folder = listing::folder(dir);
-    if !folder.exists() {
-        return Ok(());
-    }
-    for shard in fs::read_dir(folder)? {
-        for blob in fs::read_dir(shard?.path())? {
-            let blob = blob?;
-            let stored = Timestamp::try_from(blob.metadata()?.modified()?).map_err(io::Error::other)?;
-            if stored < before {
-                fs::remove_file(blob.path())?;
-            }
-        }
-    }
-    Ok(())
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-use rustix::fs::FallocateFlags;
+use rustix::fs::{FallocateFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 
 /// Files of the log. Every operation that creates or renames is durable when it returns.
 pub(super) trait Disk: Send + Sync + 'static {
@@ -15,7 +15,7 @@ pub(super) trait Disk: Send + Sync + 'static {
     fn open(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>>;
     /// A new name in the same folder.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
-    /// A small file at once, whole or not at all.
+    /// A small file at once, whole or not at all. One that is there already counts as stored now.
     fn store(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
     /// Bytes that are left to us on the disk of that folder.
     fn free_bytes(&self, dir: &Path) -> io::Result<u64>;
@@ -37,6 +37,11 @@ pub(super) fn is_full(error: &io::Error) -> bool {
 /// The operating system's disk.
 #[derive(Debug)]
 pub(super) struct SystemDisk;
+
+const MODIFIED_NOW: Timestamps = Timestamps {
+    last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+    last_modification: Timespec { tv_sec: 0, tv_nsec: UTIME_NOW },
+};
 
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
@@ -66,6 +71,9 @@ impl Disk for SystemDisk {
             sync_parent(dir)?;
         }
         if path.exists() {
+            let file = File::open(path)?;
+            rustix::fs::futimens(&file, &MODIFIED_NOW)?;
+            file.sync_all()?;
             return sync_parent(path);
         }
         // Two pages may store the same names at the same time: each writes its own file, and either may win.

@@ -96,8 +96,9 @@ impl Outcome {
         Self { status, ended, bytes: 0, digest: None, version_id: None, view_etag: None, listing: None }
     }
 
-    pub(super) fn aborted(tally: &Tally) -> Self {
-        Self { bytes: tally.bytes(), ..Self::new(0, Ended::Aborted) }
+    /// That of a request of which nothing was sent.
+    pub(super) fn aborted() -> Self {
+        Self::new(0, Ended::Aborted)
     }
 }
 
@@ -153,10 +154,9 @@ pub struct ListingShown {
     pub digest: [u8; 32],
 }
 
-/// Running counts of a request, shared between the entry and whoever sends and hides.
+/// Running counts of a request, shared between the entry and whoever hides.
 #[derive(Debug, Default)]
 pub struct Tally {
-    sent: AtomicU64,
     blanked: AtomicU64,
     profiles: Box<[(Box<str>, AtomicU64)]>,
     other: AtomicU64,
@@ -173,11 +173,6 @@ impl Tally {
         Self { profiles: slots.into(), ..Self::default() }
     }
 
-    /// So many more bytes of the body were handed to the connection.
-    pub fn sent(&self, bytes: u64) {
-        self.sent.fetch_add(bytes, Ordering::Relaxed);
-    }
-
     /// So many more values were hidden by that profile of the view.
     pub fn hidden(&self, profile: &str, values: u64) {
         let slot = self.profiles.iter().find(|(known, _)| &**known == profile);
@@ -187,11 +182,6 @@ impl Tally {
     /// So many more broken records were replaced.
     pub fn blanked(&self, records: u64) {
         self.blanked.fetch_add(records, Ordering::Relaxed);
-    }
-
-    /// Bytes of the body so far.
-    pub fn bytes(&self) -> u64 {
-        self.sent.load(Ordering::Relaxed)
     }
 
     pub(super) fn blanked_records(&self) -> u64 {

@@ -201,7 +201,7 @@ pub(super) struct Shared {
     inbox: mpsc::Sender<Message>,
     gauges: Arc<Gauges>,
     digest_key: SecretKey,
-    disk: Arc<dyn Disk>,
+    blobs: Arc<listing::Blobs>,
     dir: PathBuf,
 }
 
@@ -236,11 +236,13 @@ impl Journal {
         let first = first_entries(&recovery, orphans, &digest_key);
         writer.commit(first, clock()).map_err(|fatal| io(fatal.error))?;
         let (sender, inbox) = mpsc::channel();
+        let blobs = Arc::new(listing::Blobs::new(Arc::clone(&disk), dir.clone()));
         let committer = Committer {
             writer,
             inbox,
             gauges: Arc::clone(&gauges),
-            disk: Arc::clone(&disk),
+            disk,
+            blobs: Arc::clone(&blobs),
             dir: dir.clone(),
             clock,
             space,
@@ -249,7 +251,7 @@ impl Journal {
         };
         let thread = std::thread::Builder::new().name("audit-journal".into());
         thread.spawn(move || committer.run()).map_err(io)?;
-        Ok((Self { shared: Arc::new(Shared { inbox: sender, gauges, digest_key, disk, dir }) }, recovery))
+        Ok((Self { shared: Arc::new(Shared { inbox: sender, gauges, digest_key, blobs, dir }) }, recovery))
     }
 
     /// Hands a permit or a denial to the journal, without waiting.
@@ -287,10 +289,7 @@ impl Journal {
         let blob = listing::Blob::new(names, &self.shared.digest_key);
         let shown = blob.shown.clone();
         let shared = Arc::clone(&self.shared);
-        let stored = tokio::task::spawn_blocking(move || {
-            let path = blob.path(&shared.dir);
-            blob.compressed().and_then(|bytes| shared.disk.store(&path, &bytes))
-        });
+        let stored = tokio::task::spawn_blocking(move || shared.blobs.store(&blob));
         match stored.await {
             Ok(Ok(())) => Ok(shown),
             Ok(Err(error)) if is_full(&error) => Err(Unavailable::Full),

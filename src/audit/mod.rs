@@ -209,7 +209,7 @@ impl OpenEntry {
         &self.id
     }
 
-    /// What was sent and hidden so far; shared with whoever sends and hides.
+    /// What was hidden so far; shared with whoever hides.
     pub fn tally(&self) -> &Arc<Tally> {
         &self.tally
     }
@@ -234,7 +234,7 @@ impl OpenEntry {
 impl Drop for OpenEntry {
     fn drop(&mut self) {
         if self.line.is_some() {
-            self.tell(&Outcome::aborted(&self.tally));
+            self.tell(&Outcome::aborted());
         }
     }
 }

@@ -212,11 +212,24 @@ impl Aws {
             Err(_) => Err(Trouble::Timeout),
         }
     }
+
+    /// A store on a file system may fold empty segments (`a//b`, `/a`) and answer with the object of another key, which
+    /// nobody has authorised: such a key is read only where the store lists an object of exactly that name.
+    async fn check_unfolded(&self, bucket: &Bucket, key: &Key) -> Result<(), Trouble> {
+        let name = key.as_str();
+        if !(name.starts_with('/') || name.contains("//")) {
+            return Ok(());
+        }
+        let ask = Ask { prefix: name.to_owned(), after: None, delimiter: None, max: 1 };
+        let listed = self.list(bucket, ask).await?;
+        if listed.items.iter().any(|item| item.name() == name) { Ok(()) } else { Err(Trouble::NoSuchKey) }
+    }
 }
 
 #[async_trait]
 impl Source for Aws {
     async fn get(&self, bucket: &Bucket, key: &Key, fetch: Fetch) -> Result<Object, Trouble> {
+        self.check_unfolded(bucket, key).await?;
         let request = self
             .client
             .get_object()
@@ -230,6 +243,7 @@ impl Source for Aws {
     }
 
     async fn head(&self, bucket: &Bucket, key: &Key, part: Option<u32>) -> Result<Headed, Trouble> {
+        self.check_unfolded(bucket, key).await?;
         let request = self
             .client
             .head_object()
@@ -240,6 +254,7 @@ impl Source for Aws {
     }
 
     async fn attributes(&self, bucket: &Bucket, key: &Key) -> Result<Attributes, Trouble> {
+        self.check_unfolded(bucket, key).await?;
         let mut request = self.client.get_object_attributes().bucket(self.inside(bucket)?).key(key.as_str());
         for wanted in [
             ObjectAttributes::Etag,

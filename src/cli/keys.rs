@@ -1,10 +1,18 @@
 //! `tracegate keys`: the façade's own key ring, made once and rotated in steps that no replica stumbles over.
+//!
+//! Revocations are authenticated with keys of the ring, so before a key goes, they are sealed with the one that stays.
+//! In this order a crash at any point leaves a ring that reads them: the new key is in the file, then in the control
+//! store, then the old key goes.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
+use arc_swap::ArcSwap;
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
 
+use crate::app;
 use crate::keyring::file::{read, write};
 use crate::keyring::{KeyRing, KeyState, RingKey, SecretKey};
 
@@ -51,12 +59,14 @@ enum KeysCommand {
         /// Which key.
         id: String,
     },
-    /// Remove a retired key: what it has sealed ends.
+    /// Remove a retired key: what it has sealed ends, but for revocations.
     Drop {
         /// The file.
         file: PathBuf,
         /// Which key.
         id: String,
+        #[command(flatten)]
+        store: StoreArgs,
     },
     /// Put one new key in the place of all: every session, page token, redacted ETag and pseudonym ends.
     EndAll {
@@ -64,11 +74,24 @@ enum KeysCommand {
         file: PathBuf,
         /// The new key's id.
         id: String,
+        #[command(flatten)]
+        store: StoreArgs,
     },
 }
 
+/// Where the revocations are, which must outlive the key that goes.
+#[derive(Debug, Args)]
+struct StoreArgs {
+    /// The server's configuration, which names the control store; tracegate.toml if not given.
+    #[arg(long, value_name = "FILE", conflicts_with = "control")]
+    config: Option<PathBuf>,
+    /// The control store itself.
+    #[arg(long, value_name = "DIR")]
+    control: Option<PathBuf>,
+}
+
 /// Runs `keys`.
-pub fn run(args: KeysArgs) -> Result<()> {
+pub async fn run(args: KeysArgs) -> Result<()> {
     match args.command {
         KeysCommand::Init { file, id } => init(&file, id),
         KeysCommand::Ls { file } => list(&file),
@@ -77,15 +100,58 @@ pub fn run(args: KeysArgs) -> Result<()> {
             Ok(())
         }),
         KeysCommand::Activate { file, id } => change(&file, |keys| activate(keys, &id)),
-        KeysCommand::Drop { file, id } => change(&file, |keys| drop_retired(keys, &id)),
-        KeysCommand::EndAll { file, id } => change(&file, |keys| {
-            if keys.iter().any(|key| key.id == id) {
-                bail!("the new key needs an id that the ring does not have");
-            }
-            *keys = vec![fresh(id, KeyState::Active)];
-            Ok(())
-        }),
+        KeysCommand::Drop { file, id, store } => {
+            let control = store.control(&file)?;
+            let mut keys = read(&file)?.keys().to_vec();
+            drop_retired(&mut keys, &id)?;
+            replace(&file, &control, KeyRing::new(keys)?).await
+        }
+        KeysCommand::EndAll { file, id, store } => {
+            let control = store.control(&file)?;
+            let new = fresh(id, KeyState::Active);
+            change(&file, |keys| {
+                if keys.iter().any(|key| key.id == new.id) {
+                    bail!("the new key needs an id that the ring does not have");
+                }
+                keys.push(RingKey { state: KeyState::Published, ..new.clone() });
+                Ok(())
+            })?;
+            replace(&file, &control, KeyRing::new(vec![new])?).await
+        }
     }
+}
+
+impl StoreArgs {
+    /// The control store's folder; a configuration must be the one of this key file.
+    fn control(self, file: &Path) -> Result<PathBuf> {
+        if let Some(control) = self.control {
+            return Ok(control);
+        }
+        let path = self.config.unwrap_or_else(|| PathBuf::from("tracegate.toml"));
+        let because = "the revocations in the control store are sealed with the key that goes: name the configuration by \
+                       --config, or the control store by --control";
+        let config = app::config(&path).context(because)?;
+        let real = |file: &Path| file.canonicalize().with_context(|| file.display().to_string());
+        if real(&config.keys)? != real(file)? {
+            bail!("{} is not the key file of {}", file.display(), path.display());
+        }
+        Ok(config.control)
+    }
+}
+
+/// Puts a ring of fewer keys in the place of the file's, once everything in the control store can be read with it. All
+/// of its keys are in the file already.
+async fn replace(file: &Path, control: &Path, fewer: KeyRing) -> Result<()> {
+    let log = |ring: KeyRing| app::revocation_log(control, &Arc::new(ArcSwap::from_pointee(ring)));
+    let stays = "the key ring still has all of its keys";
+    let after = log(fewer.clone())?;
+    if after.verify().await.is_err() {
+        let resealed = log(read(file)?)?.reseal(&fewer, "tracegate keys", Timestamp::now()).await;
+        resealed.with_context(|| format!("{}; {stays}", control.display()))?;
+        after.verify().await.with_context(|| format!("{}; {stays}", control.display()))?;
+    }
+    write(file, &fewer)?;
+    list(file)
 }
 
 fn fresh(id: String, state: KeyState) -> RingKey {
@@ -139,26 +205,5 @@ fn drop_retired(keys: &mut Vec<RingKey>, id: &str) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_ring_is_rotated_without_a_gap() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("keys.toml");
-        let states = || read(&file).unwrap().keys().iter().map(|key| (key.id.clone(), key.state)).collect::<Vec<_>>();
-        let step = |command| run(KeysArgs { command });
-        let (f, id) = (|| file.clone(), |id: &str| id.to_owned());
-        step(KeysCommand::Init { file: f(), id: id("a") }).unwrap();
-        assert!(step(KeysCommand::Init { file: f(), id: id("b") }).is_err());
-        step(KeysCommand::Publish { file: f(), id: id("b") }).unwrap();
-        step(KeysCommand::Activate { file: f(), id: id("b") }).unwrap();
-        assert_eq!(states(), [(id("a"), KeyState::Retired), (id("b"), KeyState::Active)]);
-        assert!(step(KeysCommand::Drop { file: f(), id: id("b") }).is_err());
-        step(KeysCommand::Drop { file: f(), id: id("a") }).unwrap();
-        assert_eq!(states(), [(id("b"), KeyState::Active)]);
-        assert!(step(KeysCommand::EndAll { file: f(), id: id("b") }).is_err());
-        step(KeysCommand::EndAll { file: f(), id: id("c") }).unwrap();
-        assert_eq!(states(), [(id("c"), KeyState::Active)]);
-    }
-}
+#[path = "keys_tests.rs"]
+mod tests;

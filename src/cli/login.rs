@@ -89,10 +89,9 @@ pub async fn run(args: LoginArgs) -> anyhow::Result<()> {
             }
             None => None,
         },
-        allow_http_loopback: is_loopback(&issuer),
         ..IssuerEntry::default()
     })?;
-    let discovery = Fetch::new(terms.ca_pem(), terms.allow_http_loopback())?.discover(&terms).await?;
+    let discovery = Fetch::new(terms.ca_pem(), terms.is_plain())?.discover(&terms).await?;
     let client = client(&issuer, args.ca.as_deref()).await?;
     let login = async {
         if args.device {

@@ -92,7 +92,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Policy(args) => policy::run(args),
         Command::Audit(args) => done(audit::run(args)),
         Command::Certificate(args) => done(certificate::run(args)),
-        Command::Keys(args) => done(keys::run(args)),
+        Command::Keys(args) => done(wait(keys::run(args))),
         Command::Token(args) => done(wait(token::run(args))),
         Command::Revoke(args) => done(wait(async {
             let log = revocation_log(args.config.as_deref(), args.control.as_deref())?;

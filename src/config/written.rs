@@ -96,12 +96,9 @@ pub struct Issuer {
     #[serde(default)]
     pub immutable_claims: Vec<String>,
     pub name_claim: Option<String>,
-    #[serde(default = "group_claims")]
+    /// Empty unless set: where users may name their groups, a comma in a name would be a way into other groups.
+    #[serde(default)]
     pub group_claims: Vec<String>,
-}
-
-fn group_claims() -> Vec<String> {
-    vec!["groups".to_owned()]
 }
 
 fn algorithms() -> Vec<String> {

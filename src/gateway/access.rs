@@ -24,9 +24,6 @@ use crate::s3::host::HostNames;
 /// Looks up secrets by access key id, from the key ring alone.
 pub(super) struct Secrets(pub(super) Arc<Authority>);
 
-/// What a key that is not ours is checked against. The rim has refused such a request before; nobody signs with it.
-const NO_SECRET: &str = "";
-
 /// Which bucket a host names, as the rim reads it, too.
 pub(super) struct Hosts(pub(super) HostNames);
 
@@ -42,9 +39,10 @@ pub(super) struct VerifyOnly;
 #[async_trait::async_trait]
 impl S3Auth for Secrets {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
-        // A key that is not ours gets a secret that fits nothing, so that it looks like a wrong signature.
-        let secret = self.0.secret_for(access_key);
-        Ok(SecretKey::from(secret.as_ref().map_or(NO_SECRET, SecretText::expose)))
+        // A key that is not ours gets a secret that nobody knows, so that it looks like a wrong signature. The rim has
+        // refused such a request before, unless the ring has changed since.
+        let secret = self.0.secret_for(access_key).unwrap_or_else(SecretText::random);
+        Ok(SecretKey::from(secret.expose()))
     }
 }
 
@@ -96,7 +94,8 @@ fn admit(call: &Call, verified: Option<&Credentials>) -> Result<(), Refusal> {
     let who = match (&call.entrance, verified) {
         (Entrance::Proven(who), None) => who.clone(),
         (Entrance::Signed(session), Some(credentials)) => {
-            Arc::new(OpenedSession::clone(session).confirm(&credentials.access_key)?)
+            let secret = SecretText::new(credentials.secret_key.expose());
+            Arc::new(OpenedSession::clone(session).confirm(&credentials.access_key, &secret)?)
         }
         (Entrance::Proven(_), Some(_)) | (Entrance::Signed(_), None) => {
             return Err(Refusal::new(Code::AccessDenied, "The request's credentials do not belong together."));

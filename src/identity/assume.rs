@@ -24,6 +24,8 @@ pub struct Assumed {
     pub(super) claims: Claims,
     pub(super) audience: Option<String>,
     pub(super) session_name: Option<String>,
+    /// The session of the token that is exchanged.
+    pub(super) parent: String,
     pub(super) issued: Timestamp,
     pub(super) expires: Timestamp,
 }

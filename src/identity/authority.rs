@@ -98,14 +98,22 @@ impl Authority {
         Ok(identity)
     }
 
-    /// Opens the session of a signed request, and holds it to its role's terms and to the revocations. The signature
-    /// is to be verified next, with [`Authority::secret_for`], then [`OpenedSession::confirm`].
+    /// Opens the session of a signed request, and holds it to its role's terms, to the static token that bought it and to
+    /// the revocations. The signature is to be verified next, with [`Authority::secret_for`], then [`OpenedSession::confirm`].
     pub fn opened(&self, claim: &SignedClaim, book: &RoleBook, now: Timestamp) -> Result<OpenedSession, Refusal> {
         let opened = self.sessions.open(claim, now)?;
         let role = opened.role();
         let gone = || Refusal::new(Code::AccessDenied, format!("The role {role} no longer exists."));
         let terms = book.role(role).ok_or_else(gone)?;
         let opened = opened.under(terms, now)?;
+        let opened = if opened.unproven().issuer == static_token::ISSUER {
+            let gone =
+                "The static token that this session was made with is no longer in the policy set, or has changed.";
+            let ends = bought_with(opened.unproven(), book).ok_or_else(|| Refusal::new(Code::AccessDenied, gone))?;
+            opened.until(ends, now)?
+        } else {
+            opened
+        };
         self.stands(opened.unproven(), now)?;
         Ok(opened)
     }
@@ -150,12 +158,13 @@ impl Authority {
             claims: bearer.claims,
             audience,
             session_name: wish.session_name.as_ref().map(|name| name.as_str().to_owned()),
+            parent: bearer.session,
             issued: now,
         };
         Ok(self.sessions.issue(&assumed)?)
     }
 
-    /// Whether an identity may go on: for streams in flight, after [`Revocations::changed`].
+    /// Whether an identity may go on: for streams in flight.
     pub fn still_stands(&self, identity: &Identity, now: Timestamp) -> bool {
         now < identity.expires && self.revocations.allows(identity, now)
     }
@@ -225,6 +234,16 @@ fn static_terms<'b>(
     }
 }
 
+/// The end of the static token that bought a session: the very token, still in the set and for the same role.
+fn bought_with(session: &Identity, book: &RoleBook) -> Option<Timestamp> {
+    let own = |entry: &&StaticToken| {
+        entry.id == session.subject
+            && entry.role == session.role
+            && session.parent.as_deref() == Some(&session_of(&entry.sha256))
+    };
+    book.static_tokens.iter().find(own).map(|entry| entry.expires)
+}
+
 fn static_identity(entry: &StaticToken, terms: &RoleTerms, issued: Timestamp, digest: &[u8; 32]) -> Identity {
     Identity {
         issuer: static_token::ISSUER.to_owned(),
@@ -234,6 +253,7 @@ fn static_identity(entry: &StaticToken, terms: &RoleTerms, issued: Timestamp, di
         claims: Claims::new(),
         session: session_of(digest),
         session_name: None,
+        parent: None,
         issued,
         expires: terms.expires.map_or(entry.expires, |end| end.min(entry.expires)),
         proof: Proof::StaticToken,
@@ -250,6 +270,7 @@ fn bearer_identity(token: &VerifiedToken, terms: &RoleTerms) -> Identity {
         claims: token.usable(&terms.claims_used),
         session: session_of(&token.digest),
         session_name: None,
+        parent: None,
         issued: token.issued,
         expires: terms.expires.map_or(until, |end| end.min(until)),
         proof: Proof::Bearer,

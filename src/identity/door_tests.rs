@@ -41,6 +41,7 @@ fn answers_word_for_word() {
         issuer: "https://login.example".into(),
         audience: None,
         session_name: None,
+        parent: "bearer-00".into(),
     };
     let reply = credentials(&issued);
     assert_eq!(
@@ -73,6 +74,7 @@ fn whoami_tells_all_that_decides() {
         claims: Claims::from([("region".into(), vec!["eu".into()])]),
         session: "ASIAABCDEFGHIJKLMNOP".into(),
         session_name: Some("boto".into()),
+        parent: None,
         issued: now(),
         expires: now() + Duration::from_secs(60),
         proof: Proof::Signature,

@@ -60,7 +60,7 @@ impl FromStr for SignatureAlgorithm {
 pub struct IssuerEntry {
     /// A short name for people and metrics.
     pub name: String,
-    /// The issuer, exactly as in the `iss` of its tokens.
+    /// The issuer, exactly as in the `iss` of its tokens. `https`; `http` on loopback only, for demos and tests.
     pub issuer: String,
     /// A token must be for one of these.
     pub audiences: Vec<String>,
@@ -76,8 +76,6 @@ pub struct IssuerEntry {
     pub name_claim: Option<String>,
     /// Claims that list groups; a text there may be several, parted by commas.
     pub group_claims: BTreeSet<String>,
-    /// Whether `http://` is allowed, on loopback only: for demos and tests.
-    pub allow_http_loopback: bool,
 }
 
 /// The terms on which an issuer's tokens are believed.
@@ -86,6 +84,7 @@ pub struct IssuerTerms {
     entry: IssuerEntry,
     discovery: Url,
     jwks: Option<Url>,
+    plain: bool,
 }
 
 /// Why an issuer cannot be used as configured.
@@ -96,7 +95,8 @@ pub enum TermsError {
     Algorithm(String),
     /// No URL, or not `https`.
     #[error(
-        "{0:?} must be an https URL without user, query or fragment (http only on loopback, where the entry allows it)"
+        "{0:?} must be an https URL without user, query or fragment (http only on loopback, for an issuer that is there, \
+         too)"
     )]
     Url(String),
     /// No audience.
@@ -122,8 +122,10 @@ const SHARED_AUDIENCES: [&str; 6] = [
 impl IssuerTerms {
     /// The terms of an entry, or why it is unsafe.
     pub fn new(entry: IssuerEntry) -> Result<Self, TermsError> {
-        let issuer = endpoint(&entry.issuer, entry.allow_http_loopback)?;
-        let jwks = entry.jwks_uri.as_deref().map(|uri| endpoint(uri, entry.allow_http_loopback)).transpose()?;
+        let issuer = endpoint(&entry.issuer, true)?;
+        // Whoever speaks for an https issuer must not be able to send us to a plain port of our own machine.
+        let plain = issuer.scheme() == "http";
+        let jwks = entry.jwks_uri.as_deref().map(|uri| endpoint(uri, plain)).transpose()?;
         if entry.audiences.is_empty() || entry.audiences.iter().any(String::is_empty) {
             return Err(TermsError::NoAudience(entry.issuer));
         }
@@ -133,8 +135,8 @@ impl IssuerTerms {
         }
         // OpenID Connect Discovery 1.0, section 4: the path is appended to the issuer, whose final slash is dropped.
         let discovery = format!("{}/.well-known/openid-configuration", issuer.as_str().trim_end_matches('/'));
-        let discovery = endpoint(&discovery, entry.allow_http_loopback)?;
-        Ok(Self { entry, discovery, jwks })
+        let discovery = endpoint(&discovery, plain)?;
+        Ok(Self { entry, discovery, jwks, plain })
     }
 
     /// A short name for people and metrics.
@@ -177,21 +179,21 @@ impl IssuerTerms {
     pub fn group_claims(&self) -> &BTreeSet<String> {
         &self.entry.group_claims
     }
-    /// Whether plain HTTP on loopback is allowed.
-    pub fn allow_http_loopback(&self) -> bool {
-        self.entry.allow_http_loopback
+    /// Whether the issuer itself is plain HTTP on loopback, so that its other addresses may be, too.
+    pub fn is_plain(&self) -> bool {
+        self.plain
     }
 }
 
 /// A URL that may be fetched: `https`, or `http` to a loopback address where that is allowed.
-pub(super) fn endpoint(text: &str, allow_http_loopback: bool) -> Result<Url, TermsError> {
+pub(super) fn endpoint(text: &str, plain_on_loopback: bool) -> Result<Url, TermsError> {
     let wrong = || TermsError::Url(text.to_owned());
     let url = Url::parse(text).map_err(|_| wrong())?;
     let bare =
         url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
     let safe = match url.scheme() {
         "https" => true,
-        "http" => allow_http_loopback && is_loopback(&url),
+        "http" => plain_on_loopback && is_loopback(&url),
         _ => false,
     };
     if bare && safe && url.host_str().is_some() { Ok(url) } else { Err(wrong()) }
@@ -220,21 +222,33 @@ mod tests {
 
     #[test]
     fn issuers_are_https_or_loopback() {
-        let check = |issuer: &str, http: bool, fine: bool| {
-            let terms = IssuerTerms::new(IssuerEntry { allow_http_loopback: http, ..entry(issuer) });
-            assert_eq!(terms.is_ok(), fine, "{issuer}");
+        let check = |issuer: &str, plain: Option<bool>| {
+            let terms = IssuerTerms::new(entry(issuer));
+            assert_eq!(terms.ok().map(|terms| terms.is_plain()), plain, "{issuer}");
         };
-        check("https://login.example.com/realm", false, true);
-        check("http://127.0.0.1:8080", true, true);
-        check("http://[::1]:8080/x", true, true);
-        check("http://localhost", true, true);
-        check("http://127.0.0.1:8080", false, false);
-        check("http://login.example.com", true, false);
-        check("http://127.0.0.1.example.com", true, false);
-        check("https://user@login.example.com", false, false);
-        check("https://login.example.com/?a=b", false, false);
-        check("file:///etc/passwd", true, false);
-        check("login.example.com", true, false);
+        check("https://login.example.com/realm", Some(false));
+        check("https://127.0.0.1:8443", Some(false));
+        check("http://127.0.0.1:8080", Some(true));
+        check("http://[::1]:8080/x", Some(true));
+        check("http://localhost", Some(true));
+        check("http://login.example.com", None);
+        check("http://127.0.0.1.example.com", None);
+        check("https://user@login.example.com", None);
+        check("https://login.example.com/?a=b", None);
+        check("file:///etc/passwd", None);
+        check("login.example.com", None);
+    }
+
+    #[test]
+    fn regression_an_https_issuer_has_no_address_on_plain_loopback() {
+        let fine = |issuer: &str, jwks: &str| {
+            IssuerTerms::new(IssuerEntry { jwks_uri: Some(jwks.into()), ..entry(issuer) }).is_ok()
+        };
+        assert!(fine("https://a.example", "https://keys.a.example/jwks"));
+        assert!(!fine("https://a.example", "http://127.0.0.1:9000/jwks"));
+        assert!(fine("http://127.0.0.1:9000", "http://127.0.0.1:9000/jwks"));
+        let terms = IssuerTerms::new(entry("https://a.example")).unwrap();
+        assert!(endpoint("http://127.0.0.1:9000/jwks", terms.is_plain()).is_err(), "nor one that discovery names");
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub struct KeySource {
 impl KeySource {
     /// A source without keys yet; the first token fetches them.
     pub fn new(terms: IssuerTerms) -> Result<Self, FetchError> {
-        let fetch = Fetch::new(terms.ca_pem(), terms.allow_http_loopback())?;
+        let fetch = Fetch::new(terms.ca_pem(), terms.is_plain())?;
         let unknown = Cache::builder().max_capacity(JWKS_UNKNOWN_KIDS_MAX).build();
         Ok(Self { terms, fetch, current: ArcSwapOption::empty(), refresh: Mutex::new(None), unknown })
     }

@@ -97,6 +97,7 @@ pub struct Identity {
     pub(in crate::identity) claims: Claims,
     pub(in crate::identity) session: String,
     pub(in crate::identity) session_name: Option<String>,
+    pub(in crate::identity) parent: Option<String>,
     pub(in crate::identity) issued: Timestamp,
     pub(in crate::identity) expires: Timestamp,
     pub(in crate::identity) proof: Proof,
@@ -131,6 +132,10 @@ impl Identity {
     pub fn session_name(&self) -> Option<&str> {
         self.session_name.as_deref()
     }
+    /// The session of the token that this session was exchanged for: `bearer-…`; `None` for a token itself.
+    pub fn parent(&self) -> Option<&str> {
+        self.parent.as_deref()
+    }
     /// When the session was issued.
     pub fn issued(&self) -> Timestamp {
         self.issued
@@ -157,6 +162,7 @@ impl Identity {
             claims: Claims::new(),
             session: "ASIATEST".into(),
             session_name: None,
+            parent: None,
             issued: Timestamp::UNIX_EPOCH,
             expires: Timestamp::MAX,
             proof: Proof::Signature,

@@ -1,4 +1,4 @@
-//! What was revoked, as every request sees it: a lock-free picture, read anew every two seconds.
+//! What was revoked, as every request sees it: a lock-free picture, to be read anew every two seconds.
 //!
 //! A picture that is older than a minute, or a log that does not prove itself, means that nobody is served: a
 //! revocation that might exist counts as one that does. The log itself is [`super::revocation_log`].
@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::Mutex;
 
 use super::Identity;
 use super::revocation_log::{Entry, LogError, Position, RevocationLog, Target};
-use crate::limits::{REVOCATION_POLL, REVOCATION_STALE_MAX};
+use crate::limits::REVOCATION_STALE_MAX;
 
 /// What is known of an identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,13 +25,12 @@ pub enum Verdict {
     Unknown,
 }
 
-/// All revocations, kept up to date by [`Revocations::watch`].
+/// All revocations, kept up to date by [`Revocations::poll`].
 #[derive(Debug)]
 pub struct Revocations {
     log: RevocationLog,
     picture: ArcSwap<Picture>,
     reading: Mutex<Option<Position>>,
-    changes: watch::Sender<u64>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -48,7 +47,7 @@ impl Revocations {
     /// Nothing is known, so nobody is served, before the first [`Revocations::poll`].
     pub fn new(log: RevocationLog) -> Self {
         let picture = ArcSwap::from_pointee(Picture::default());
-        Self { log, picture, reading: Mutex::new(None), changes: watch::channel(0).0 }
+        Self { log, picture, reading: Mutex::new(None) }
     }
 
     /// What is known of an identity now.
@@ -67,50 +66,25 @@ impl Revocations {
         self.verdict(identity, now) == Verdict::Stands
     }
 
-    /// Tells of each change, so that streams in flight look again whether their identity still stands.
-    pub fn changed(&self) -> watch::Receiver<u64> {
-        self.changes.subscribe()
-    }
-
-    /// Reads what is new in the log. A log that does not prove itself closes the picture; one that is out of reach
-    /// leaves it to grow stale.
-    pub async fn poll(&self, now: Timestamp) -> Result<(), LogError> {
+    /// Reads what is new in the log, and returns it. A log that does not prove itself closes the picture; one that is
+    /// out of reach leaves it to grow stale.
+    pub async fn poll(&self, now: Timestamp) -> Result<Vec<Entry>, LogError> {
         let mut reading = self.reading.lock().await;
         let mut picture = Picture::clone(&self.picture.load());
-        let read = self.log.read_on(reading.as_ref()).await;
-        let changed = match &read {
-            Ok((_, entries)) => {
+        match self.log.read_on(reading.as_ref()).await {
+            Ok((position, entries)) => {
                 entries.iter().for_each(|entry| picture.add(entry));
-                let opened = picture.read.is_none();
                 picture.read = Some(now);
-                opened || !entries.is_empty()
+                self.picture.store(Arc::new(picture));
+                *reading = Some(position);
+                Ok(entries)
             }
-            Err(LogError::OutOfReach(_)) => return read.map(drop),
-            Err(LogError::Broken { .. } | LogError::Full | LogError::Contended) => picture.read.take().is_some(),
-        };
-        self.picture.store(Arc::new(picture));
-        if changed {
-            self.changes.send_modify(|change| *change += 1);
-        }
-        let (position, _) = read?;
-        *reading = Some(position);
-        Ok(())
-    }
-
-    /// Polls for ever, by the given clock.
-    pub async fn watch(self: Arc<Self>, clock: fn() -> Timestamp) {
-        let mut ticks = tokio::time::interval(REVOCATION_POLL);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut failing = false;
-        loop {
-            ticks.tick().await;
-            let read = self.poll(clock()).await;
-            match &read {
-                Ok(()) if failing => tracing::info!("revocations can be read again"),
-                Ok(()) => {}
-                Err(error) => tracing::error!(%error, "revocations cannot be read; soon nobody is served"),
+            Err(error @ LogError::OutOfReach(_)) => Err(error),
+            Err(error @ (LogError::Broken { .. } | LogError::Full | LogError::Contended)) => {
+                picture.read = None;
+                self.picture.store(Arc::new(picture));
+                Err(error)
             }
-            failing = read.is_err();
         }
     }
 }
@@ -119,7 +93,7 @@ impl Picture {
     fn add(&mut self, entry: &Entry) {
         let later = |known: &mut Timestamp| *known = (*known).max(entry.before);
         match &entry.target {
-            Target::Nothing => {}
+            Target::Nothing | Target::Continued(_) => {}
             Target::Session(session) => later(self.sessions.entry(session.clone()).or_insert(entry.before)),
             Target::Subject { issuer, subject } => {
                 let subjects = self.subjects.entry(issuer.clone()).or_default();
@@ -130,11 +104,14 @@ impl Picture {
         }
     }
 
-    /// A session that was revoked by its name is dead; the rest ends what was issued up to that moment.
+    /// A session that was revoked by its name is dead, and so is what it was exchanged for; the rest ends what was issued
+    /// up to that moment.
     fn reaches(&self, identity: &Identity) -> bool {
         let old = |before: &Timestamp| identity.issued <= *before;
         let subject = self.subjects.get(&identity.issuer).and_then(|subjects| subjects.get(&identity.subject));
-        self.sessions.contains_key(&identity.session)
+        let named = |session: &String| self.sessions.contains_key(session);
+        named(&identity.session)
+            || identity.parent.as_ref().is_some_and(named)
             || subject.is_some_and(old)
             || self.roles.get(identity.role.as_str()).is_some_and(old)
             || self.everything.as_ref().is_some_and(old)

@@ -15,6 +15,11 @@ impl SecretText {
         Self(Zeroizing::new(text.into()))
     }
 
+    /// A secret that nobody knows: 256 random bits as 64 hexadecimal digits.
+    pub fn random() -> Self {
+        Self::new(hex::encode(rand::random::<[u8; 32]>()))
+    }
+
     /// The text, for the one place that needs it: a signature, a seal, a response body.
     pub fn expose(&self) -> &str {
         &self.0

@@ -58,6 +58,8 @@ pub struct Issued {
     pub audience: Option<String>,
     /// `RoleSessionName`.
     pub session_name: Option<String>,
+    /// The session of the token that it was exchanged for: `bearer-…`.
+    pub parent: String,
 }
 
 impl Issued {
@@ -71,6 +73,7 @@ impl Issued {
             claims: Claims::new(),
             session: self.access_key_id.clone(),
             session_name: self.session_name.clone(),
+            parent: Some(self.parent.clone()),
             issued,
             expires: self.expires,
             proof: Proof::Signature,
@@ -94,6 +97,8 @@ pub enum IssueError {
 #[must_use]
 pub struct OpenedSession {
     identity: Identity,
+    /// From the ring that opened the token: a ring that changes while the request is checked opens nothing.
+    secret: SecretText,
     presigned: Option<Presigned>,
 }
 
@@ -110,6 +115,7 @@ struct Payload {
     claims: Claims,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sn: Option<String>,
+    par: String,
     iat: i64,
     exp: i64,
 }
@@ -135,6 +141,7 @@ impl Sessions {
             role: assumed.role.to_string(),
             claims: assumed.claims.clone(),
             sn: assumed.session_name.clone(),
+            par: assumed.parent.clone(),
             iat: assumed.issued.as_second(),
             exp: assumed.expires.as_second(),
         };
@@ -154,6 +161,7 @@ impl Sessions {
             issuer: payload.iss,
             audience: assumed.audience.clone(),
             session_name: payload.sn,
+            parent: payload.par,
         })
     }
 
@@ -171,9 +179,10 @@ impl Sessions {
         let payload: Payload = serde_json::from_str(&plain).map_err(|_| signature_refused())?;
         let identity = payload.into_identity(&id, claim.presigned.is_some()).ok_or_else(signature_refused)?;
         if now >= identity.expires {
-            return Err(Refusal::new(Code::ExpiredToken, "The provided token has expired."));
+            return Err(expired());
         }
-        Ok(OpenedSession { identity, presigned: claim.presigned })
+        let secret = id.secret(&ring).ok_or_else(signature_refused)?;
+        Ok(OpenedSession { identity, secret, presigned: claim.presigned })
     }
 }
 
@@ -190,6 +199,7 @@ impl Payload {
             claims: self.claims,
             session: id.as_str().to_owned(),
             session_name: self.sn,
+            parent: Some(self.par),
             issued: Timestamp::from_second(self.iat).ok()?,
             expires: Timestamp::from_second(self.exp).ok()?,
             proof: if presigned { Proof::Presigned } else { Proof::Signature },
@@ -208,14 +218,18 @@ impl OpenedSession {
         &self.identity
     }
 
-    /// Holds the session to the terms that its role has today: not expired, and presigned URLs only where and as long
-    /// as it allows them.
+    /// Holds the session to the terms that its role has today: not expired, no longer than its `max_session`, and
+    /// presigned URLs only where and as long as it allows them.
     pub(super) fn under(mut self, terms: &RoleTerms, now: Timestamp) -> Result<Self, Refusal> {
         if let Some(end) = terms.expires {
             if now >= end {
                 return Err(Refusal::new(Code::AccessDenied, format!("The role {} has expired.", terms.name)));
             }
             self.identity.expires = self.identity.expires.min(end);
+        }
+        if let Some(longest) = terms.max_session {
+            let end = self.identity.issued.checked_add(longest).unwrap_or(Timestamp::MAX);
+            self = self.until(end, now)?;
         }
         if let Some(presigned) = self.presigned {
             check_presigned(&presigned, terms)?;
@@ -224,10 +238,22 @@ impl OpenedSession {
         Ok(self)
     }
 
-    /// The identity, now that a signature with the secret of `verified_access_key` was verified on this request.
-    pub fn confirm(self, verified_access_key: &str) -> Result<Identity, Refusal> {
-        if verified_access_key == self.identity.session { Ok(self.identity) } else { Err(signature_refused()) }
+    /// The same, ending then at the latest.
+    pub(super) fn until(mut self, end: Timestamp, now: Timestamp) -> Result<Self, Refusal> {
+        self.identity.expires = self.identity.expires.min(end);
+        if now < self.identity.expires { Ok(self) } else { Err(expired()) }
     }
+
+    /// The identity, now that a signature with that key and secret was verified on this request: both must be the
+    /// session's own.
+    pub fn confirm(self, verified_access_key: &str, verified_secret: &SecretText) -> Result<Identity, Refusal> {
+        let own = verified_access_key == self.identity.session && *verified_secret == self.secret;
+        if own { Ok(self.identity) } else { Err(signature_refused()) }
+    }
+}
+
+fn expired() -> Refusal {
+    Refusal::new(Code::ExpiredToken, "The provided token has expired.")
 }
 
 fn check_presigned(presigned: &Presigned, terms: &RoleTerms) -> Result<(), Refusal> {

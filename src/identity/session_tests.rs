@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::identity::sigv4::{Scope, Service};
+use crate::identity::sigv4::Service;
 use crate::identity::testing::{now, ring, role};
 use crate::keyring::{KeyState, RingKey, SecretKey};
 
@@ -16,6 +16,7 @@ fn assumed() -> Assumed {
         claims: Claims::from([("region".into(), vec!["eu".into()])]),
         audience: Some("tracegate".into()),
         session_name: Some("boto".into()),
+        parent: "bearer-00".into(),
         issued: now(),
         expires: now() + Duration::from_secs(3600),
     }
@@ -26,7 +27,7 @@ fn claim(access_key_id: &str, token: &str, presigned: Option<Presigned>) -> Sign
         access_key_id: access_key_id.to_owned(),
         session_token: SecretText::new(token),
         presigned,
-        scope: Scope { region: "tracegate".into(), service: Service::S3 },
+        service: Service::S3,
         signed_at: now(),
     }
 }
@@ -42,16 +43,19 @@ fn issued_opened_confirmed() {
     let issued = sessions.issue(&assumed()).unwrap();
     assert_eq!(sessions.secret_for(&issued.access_key_id).unwrap(), issued.secret_access_key);
     let claim = claim(&issued.access_key_id, issued.session_token.expose(), None);
-    let identity = sessions.open(&claim, now()).unwrap().confirm(&issued.access_key_id).unwrap();
+    let identity =
+        sessions.open(&claim, now()).unwrap().confirm(&issued.access_key_id, &issued.secret_access_key).unwrap();
     assert_eq!(
         (identity.subject(), identity.issuer(), identity.role().as_str()),
         ("ada", "https://login.example", "analyst")
     );
     assert_eq!((identity.session(), identity.session_name()), (issued.access_key_id.as_str(), Some("boto")));
+    assert_eq!(identity.parent(), Some("bearer-00"));
     assert_eq!((identity.issued(), identity.expires()), (now(), now() + Duration::from_secs(3600)));
     assert_eq!((identity.claims(), identity.proof()), (&assumed().claims, Proof::Signature));
     let other = sessions.issue(&assumed()).unwrap().access_key_id;
-    assert_eq!(sessions.open(&claim, now()).unwrap().confirm(&other), Err(signature_refused()));
+    let confirmed = sessions.open(&claim, now()).unwrap().confirm(&other, &issued.secret_access_key);
+    assert_eq!(confirmed, Err(signature_refused()));
 }
 
 #[test]
@@ -130,6 +134,34 @@ fn retired_keys_open_and_an_emergency_ring_closes_everything() {
 }
 
 #[test]
+fn regression_a_ring_that_changes_between_opening_and_signature_confirms_nobody() {
+    let key = |byte| RingKey { id: "k".into(), state: KeyState::Active, key: SecretKey::from_bytes([byte; 32]) };
+    let ring = Arc::new(ArcSwap::from_pointee(KeyRing::new(vec![key(1)]).unwrap()));
+    let sessions = Sessions::new(ring.clone());
+    let issued = sessions.issue(&assumed()).unwrap();
+    let claim = claim(&issued.access_key_id, issued.session_token.expose(), None);
+    let opened = sessions.open(&claim, now()).unwrap();
+    ring.store(Arc::new(KeyRing::new(vec![key(2)]).unwrap()));
+    let other = sessions.secret_for(&issued.access_key_id).unwrap();
+    for verified_with in [other, SecretText::new(""), SecretText::random()] {
+        assert_eq!(opened.clone().confirm(&issued.access_key_id, &verified_with), Err(signature_refused()));
+    }
+    assert!(opened.confirm(&issued.access_key_id, &issued.secret_access_key).is_ok());
+}
+
+#[test]
+fn regression_a_session_is_no_longer_than_its_role_allows_today() {
+    let sessions = Sessions::new(ring());
+    let issued = sessions.issue(&assumed()).unwrap();
+    let claim = claim(&issued.access_key_id, issued.session_token.expose(), None);
+    let shorter = RoleTerms { max_session: Some(Duration::from_secs(900)), ..role("analyst") };
+    let under = |at| sessions.open(&claim, at).unwrap().under(&shorter, at);
+    let last = now() + Duration::from_secs(899);
+    assert_eq!(under(last).unwrap().identity.expires, now() + Duration::from_secs(900));
+    assert_eq!(under(now() + Duration::from_secs(900)).map(drop).unwrap_err().code, Code::ExpiredToken);
+}
+
+#[test]
 fn todays_role_decides() {
     let sessions = Sessions::new(ring());
     let issued = sessions.issue(&assumed()).unwrap();
@@ -148,7 +180,7 @@ fn todays_role_decides() {
     let short = presign(Some(Duration::from_secs(900)));
     assert!(open(url(901)).under(&short, now()).map(drop).unwrap_err().message.contains("at most 900 seconds"));
     let opened = open(url(900)).under(&short, now()).unwrap();
-    assert_eq!(opened.confirm(&issued.access_key_id).unwrap().proof(), Proof::Presigned);
+    assert_eq!(opened.confirm(&issued.access_key_id, &issued.secret_access_key).unwrap().proof(), Proof::Presigned);
 }
 
 #[test]

@@ -27,8 +27,8 @@ pub struct SignedClaim {
     pub session_token: SecretText,
     /// Set when the signature stands in the query.
     pub presigned: Option<Presigned>,
-    /// What the signature is for.
-    pub scope: Scope,
+    /// The service that the signature is scoped to. Its date is that of signing; its region may be any, clients vary.
+    pub service: Service,
     /// When the request says that it was signed.
     pub signed_at: Timestamp,
 }
@@ -40,15 +40,6 @@ pub struct Presigned {
     pub lifetime: Duration,
     /// The moment from which on it is refused.
     pub expires: Timestamp,
-}
-
-/// The credential scope without its date, which equals the date of signing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scope {
-    /// Any; clients vary.
-    pub region: String,
-    /// What the request is for.
-    pub service: Service,
 }
 
 /// The services that signatures may be scoped to.
@@ -129,7 +120,8 @@ impl SignedClaim {
 
 fn read(statement: &Statement<'_>, token: &str, headers: &HeaderMap) -> Result<SignedClaim, Refusal> {
     let signed_at = amz_date(statement.date).ok_or_else(|| malformed("x-amz-date must look like 20260131T235959Z"))?;
-    let [access_key_id, day, region, service, "aws4_request"] = statement.credential.split('/').collect::<Vec<_>>()[..]
+    let [access_key_id, day, _region, service, "aws4_request"] =
+        statement.credential.split('/').collect::<Vec<_>>()[..]
     else {
         return Err(malformed("a credential is KEY/DATE/REGION/SERVICE/aws4_request"));
     };
@@ -158,7 +150,7 @@ fn read(statement: &Statement<'_>, token: &str, headers: &HeaderMap) -> Result<S
         access_key_id: access_key_id.to_owned(),
         session_token: SecretText::new(token),
         presigned: None,
-        scope: Scope { region: region.to_owned(), service },
+        service,
         signed_at,
     })
 }
@@ -185,7 +177,7 @@ fn covers(signed_headers: &str, headers: &HeaderMap) -> Result<(), Refusal> {
 }
 
 fn for_place(claim: SignedClaim, at_sts: bool) -> Result<SignedClaim, Refusal> {
-    match (claim.scope.service, at_sts) {
+    match (claim.service, at_sts) {
         (Service::S3, false) | (Service::Sts, true) => Ok(claim),
         (Service::Sts, false) => Err(malformed("a signature for sts is good for POST / only")),
         (Service::S3, true) => Err(malformed("a signature for POST / must name the service sts")),

@@ -19,6 +19,7 @@ fn issued() -> Issued {
         issuer: "https://login.example/?a&b".into(),
         audience: Some("tracegate".into()),
         session_name: Some("boto-1".into()),
+        parent: "bearer-00".into(),
     }
 }
 

@@ -171,7 +171,6 @@ pub(super) fn terms(issuer: &str) -> IssuerTerms {
         immutable_claims: BTreeSet::from(["region".to_owned()]),
         name_claim: Some("email".into()),
         group_claims: BTreeSet::from(["groups".to_owned()]),
-        allow_http_loopback: true,
         ..IssuerEntry::default()
     })
     .unwrap()

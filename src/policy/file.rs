@@ -122,7 +122,6 @@ fn role_head(fields: &mut Fields<'_>, stem: &str, book: &mut Book<'_>) -> Option
         book.note(length.at, "a presigned URL lasts at most \"7d\"");
     }
     let expires = moment(&mut fields, "expires", book);
-    let exclusive = fields.flag("exclusive", book);
     fields.done(book);
     Some(Role {
         description: description?.it,
@@ -130,7 +129,6 @@ fn role_head(fields: &mut Fields<'_>, stem: &str, book: &mut Book<'_>) -> Option
         max_session: max_session.map(|length| length.it),
         expires,
         presign: presign.map(|length| length.it),
-        exclusive,
         ..Role::without_rights(name?.it)
     })
 }

@@ -3,14 +3,12 @@
 //! Everything here is asked of the roles' automata, where a claim stands for every value that it could have; so a "no"
 //! is a proof, and a "yes" comes with a key that shows it.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 
 use super::automaton::Table;
 use super::glob::Unknown;
 use super::load::{Ruleset, Warning};
-use super::rules::{Actions, Age, Allow, Role};
+use super::rules::{Actions, Age, Allow, Profile, Role};
 use super::sight::{Cost, Sight};
 use super::source::{Mistake, mistake};
 use super::verdict::{Verdict, bits, granted};
@@ -38,7 +36,7 @@ pub(super) fn check(rules: &Ruleset) -> Result<Vec<Warning>, Vec<Mistake>> {
         return Err(mistakes);
     }
     warnings.extend(unused_profiles(rules, &sights));
-    warnings.extend(views_that_unmask_together(rules));
+    warnings.extend(views_that_unmask_together(rules, &sights));
     warnings.sort();
     Ok(warnings)
 }
@@ -70,19 +68,20 @@ fn writes_what_it_reads_masked(sight: &Sight, role: &Role) -> Option<String> {
                 .into(),
         );
     };
-    let masked = |verdict: Verdict| {
-        let own = bits(verdict.allows).map(|at| role.allows[at].redact).fold(0, |set, redact| set | redact);
-        verdict.profiles | own
-    };
     let both = |verdict: Verdict| {
         let written = Actions::WRITES.iter().any(|action| granted(verdict, sight.grants(), action) != 0);
-        written && masked(verdict) != 0 && granted(verdict, sight.grants(), Action::Get) != 0
+        written && masked(verdict, role) != 0 && granted(verdict, sight.grants(), Action::Get) != 0
     };
     let witness = witness(&dense.table, |state| both(dense.verdict_at(state)))?;
     Some(format!(
         "the role may write a key that it reads masked, such as `{witness}`; split it into a role that reads and one \
          that writes, or lift the profile by `reveal_to`"
     ))
+}
+
+/// The profiles that hide something of a key with that verdict, as a set of their numbers.
+fn masked(verdict: Verdict, role: &Role) -> u64 {
+    bits(verdict.allows).map(|at| role.allows[at].redact).fold(verdict.profiles, |set, redact| set | redact)
 }
 
 fn of_role(rules: &Ruleset, role: &Role, sight: &Sight) -> Vec<Warning> {
@@ -162,32 +161,53 @@ fn unused_profiles(rules: &Ruleset, sights: &[Sight]) -> Vec<Warning> {
     profiles.map(|(_, profile)| Warning { about: format!("profile {}", profile.name), what: what.clone() }).collect()
 }
 
-/// Roles that one person may hold, of which one sees what the other has masked.
-fn views_that_unmask_together(rules: &Ruleset) -> Vec<Warning> {
-    let roles: Vec<&Arc<Role>> = rules.roles().collect();
-    let reads = |role: &Role| role.allows.iter().any(|allow| allow.actions.contains(Action::Get));
+/// Roles that one person may hold, of which one sees what the other has masked. `sights` are those of all roles.
+fn views_that_unmask_together(rules: &Ruleset, sights: &[Sight]) -> Vec<Warning> {
+    let readers: Vec<&Sight> = sights.iter().filter(|sight| own_profiles(sight.rules()).is_some()).collect();
     let mut found = Vec::new();
-    for (at, one) in roles.iter().enumerate() {
-        for other in &roles[at + 1..] {
-            let apart = one.exclusive || other.exclusive || !reads(one) || !reads(other);
-            let together = one.binds.iter().any(|a| other.binds.iter().any(|b| may_both_admit(a, b)));
-            let lifted: Vec<&str> = rules
-                .profiles()
-                .iter()
-                .filter(|profile| profile.reveal_to.contains(&one.name) != profile.reveal_to.contains(&other.name))
-                .map(|profile| &*profile.name)
-                .collect();
-            if !apart && together && !lifted.is_empty() {
+    for (at, one) in readers.iter().enumerate() {
+        for other in &readers[at + 1..] {
+            let (one_role, other_role) = (one.rules(), other.rules());
+            let together = one_role.binds.iter().any(|a| other_role.binds.iter().any(|b| may_both_admit(a, b)));
+            if !together {
+                continue;
+            }
+            let names = |(_, profile): (usize, &'_ Profile)| profile.name.to_string();
+            let profiles = rules.profiles().iter().enumerate();
+            let lifted: Vec<String> = profiles.filter(|of| unmasks(one, other, *of)).map(names).collect();
+            if !lifted.is_empty() {
                 let what = format!(
-                    "one person may hold both, and {} hidden from one is shown to the other; make one `exclusive`, or \
-                     bind them to claims that exclude each other",
+                    "one person may hold both, and {} hidden from one is shown to the other; see that your identity \
+                     provider gives nobody both",
                     lifted.join(", ")
                 );
-                found.push(Warning { about: format!("{} and {}", one.name, other.name), what });
+                found.push(Warning { about: format!("{} and {}", one_role.name, other_role.name), what });
             }
         }
     }
     found
+}
+
+/// Whether what a profile hides from one of the two may be shown to the other: one lifts it and the other does not, or
+/// one masks it by `redact` in an allow and the other reads something without it.
+fn unmasks(one: &Sight, other: &Sight, (at, profile): (usize, &Profile)) -> bool {
+    let lifts = |sight: &Sight| profile.reveal_to.contains(&sight.rules().name);
+    let own = |sight: &Sight| own_profiles(sight.rules()).unwrap_or_default() & (1 << at) != 0;
+    let shows = |sight: &Sight| match sight.dense() {
+        Some(dense) => dense.verdicts.iter().any(|verdict| {
+            granted(*verdict, sight.grants(), Action::Get) != 0 && masked(*verdict, sight.rules()) & (1 << at) == 0
+        }),
+        // What cannot be explored may show it.
+        None => true,
+    };
+    let against = |hides: &Sight, shown: &Sight| own(hides) && !own(shown) && shows(shown);
+    lifts(one) != lifts(other) || against(one, other) || against(other, one)
+}
+
+/// The profiles that a role's own allows of `get` name, as a set of their numbers; `None` if it reads nothing.
+fn own_profiles(role: &Role) -> Option<u64> {
+    let reads = role.allows.iter().filter(|allow| allow.actions.contains(Action::Get));
+    reads.map(|allow| allow.redact).reduce(|set, redact| set | redact)
 }
 
 /// Whether one token may satisfy both: the same issuer, and no list of subjects that keeps them apart.

@@ -82,8 +82,6 @@ pub struct Role {
     pub expires: Option<Timestamp>,
     /// Longest life of a presigned URL; `None` allows none.
     pub presign: Option<Duration>,
-    /// One person may not hold another role within the same window.
-    pub exclusive: bool,
     /// Ways to come to it.
     pub binds: Vec<Bind>,
     /// What it allows, at most [`crate::limits::ALLOWS_MAX`].
@@ -171,7 +169,6 @@ impl Role {
             max_session: None,
             expires: None,
             presign: None,
-            exclusive: false,
             binds: Vec::new(),
             allows: Vec::new(),
             denies: Vec::new(),

@@ -289,15 +289,6 @@ impl<'n> Fields<'n> {
         items.iter().map(|item| Fields::of(item, book)).collect()
     }
 
-    pub(super) fn flag(&mut self, name: &'static str, book: &mut Book<'_>) -> bool {
-        let Some(entry) = self.take(name) else { return false };
-        if let Value::Bool(flag) = entry.node.value {
-            return flag;
-        }
-        book.note(entry.node.at, format!("`{name}` is true or false, not {}", entry.node.value.kind()));
-        false
-    }
-
     /// The members that were not taken, for tables of free names.
     pub(super) fn rest(self) -> Vec<&'n Entry> {
         self.entries

@@ -10,7 +10,7 @@ use super::plan::Plan;
 use super::tally::Tally;
 use super::token;
 use crate::limits;
-use crate::policy::mask::{LengthRule, MaskAction};
+use crate::policy::mask::{LengthRule, MaskAction, OnBroken};
 
 /// The editor of one stream. Positions in the object are *offsets*, those in the chunk *indices*, and those in what was
 /// made *places*.
@@ -31,6 +31,8 @@ pub(super) struct Editor {
     verdict: Option<usize>,
     hidden: Option<Hidden>,
     undecided: Option<Mark>,
+    /// Whether the record is not to be shown, because the one before it is broken (see [`super::lines`]).
+    unplaced: bool,
     /// White space owed at the end of the record.
     slack: u64,
     /// Fields hidden in this record, by profile.
@@ -61,6 +63,8 @@ enum With {
     Nothing,
     Null,
     Token,
+    /// That of a record.
+    Blank,
     Pseudonym(Box<blake3::Hasher>),
 }
 
@@ -86,6 +90,7 @@ impl Editor {
             verdict: None,
             hidden: None,
             undecided: None,
+            unplaced: false,
             slack: 0,
             fields: vec![0; plan.profiles().len()],
             any_fields: false,
@@ -176,6 +181,16 @@ impl Editor {
         (self.verdict, self.hidden, self.undecided, self.slack) = (None, None, None, 0);
     }
 
+    /// Whether the record that comes is behind a broken one. It stays so until it is said anew.
+    pub(super) fn unplace(&mut self, unplaced: bool) {
+        self.unplaced = unplaced;
+    }
+
+    /// See [`Editor::unplace`].
+    pub(super) fn is_unplaced(&self) -> bool {
+        self.unplaced
+    }
+
     /// Bytes that are kept between chunks, but for the chunk itself.
     #[cfg(test)]
     pub(super) fn footprint(&self) -> usize {
@@ -198,8 +213,6 @@ impl Editor {
     }
 
     fn hide(&mut self, at: usize, kind: Kind, rule: usize) {
-        self.flush(at);
-        self.passing = None;
         let with = match self.plan.rule(rule).action {
             MaskAction::Mask => With::Token,
             MaskAction::Drop => With::Null,
@@ -210,6 +223,12 @@ impl Editor {
             }),
         };
         self.count(rule);
+        self.hide_with(at, kind, with);
+    }
+
+    fn hide_with(&mut self, at: usize, kind: Kind, with: With) {
+        self.flush(at);
+        self.passing = None;
         self.hidden = Some(Hidden { open: 1, offset: self.offset(at), kind, with });
     }
 
@@ -223,6 +242,7 @@ impl Editor {
         let width = self.offset(at) - hidden.offset;
         let written = match &hidden.with {
             With::Nothing => 0,
+            With::Blank => self.constant(token::BLANK_RECORD),
             With::Null => self.constant(token::null(width)),
             With::Pseudonym(hasher) if width >= token::PSEUDONYM_BYTES => {
                 self.output.slice(Bytes::copy_from_slice(&token::pseudonym(hasher)));
@@ -248,17 +268,21 @@ impl Editor {
 }
 
 impl Events for Editor {
-    fn begin(&mut self, at: usize, kind: Kind) {
+    fn begin(&mut self, at: usize, kind: Kind) -> Result<(), Broken> {
         if let Some(hidden) = &mut self.hidden {
             hidden.open += 1;
-            return;
-        }
-        if let Some(rule) = self.rule_of_next() {
+        } else if self.unplaced && self.levels.is_empty() {
+            if self.plan.on_broken() == OnBroken::Cut {
+                return Err(Broken { at, reason: "the record before it is broken" });
+            }
+            self.hide_with(at, kind, With::Blank);
+        } else if let Some(rule) = self.rule_of_next() {
             self.hide(at, kind, rule);
         } else if matches!(kind, Kind::Object | Kind::Array) {
             self.levels.push(Level { object: kind == Kind::Object, elements: 0, kept: false });
             self.positions.extend_from_slice(&self.next);
         }
+        Ok(())
     }
 
     fn end(&mut self, at: usize, kind: Kind) {

@@ -34,8 +34,8 @@ pub(super) enum Kind {
 
 /// Who is told what the grammar finds. Indices are those of the chunk.
 pub(super) trait Events {
-    /// A value begins at its first byte.
-    fn begin(&mut self, at: usize, kind: Kind);
+    /// A value begins at its first byte. An error refuses the record.
+    fn begin(&mut self, at: usize, kind: Kind) -> Result<(), Broken>;
     /// The innermost value that began ended just before `at`.
     fn end(&mut self, at: usize, kind: Kind);
     /// The opening quote of a member's name. An error refuses the record.
@@ -107,7 +107,8 @@ pub(super) struct Grammar {
     /// Open brackets, `true` for an object.
     open: Vec<bool>,
     name: Vec<u8>,
-    /// A newline outside of strings ends the record, and is legal only between values of the top.
+    /// A newline outside of strings ends the record, and is legal only between values of the top; these are objects and
+    /// arrays.
     lines: bool,
     /// Bytes fed in earlier chunks of this record.
     before: u64,
@@ -228,13 +229,16 @@ impl Grammar {
             b'I' => (Kind::Scalar, State::InWord(b"Infinity", 1)),
             _ => return Err(Broken { at, reason: "not JSON" }),
         };
+        if matches!(kind, Kind::String | Kind::Scalar) && self.lines && self.open.is_empty() {
+            return Err(Broken { at, reason: "a record is neither an object nor an array" });
+        }
         if matches!(kind, Kind::Object | Kind::Array) {
             if self.open.len() == limits::JSON_DEPTH_MAX {
                 return Err(Broken { at, reason: "it is nested too deeply" });
             }
             self.open.push(kind == Kind::Object);
         }
-        events.begin(at, kind);
+        events.begin(at, kind)?;
         self.text = Text::default();
         if kind == Kind::Scalar && events.reads().text {
             events.text(&[byte]);

@@ -51,11 +51,6 @@ impl Page {
     pub fn shown(self) -> Redacted<Self> {
         Redacted::of(self)
     }
-
-    /// S3's `IsTruncated`.
-    pub fn is_truncated(&self) -> bool {
-        self.next.is_some()
-    }
 }
 
 /// What a page cost.
@@ -105,7 +100,7 @@ pub async fn page(
     let binding = token::Binding::of(intent.who(), op);
     let query = Query {
         prefix: op.prefix.as_str().to_owned(),
-        delimiter: op.delimiter.clone().filter(|delimiter| !delimiter.is_empty()),
+        delimiter: op.delimiter.clone(),
         max: op.max_keys.min(limits::PAGE_KEYS_MAX) as usize,
         budget: limits::LIST_BACKEND_PAGES_MAX,
     };
@@ -141,15 +136,16 @@ struct Sighted {
 }
 
 impl Eyes for Sighted {
-    /// A tag is shown as HEAD and GET would show it. Of an object that the role may list but not read, the original's
-    /// tag is never shown: it may be the MD5 of the content, and so confirm a guess.
+    /// A tag is shown as HEAD and GET would show it. Of an object that the role may list but not read (now, or at its
+    /// age), the original's tag is never shown: it may be the MD5 of the content, and so confirm a guess.
     fn shows(&self, listed: &Listed) -> Option<ETag> {
         let seen = self.sight.look(&self.bucket, &listed.key, Action::List, self.now)?;
         let facts = Facts { last_modified: listed.last_modified, size: listed.size };
         if !seen.conditions.hold_for(&facts) {
             return None;
         }
-        let digest = match self.sight.look(&self.bucket, &listed.key, Action::Get, self.now) {
+        let read = self.sight.look(&self.bucket, &listed.key, Action::Get, self.now);
+        let digest = match read.filter(|read| read.conditions.hold_for(&facts)) {
             Some(read) => read.masks.map(|masks| masks.digest),
             None => Some(seen.masks.map_or([0; 32], |masks| masks.digest)),
         };

@@ -16,6 +16,7 @@ pub mod tally;
 mod editor;
 mod glob;
 mod grammar;
+mod lines;
 mod text;
 mod token;
 
@@ -111,8 +112,9 @@ pub fn nothing<O: Op>(_recorded: &Recorded<Permit<O>>) -> Redacted<()> {
 /// Plans and keys of the redaction, following the key ring.
 pub struct Redaction {
     ring: Arc<ArcSwap<KeyRing>>,
-    /// The plans compiled under one active key; made anew when another one seals.
-    plans: ArcSwap<(String, Plans)>,
+    /// The plans compiled under one active key, by a tag of it; made anew when another one seals. A tag, because two
+    /// keys may have had one id.
+    plans: ArcSwap<([u8; 32], Plans)>,
 }
 
 impl Redaction {
@@ -122,14 +124,18 @@ impl Redaction {
         Self { ring, plans }
     }
 
-    fn fresh(ring: &KeyRing) -> (String, Plans) {
-        (ring.active(Purpose::Pseudonym).0.to_owned(), Plans::new(ring))
+    fn fresh(ring: &KeyRing) -> ([u8; 32], Plans) {
+        (Self::tag(ring), Plans::new(ring))
+    }
+
+    fn tag(ring: &KeyRing) -> [u8; 32] {
+        ring.active(Purpose::Pseudonym).1.prf(&[b"plans"])
     }
 
     fn plan(&self, masks: &Arc<Masks>) -> Arc<Plan> {
         let ring = self.ring.load();
         let plans = self.plans.load();
-        if plans.0 == ring.active(Purpose::Pseudonym).0 {
+        if plans.0 == Self::tag(&ring) {
             return plans.1.of(masks);
         }
         let fresh = Arc::new(Self::fresh(&ring));

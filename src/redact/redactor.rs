@@ -3,6 +3,8 @@
 //! Output lags behind input only where it must: a record (or document) is held until it is known to be sound or longer
 //! than [`limits::HOLD_BYTES_MAX`]. No path copies input past the point up to which it was validated; after the first
 //! fault nothing is accepted any more. This is the reference: clear before fast.
+//!
+//! Of JSONL only records are shown that stand where [`lines`](super::lines) says that they may.
 
 use std::sync::Arc;
 
@@ -13,6 +15,7 @@ use super::grammar::{Grammar, Stop};
 use super::output::Shown;
 use super::plan::Plan;
 use super::tally::Tally;
+use super::token;
 use crate::limits;
 use crate::policy::mask::{Format, OnBroken};
 
@@ -72,6 +75,12 @@ impl Redactor {
             bom: if offset == 0 { 0 } else { BOM.len() },
             last: b'\n',
         }
+    }
+
+    /// The same behind a record that is broken (see [`lines`](super::lines)): the first one here is not shown.
+    pub fn behind_broken(mut self) -> Self {
+        self.editor.unplace(true);
+        self
     }
 
     /// Takes the next bytes of the object and adds to `shown` what may leave now.
@@ -210,7 +219,7 @@ impl Redactor {
     fn blank(&mut self, at: usize, carriage_return: bool) {
         let width = self.editor.offset(at) - self.record.offset - u64::from(carriage_return);
         if width >= 2 {
-            self.editor.replace(b"{}", width - 2);
+            self.editor.replace(token::BLANK_RECORD, width - 2);
         } else {
             self.editor.replace(b"", width);
         }
@@ -222,11 +231,16 @@ impl Redactor {
         self.grammar.restart();
         self.tally.records += 1;
         self.tally.records_blanked += 1;
+        self.editor.unplace(true);
     }
 
     /// A sound record ended just before that index: it may leave.
     fn record_ends(&mut self, at: usize) {
-        self.tally.records += u64::from(!self.grammar.is_blank());
+        if !self.grammar.is_blank() {
+            self.tally.records += 1;
+            self.tally.records_blanked += u64::from(self.editor.is_unplaced());
+            self.editor.unplace(false);
+        }
         self.grammar.restart();
         self.editor.count_into(&mut self.tally);
         self.editor.restart();

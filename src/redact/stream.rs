@@ -12,6 +12,7 @@ use futures::StreamExt as _;
 use futures::stream;
 
 use super::format::{self, Framing, Unframed};
+use super::lines::{Line, Lines};
 use super::output::Shown;
 use super::plan::Plan;
 use super::redactor::{Fault, Redactor};
@@ -85,14 +86,14 @@ pub async fn whole(
     tally: Arc<TallyCell>,
 ) -> Result<Body, ShowError> {
     let input = Input { source: None, body: Some(body), next: 0, body_ends: size, size, step: 0 };
-    Feed::new(input, plan, format, 0, 0..size, tally).primed().await
+    Feed::new(input, Redactor::new(plan, format, 0), 0, 0..size, tally).primed().await
 }
 
 /// The bytes of `range` of the whole object as the view shows it: exactly that slice of what [`whole`] gives.
 ///
 /// Where [`whole`] would be cut by a fault, what lies before it is shown, and so are later records of JSONL.
-/// `range` lies within `size`. JSONL is read from the start of the record that the range begins in, one document from
-/// its own start; more than [`limits::RANGE_AHEAD_BYTES_MAX`] before the range are not read.
+/// `range` lies within `size`. JSONL is read from the start of the line before the record that the range begins in, which
+/// tells whether that record is shown ([`lines`](super::lines)); one document from its own start. More than [`limits::RANGE_AHEAD_BYTES_MAX`] before the range are not read.
 ///
 /// What of the object is at hand is not read again, where that start lies in it, too. In search of it at most
 /// [`limits::LOOK_BACK_BYTES`] and one chunk are kept.
@@ -107,18 +108,18 @@ pub async fn range(
 ) -> Result<Body, ShowError> {
     debug_assert!(range.first <= range.last && range.last < size);
     let at_hand = at_hand.filter(|window| window.leads_to(range.first, format));
-    let (start, at_hand) = match (format, at_hand) {
+    let (line, at_hand) = match (format, at_hand) {
         (Format::Json, _) if range.first > limits::RANGE_AHEAD_BYTES_MAX => return Err(ShowError::TooFar),
-        (Format::Json, at_hand) => (0, at_hand),
-        (Format::Jsonl, None) => (record_start(&*source, range.first, range.first).await?, None),
-        (Format::Jsonl, Some(window)) => {
-            let looked_through = window.first;
-            match window.cut_to_record(range.first).await? {
-                Some(window) => (window.first, Some(window)),
-                None => (record_start(&*source, range.first, looked_through).await?, None),
-            }
-        }
+        (Format::Json, at_hand) => (Line { start: 0, behind_record: true }, at_hand),
+        (Format::Jsonl, None) => (line_of(&*source, range.first, limits::LOOK_BACK_BYTES).await?, None),
+        (Format::Jsonl, Some(window)) => match window.at_line(range.first).await? {
+            Some((line, window)) => (line, Some(window)),
+            None => (line_of(&*source, range.first, LOOK_BACK_GROWTH * limits::LOOK_BACK_BYTES).await?, None),
+        },
     };
+    let Line { start, behind_record } = line;
+    let redactor = Redactor::new(plan, format, start);
+    let redactor = if behind_record { redactor } else { redactor.behind_broken() };
     let input = Input {
         source: Some(source),
         next: start,
@@ -127,7 +128,7 @@ pub async fn range(
         size,
         step: range.last - start + 1 + limits::LOOK_BACK_BYTES,
     };
-    Feed::new(input, plan, format, start, range.first..range.last + 1, tally).primed().await
+    Feed::new(input, redactor, start, range.first..range.last + 1, tally).primed().await
 }
 
 /// Bytes of an object that are at hand.
@@ -149,10 +150,11 @@ impl Window {
         }
     }
 
-    /// The same from the start of the record that holds that byte; `None` if the record begins before the window.
-    async fn cut_to_record(mut self, byte: u64) -> Result<Option<Self>, ShowError> {
+    /// The line that holds that byte, and the window from its start on; `None` if it, or the line before it, begins before
+    /// the window.
+    async fn at_line(mut self, byte: u64) -> Result<Option<(Line, Self)>, ShowError> {
         let mut kept = Vec::new();
-        let mut start = (self.first == 0).then_some(0);
+        let mut lines = Lines::new(self.first);
         let mut at = self.first;
         while at < byte {
             let Some(mut chunk) = self.body.next().await.transpose()? else {
@@ -160,18 +162,18 @@ impl Window {
             };
             let next = at + chunk.len() as u64;
             let before = chunk.len() - next.saturating_sub(byte) as usize;
-            if let Some(newline) = chunk[..before].iter().rposition(|&byte| byte == b'\n') {
+            lines.read(&chunk[..before]);
+            if let Some(run) = lines.start().and_then(|start| start.checked_sub(at)) {
                 kept.clear();
-                chunk.advance(newline + 1);
-                start = Some(next - chunk.len() as u64);
+                chunk.advance(run as usize);
             }
-            if start.is_some() && !chunk.is_empty() {
+            if lines.start().is_some() && !chunk.is_empty() {
                 kept.push(Ok(chunk));
             }
             at = next;
         }
         let body = stream::iter(kept).chain(self.body).boxed();
-        Ok(start.map(|first| Self { first, last: self.last, body }))
+        Ok(lines.line().map(|line| (line, Self { first: line.start, last: self.last, body })))
     }
 }
 
@@ -184,36 +186,36 @@ impl From<BodyError> for ShowError {
     }
 }
 
-/// Where the record that holds the byte at `first` begins: behind the last newline before it. There is none from
-/// `looked_through` on.
-async fn record_start(source: &dyn Source, first: u64, looked_through: u64) -> Result<u64, ShowError> {
-    let mut end = looked_through;
-    let mut window = limits::LOOK_BACK_BYTES.max(first - end);
-    while end > 0 {
-        if first - end >= limits::RANGE_AHEAD_BYTES_MAX {
+/// By how much a look back grows that did not reach far enough.
+const LOOK_BACK_GROWTH: u64 = 4;
+
+/// The line that holds the byte at `first`. Looks back so many bytes, then further.
+async fn line_of(source: &dyn Source, first: u64, mut look_back: u64) -> Result<Line, ShowError> {
+    loop {
+        let begin = first.saturating_sub(look_back);
+        let mut lines = Lines::new(begin);
+        if begin < first {
+            read_lines(source, begin, first - 1, &mut lines).await?;
+        }
+        if let Some(line) = lines.line() {
+            return Ok(line);
+        }
+        if look_back >= limits::RANGE_AHEAD_BYTES_MAX {
             return Err(ShowError::TooFar);
         }
-        let begin = end.saturating_sub(window);
-        if let Some(newline) = last_newline(source, begin, end - 1).await? {
-            return Ok(newline + 1);
-        }
-        end = begin;
-        window = first - begin;
+        look_back = (look_back * LOOK_BACK_GROWTH).min(limits::RANGE_AHEAD_BYTES_MAX);
     }
-    Ok(0)
 }
 
-async fn last_newline(source: &dyn Source, first: u64, last: u64) -> Result<Option<u64>, ShowError> {
+async fn read_lines(source: &dyn Source, first: u64, last: u64, lines: &mut Lines) -> Result<(), ShowError> {
     let mut body = source.read(first, last).await?;
-    let (mut at, mut found) = (first, None);
+    let mut at = first;
     while let Some(chunk) = body.next().await {
         let chunk = chunk?;
-        if let Some(newline) = chunk.iter().rposition(|&byte| byte == b'\n') {
-            found = Some(at + newline as u64);
-        }
         at += chunk.len() as u64;
+        lines.read(&chunk);
     }
-    if at == last + 1 { Ok(found) } else { Err(ShowError::Backend(wrong_length())) }
+    if at == last + 1 { Ok(()) } else { Err(ShowError::Backend(wrong_length())) }
 }
 
 fn wrong_length() -> BodyError {
@@ -279,16 +281,9 @@ enum State {
 }
 
 impl Feed {
-    fn new(
-        input: Input,
-        plan: Arc<Plan>,
-        format: Format,
-        start: u64,
-        window: Range<u64>,
-        tally: Arc<TallyCell>,
-    ) -> Self {
+    fn new(input: Input, redactor: Redactor, start: u64, window: Range<u64>, tally: Arc<TallyCell>) -> Self {
         Self {
-            redactor: Redactor::new(plan, format, start),
+            redactor,
             shown: Shown::new(),
             tally,
             skip: window.start - start,

@@ -12,7 +12,8 @@ pub struct Tally {
     pub fields: Vec<u64>,
     /// Records (or documents) read to their end; blank lines are none.
     pub records: u64,
-    /// Broken records that were replaced by `{}` and white space; counted in `records`, too.
+    /// Records that were replaced by `{}` and white space, as broken or right behind a broken one; counted in `records`,
+    /// too.
     pub records_blanked: u64,
 }
 

@@ -4,6 +4,8 @@ use super::grammar::Kind;
 
 /// Bytes of a pseudonym as written: `"p_`, 16 characters, `"`.
 pub(super) const PSEUDONYM_BYTES: u64 = 20;
+/// Stands in place of a record that is not shown.
+pub(super) const BLANK_RECORD: &[u8] = b"{}";
 
 /// The constant token for a value of that kind and width as written.
 ///

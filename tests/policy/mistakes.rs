@@ -107,7 +107,7 @@ fn each_mistake_in_a_role_says_where_and_what_to_do() {
         ("id = \"read\"", "id = \"read\"\ncolour = \"red\"", "14:1", "unknown key"),
         ("owner = ", "max_session = \"1m\"\nowner = ", "6:15", "from \"15m\""),
         ("owner = ", "presign = \"2w\"\nowner = ", "6:11", "at most \"7d\""),
-        ("owner = ", "exclusive = \"yes\"\nowner = ", "6:13", "true or false"),
+        ("owner = ", "exclusive = true\nowner = ", "6:1", "unknown key"),
         ("[[allow]]", "[allow]", "12:2", "list of tables"),
         ("version = 1", "version = 1\nglobs = \"shell\"", "2:9", "one of"),
     ] {
@@ -199,6 +199,23 @@ fn what_a_writer_should_know_is_said() {
     });
     let warnings = load(&files).expect("sound");
     assert!(warnings.iter().any(|w| w.about == "other and reader"), "{warnings:?}");
+}
+
+#[test]
+fn regression_a_mask_of_one_roles_own_rule_is_lifted_by_another_role() {
+    let warned = |paths: &str| {
+        let mut files = sound();
+        files.insert("other.toml".into(), READER.replace("\"reader\"", "\"other\""));
+        files.entry("reader.toml".into()).and_modify(|text| *text += "redact = [\"secrets\"]\n");
+        files.entry("_global.toml".into()).and_modify(|text| {
+            *text = text.replace("[\"reader.toml\"]", "[\"reader.toml\", \"other.toml\"]");
+            *text = text.replace("paths = [\"traces/*\"]", &format!("paths = [\"{paths}\"]"));
+        });
+        let warnings = load(&files).expect("sound");
+        warnings.iter().any(|warning| warning.about == "other and reader")
+    };
+    assert!(warned("traces/hr/*"), "the other role reads the rest without the profile");
+    assert!(!warned("traces/*"), "the profile hides it from both");
 }
 
 #[test]

@@ -209,15 +209,37 @@ async fn the_key_goes_out_byte_for_byte() {
         ("é?x=1#y", "/inner-bucket/%C3%A9%3Fx%3D1%23y"),
         ("..a", "/inner-bucket/..a"),
     ] {
-        let server = canned(vec![response("200 OK", HEAD, "")], false).await;
+        let mut answers = vec![response("200 OK", HEAD, "")];
+        if name.contains("//") || name.starts_with('/') {
+            answers.insert(0, listing(false, &listed(name)));
+        }
+        let server = canned(answers, false).await;
         Source::get(&server.aws, &bucket(), &key(name), Fetch::default()).await.unwrap();
-        let request = server.requests.lock().unwrap()[0].clone();
+        let request = server.requests.lock().unwrap().last().unwrap().clone();
         let target = request.split(' ').nth(1).unwrap().split('?').next().unwrap().to_owned();
         assert_eq!(target, path, "{name}");
     }
     let server = canned(vec![response("200 OK", HEAD, "")], false).await;
     let unknown = Source::get(&server.aws, &"inner-bucket".parse().unwrap(), &key("k"), Fetch::default()).await;
     assert_eq!(unknown.map(drop), Err(Trouble::NoSuchBucket), "only outside names are served");
+}
+
+#[tokio::test]
+async fn regression_a_store_that_folds_slashes_is_not_believed() {
+    for name in ["a//b", "/a/b"] {
+        for found in [String::new(), listed("a/b")] {
+            let server = canned(vec![listing(false, &found), response("200 OK", HEAD, "")], false).await;
+            let got = Source::get(&server.aws, &bucket(), &key(name), Fetch::default()).await;
+            assert_eq!(got.map(drop), Err(Trouble::NoSuchKey), "{name} {found}");
+        }
+    }
+}
+
+fn listed(key: &str) -> String {
+    format!(
+        "<Contents><Key>{key}</Key><LastModified>2026-11-20T06:00:00.000Z</LastModified><ETag>&quot;0cc1&quot;</ETag>\
+         <Size>2</Size></Contents>"
+    )
 }
 
 fn listing(truncated: bool, rest: &str) -> String {

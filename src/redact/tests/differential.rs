@@ -119,7 +119,12 @@ fn no_secret_leaves() {
         let (format, action) = (random.format(), [Mask, Drop, Hmac][random.below(3)]);
         let mut object = Vec::new();
         for _ in 0..=random.below(3) {
-            secret_record(&mut random, &mut object);
+            let mut record = Vec::new();
+            secret_record(&mut random, &mut record);
+            if random.one_in(3) {
+                record = random.spread(&record);
+            }
+            object.extend_from_slice(&record);
             object.extend_from_slice(if format == Format::Jsonl { b"\n" } else { b"" });
             if format == Format::Json {
                 break;
@@ -159,6 +164,49 @@ fn secret_record(random: &mut Random, out: &mut Vec<u8>) {
         _ => format!("{{\"list\":[{{\"access_token\":{secret}}},[[{{\"_token\":{secret}}}]]]}}"),
     };
     out.extend_from_slice(record.as_bytes());
+}
+
+/// Every line that is not blank is a record by itself, and so is the nearest one before it: said by `serde_json`.
+#[test]
+fn only_records_behind_records_are_shown() {
+    let plan = plan(&masks(&[("** user_id", Mask)]));
+    let is_record =
+        |line: &str| line.starts_with(['{', '[']) && serde_json::from_str::<serde::de::IgnoredAny>(line).is_ok();
+    let (mut shown, mut hidden) = (0, 0);
+    for seed in seeds(8000) {
+        let mut random = Random(seed);
+        let mut object = random.object(Format::Jsonl);
+        if random.one_in(2) {
+            random.mutate(&mut object);
+        }
+        let (Ok(lines), false) =
+            (std::str::from_utf8(&object), text(&object).contains('N') || text(&object).contains('I'))
+        else {
+            continue;
+        };
+        let (out, ended, _) = at_once(&plan, Format::Jsonl, &object);
+        assert_eq!(ended, Ok(()));
+        let out = text(&out);
+        let mut behind_record = true;
+        let unmarked = |text: &str| text.strip_prefix('\u{FEFF}').unwrap_or(text).to_owned();
+        for (line, out) in unmarked(lines).split('\n').zip(unmarked(&out).split('\n')) {
+            let blank = |text: &str| text.trim_matches([' ', '\t', '\r']).to_owned();
+            let (line, out) = (blank(line), blank(out));
+            if line.is_empty() {
+                continue;
+            }
+            let record = is_record(&line);
+            if record && behind_record {
+                assert!(line.contains("user_id") || line.contains('\\') || line == out, "seed {seed}: {line} {out}");
+                shown += 1;
+            } else {
+                assert!(out.is_empty() || out == "{}", "seed {seed}: {line} {out}");
+                hidden += 1;
+            }
+            behind_record = record;
+        }
+    }
+    assert!(shown > 1000 && hidden > 1000, "{shown} {hidden}");
 }
 
 #[test]

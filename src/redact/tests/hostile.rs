@@ -106,7 +106,7 @@ fn a_broken_record_is_blanked_up_to_the_hold_and_cut_beyond() {
         (limits::HOLD_BYTES_MAX + 1, limits::HOLD_BYTES_MAX, true),
         (2 * limits::HOLD_BYTES_MAX, 2 * limits::HOLD_BYTES_MAX - 1, true),
     ] {
-        let mut object = b"{\"k\":1}\n\"".to_vec();
+        let mut object = b"{\"k\":1}\n[\"".to_vec();
         object.resize(8 + length, b'x');
         object[8 + at] = 0;
         object.extend_from_slice(b"\n{\"k\":2}\n");
@@ -121,8 +121,8 @@ fn a_broken_record_is_blanked_up_to_the_hold_and_cut_beyond() {
                 out.starts_with(b"{\"k\":0}\n") && out.len() == if at > limits::HOLD_BYTES_MAX { 8 + at } else { 8 }
             );
         } else {
-            assert_eq!((ended, tally.records_blanked, out.len()), (Ok(()), 1, object.len()));
-            assert!(out[8..].starts_with(b"{}  ") && out.ends_with(b"  \n{\"k\":0}\n"));
+            assert_eq!((ended, tally.records_blanked, out.len()), (Ok(()), 2, object.len()));
+            assert!(out[8..].starts_with(b"{}  ") && out.ends_with(b"  \n{}     \n"));
         }
     }
 }
@@ -132,10 +132,10 @@ fn a_broken_record_is_blanked_up_to_the_hold_and_cut_beyond() {
 fn a_torn_record_is_blanked_up_to_the_hold() {
     let plan = plan(&masks(&[("** k", Mask)]));
     for (length, sound) in [(limits::HOLD_BYTES_MAX, true), (limits::HOLD_BYTES_MAX + 1, false)] {
-        let object = format!("\"{}\n1\n", "x".repeat(length - 1));
+        let object = format!("[\"{}\n[]\n", "x".repeat(length - 2));
         for size in [usize::MAX, 1, 65_536] {
             let (_, ended, tally) = feed(&plan, Format::Jsonl, object.as_bytes(), || size);
-            assert_eq!((ended.is_ok(), tally.records_blanked), (sound, u64::from(sound)), "{length} {size}");
+            assert_eq!((ended.is_ok(), tally.records_blanked), (sound, 2 * u64::from(sound)), "{length} {size}");
         }
     }
 }

@@ -154,7 +154,7 @@ impl Random {
         if self.one_in(2) { Format::Json } else { Format::Jsonl }
     }
 
-    /// An object: one document, or some lines of which few are broken.
+    /// An object: one document, or some lines of which few are broken, or part of a value of many lines.
     fn object(&mut self, format: Format) -> Vec<u8> {
         let mut out = if self.one_in(20) { b"\xEF\xBB\xBF".to_vec() } else { Vec::new() };
         if format == Format::Json {
@@ -163,12 +163,42 @@ impl Random {
         }
         for _ in 0..self.below(6) {
             if !self.one_in(8) {
-                self.value(&mut out, 0, false);
+                self.record(&mut out);
             }
             out.extend_from_slice(self.of::<[u8]>(&[b"\n", b"\n", b"\n", b"\r\n", b" \r\n", b"}\n", b"\n\n"]));
         }
         if self.one_in(2) {
-            self.value(&mut out, 0, false);
+            self.record(&mut out);
+        }
+        out
+    }
+
+    /// Mostly an object or array on one line.
+    fn record(&mut self, out: &mut Vec<u8>) {
+        if self.one_in(8) {
+            let newlines = self.one_in(2);
+            return self.value(out, 0, newlines);
+        }
+        self.blanks(out, false);
+        let brackets = if self.one_in(4) { b"[]" } else { b"{}" };
+        self.members(out, brackets, 0, false);
+        self.blanks(out, false);
+    }
+
+    /// The same JSON with line breaks between its tokens.
+    fn spread(&mut self, json: &[u8]) -> Vec<u8> {
+        let (mut out, mut string, mut escaped) = (Vec::new(), false, false);
+        for &byte in json {
+            let structural = !string && b"{}[],:".contains(&byte);
+            if structural && self.one_in(3) {
+                out.push(b'\n');
+            }
+            out.push(byte);
+            if structural && self.one_in(3) {
+                out.push(b'\n');
+            }
+            string ^= byte == b'"' && !escaped;
+            escaped = byte == b'\\' && !escaped;
         }
         out
     }

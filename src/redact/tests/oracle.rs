@@ -18,7 +18,7 @@ pub(super) fn redact(text: &[u8], format: Format, masks: &Masks, key: &SecretKey
     if format == Format::Json {
         return Some([bom, &view.record(body, false)?].concat());
     }
-    let mut out = Vec::new();
+    let (mut out, mut behind_record) = (Vec::new(), true);
     for (at, line) in text.split_inclusive(|&byte| byte == b'\n').enumerate() {
         let ending = if line.ends_with(b"\r\n") { 2 } else { usize::from(line.ends_with(b"\n")) };
         let (line, ending) = line.split_at(line.len() - ending);
@@ -28,7 +28,8 @@ pub(super) fn redact(text: &[u8], format: Format, masks: &Masks, key: &SecretKey
             out.extend_from_slice(line);
         } else if let Some(shown) = view.record(&line[bom..], true) {
             out.extend_from_slice(&line[..bom]);
-            out.extend_from_slice(&shown);
+            out.extend_from_slice(&if behind_record { shown } else { unplaced(line) });
+            behind_record = true;
         } else if masks.on_broken == OnBroken::Cut || line.len() > crate::limits::HOLD_BYTES_MAX {
             return None;
         } else {
@@ -37,10 +38,19 @@ pub(super) fn redact(text: &[u8], format: Format, masks: &Masks, key: &SecretKey
                 blanked[..2].copy_from_slice(b"{}");
             }
             out.extend_from_slice(&blanked);
+            behind_record = false;
         }
         out.extend_from_slice(ending);
     }
     Some(out)
+}
+
+/// A record behind a broken one: only the white space around it is left.
+fn unplaced(line: &[u8]) -> Vec<u8> {
+    let blank = |byte: &&u8| b" \t\r".contains(*byte);
+    let (before, after) = (line.iter().take_while(blank).count(), line.iter().rev().take_while(blank).count());
+    let width = line.len() - before - after;
+    [&line[..before], b"{}", &vec![b' '; width - 2], &line[line.len() - after..]].concat()
 }
 
 struct View<'a> {
@@ -82,7 +92,7 @@ impl View<'_> {
         parser.blanks();
         let root = parser.value(1)?;
         parser.blanks();
-        if parser.at != text.len() {
+        if parser.at != text.len() || (line && matches!(root.node, Node::Text(_) | Node::Word)) {
             return None;
         }
         let (mut out, mut slack) = (text[..root.from].to_vec(), 0);
