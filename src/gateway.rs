@@ -76,6 +76,7 @@ pub fn service(gateway: Arc<Gateway>, authority: Arc<Authority>, host_names: Hos
     builder.set_access(access::Admission);
     builder.set_route(access::VerifyOnly);
     builder.set_host(access::Hosts(host_names));
+    builder.set_validation(access::Names);
     builder.build()
 }
 

@@ -7,18 +7,18 @@
 
 pub mod body;
 mod doors;
+mod head;
 pub mod progress;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use ipnet::IpNet;
 use jiff::Timestamp;
-use s3s::dto::{self, ETagCondition, TimestampFormat};
 use s3s::service::S3Service;
 
 use crate::audit::{Ended, EntryId, Event, Outcome, RequestFacts, Unproven};
@@ -29,7 +29,6 @@ use crate::identity::authority::Authority;
 use crate::identity::claimed::Claimed;
 use crate::identity::door::Door;
 use crate::identity::rate::DoorRate;
-use crate::limits;
 use crate::s3::conditional;
 use crate::s3::error::{Code, Refusal};
 use crate::s3::host::HostNames;
@@ -108,7 +107,7 @@ impl Rim {
     async fn routed(&self, asked: Asked, incoming: Incoming) -> (&'static str, Result<Response<Closing>, Refused>) {
         let host_bucket = asked.facts.host.as_deref().is_some_and(|host| self.host_names.bucket(host).is_some());
         let parts = &asked.parts;
-        if let Err(refusal) = check_framing(parts) {
+        if let Err(refusal) = head::check_framing(parts) {
             return ("none", Err(refusal.into()));
         }
         let door = if host_bucket { None } else { Door::of(&parts.method, parts.uri.path()) };
@@ -118,7 +117,11 @@ impl Rim {
             Some(Ok(Door::Sts)) => ("Sts", self.sts(asked, incoming).await),
             Some(Ok(Door::WhoAmI)) => ("WhoAmI", self.whoami(&asked).await),
             None => match wire::operation(&parts.method, &parts.uri, &parts.headers, host_bucket) {
-                Err(refusal) => ("none", Err(refusal.into())),
+                Err(refusal) => {
+                    // Signature Version 2 has parameters of its own: that it is not spoken is the better reason.
+                    let credential = Claimed::read(&parts.method, &parts.uri, &parts.headers, asked.now);
+                    ("none", Err(credential.err().unwrap_or(refusal).into()))
+                }
                 Ok(op) => (op.as_str(), self.s3(asked, op).await),
             },
         }
@@ -130,17 +133,22 @@ impl Rim {
         let mut call = self.call(&asked, entrance, Some(op));
         let mut parts = asked.parts;
         let signed = matches!(call.entrance, Entrance::Signed(_));
-        if signed && s3s_would_stumble(&parts.headers) {
+        if signed && head::s3s_would_stumble(&parts.headers) {
             // The signature covers headers that s3s cannot read and S3 ignores: verified first, then asked without.
             let who = self.verified(&parts, &call, s3s::Body::empty()).await?;
             call.entrance = Entrance::Proven(who);
         }
         if matches!(call.entrance, Entrance::Proven(_)) {
-            strip(&mut parts);
+            head::strip(&mut parts);
         }
         let method = parts.method.clone();
         let response = self.through_s3s(parts, &call, s3s::Body::empty()).await?;
-        self.leave(response, call.slot.take(), &call.facts, call.now, &method).await
+        let mut left = call.slot.take();
+        if let Entrance::Proven(who) = &call.entrance {
+            // Also of what s3s refused before it asked us who it is.
+            left.who = Some(who.clone());
+        }
+        self.leave(response, left, &call.facts, call.now, &method).await
     }
 
     /// Who comes in, and how.
@@ -196,12 +204,15 @@ impl Rim {
     /// What s3s answered leaves, with its entry.
     async fn leave(
         &self,
-        response: Response<s3s::Body>,
+        mut response: Response<s3s::Body>,
         mut left: Left,
         facts: &RequestFacts,
         now: Timestamp,
         method: &Method,
     ) -> Result<Response<Closing>, Refused> {
+        if partial_head(&response, method) {
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        }
         let status = response.status();
         let Some(entry) = left.entry.take() else {
             if left.denied {
@@ -346,79 +357,16 @@ impl Asked {
     }
 }
 
-/// What HTTP itself must hold: one host, a target that is a path.
-fn check_framing(parts: &http::request::Parts) -> Result<(), Refusal> {
-    let invalid = |text: &str| Err(Refusal::new(Code::InvalidRequest, text));
-    let one = |name: header::HeaderName| parts.headers.get_all(name).iter().count() <= 1;
-    if !one(header::HOST) || !one(header::CONTENT_LENGTH) || !one(header::TRANSFER_ENCODING) {
-        return invalid("Host, Content-Length and Transfer-Encoding must not stand twice.");
-    }
-    if parts.headers.contains_key(header::TRANSFER_ENCODING) && parts.headers.contains_key(header::CONTENT_LENGTH) {
-        return invalid("Transfer-Encoding and Content-Length exclude each other.");
-    }
-    if parts.version < Version::HTTP_2 && parts.uri.authority().is_some() {
-        return invalid("The request target must be a path, not a URL.");
-    }
-    if parts.version < Version::HTTP_11 {
-        // Without chunks or a length, a cut response would look whole.
-        return invalid("HTTP/1.1 or HTTP/2 is needed.");
-    }
-    if parts.headers.len() > limits::HEADERS_MAX {
-        return invalid("There are too many headers.");
-    }
-    Ok(())
-}
-
-/// Whether s3s would refuse a header that S3 ignores, or of which it reads more than s3s does.
-fn s3s_would_stumble(headers: &HeaderMap) -> bool {
-    let unread = |name: &header::HeaderName, reads: fn(&str) -> bool| {
-        let mut values = headers.get_all(name).iter();
-        match (values.next(), values.next()) {
-            (None, _) => false,
-            (Some(value), None) => !value.to_str().is_ok_and(reads),
-            (Some(_), Some(_)) => true,
-        }
-    };
-    let tag: fn(&str) -> bool = |text| ETagCondition::parse_http_header(text.as_bytes()).is_ok();
-    let date: fn(&str) -> bool = |text| dto::Timestamp::parse(TimestampFormat::HttpDate, text).is_ok();
-    unread(&header::RANGE, |text| dto::Range::parse(text).is_ok())
-        || unread(&header::IF_MATCH, tag)
-        || unread(&header::IF_NONE_MATCH, tag)
-        || unread(&header::IF_MODIFIED_SINCE, date)
-        || unread(&header::IF_UNMODIFIED_SINCE, date)
-}
-
-/// Takes away what s3s need not see of a request whose caller is proven: the credential, and what the rim has read.
-fn strip(parts: &mut http::request::Parts) {
-    let amz: Vec<header::HeaderName> =
-        parts.headers.keys().filter(|name| name.as_str().starts_with("x-amz-")).cloned().collect();
-    for name in amz.iter().filter(|name| *name != "x-amz-object-attributes") {
-        parts.headers.remove(name);
-    }
-    parts.headers.remove(header::AUTHORIZATION);
-    for name in &conditional::HEADERS {
-        parts.headers.remove(name);
-    }
-    let query = parts.uri.query().unwrap_or_default();
-    let kept: Vec<&str> = query
-        .split('&')
-        .filter(|pair| !pair.is_empty() && !pair.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("x-amz-")))
-        .collect();
-    let target = match kept[..] {
-        [] => parts.uri.path().to_owned(),
-        _ => format!("{}?{}", parts.uri.path(), kept.join("&")),
-    };
-    let mut uri = std::mem::take(&mut parts.uri).into_parts();
-    uri.path_and_query = target.parse().ok();
-    parts.uri = http::Uri::from_parts(uri).unwrap_or_default();
+/// Whether it answers for a range: s3s says 200 to every HEAD.
+fn partial_head(response: &Response<s3s::Body>, method: &Method) -> bool {
+    method == Method::HEAD
+        && response.status() == StatusCode::OK
+        && response.headers().contains_key(header::CONTENT_RANGE)
 }
 
 /// What holds of every response.
 fn finished(response: Response<Closing>, facts: &RequestFacts, method: &Method) -> Response<Closing> {
     let (mut head, body) = response.into_parts();
-    if method == Method::HEAD && head.status == StatusCode::OK && head.headers.contains_key(header::CONTENT_RANGE) {
-        head.status = StatusCode::PARTIAL_CONTENT;
-    }
     // HTTP/1 leaves such bodies out by itself, HTTP/2 takes them for an error of the protocol.
     let bodyless = method == Method::HEAD || head.status == StatusCode::NOT_MODIFIED;
     let body = if bodyless { Closing::plain(s3s::Body::empty()) } else { body };

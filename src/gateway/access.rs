@@ -10,6 +10,7 @@ use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{Credentials, S3Auth, SecretKey};
 use s3s::host::{S3Host, VirtualHost};
 use s3s::route::S3Route;
+use s3s::validation::{AwsNameValidation, NameValidation};
 use s3s::{Body, S3Request, S3Response, S3Result};
 
 use super::answer;
@@ -25,6 +26,9 @@ pub(super) struct Secrets(pub(super) Arc<Authority>);
 
 /// Which bucket a host names, as the rim reads it, too.
 pub(super) struct Hosts(pub(super) HostNames);
+
+/// Names of buckets, and `-`: below it lie doors of ours whose signatures s3s verifies. No operation gets there.
+pub(super) struct Names;
 
 /// Admits requests that the rim has let in, and nothing else.
 pub(super) struct Admission;
@@ -49,6 +53,12 @@ impl S3Host for Hosts {
             Some(bucket) => domain.with_bucket(bucket),
             None => domain,
         })
+    }
+}
+
+impl NameValidation for Names {
+    fn validate_bucket_name(&self, name: &str) -> bool {
+        name == "-" || AwsNameValidation::new().validate_bucket_name(name)
     }
 }
 

@@ -178,8 +178,9 @@ fn covers(signed_headers: &str, headers: &HeaderMap) -> Result<(), Refusal> {
 
 fn for_place(claim: SignedClaim, at_sts: bool) -> Result<SignedClaim, Refusal> {
     match (claim.service, at_sts) {
-        (Service::S3, _) | (Service::Sts, true) => Ok(claim),
+        (Service::S3, false) | (Service::Sts, true) => Ok(claim),
         (Service::Sts, false) => Err(malformed("a signature for sts is good for POST / only")),
+        (Service::S3, true) => Err(malformed("a signature for POST / must name the service sts")),
     }
 }
 

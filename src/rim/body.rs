@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::{Buf as _, Bytes};
 use http_body::{Body, Frame, SizeHint};
 use jiff::Timestamp;
+use tokio::sync::watch;
 use tokio::time::Sleep;
 
 use super::progress::Progress;
@@ -34,9 +35,13 @@ pub struct Closing {
     digest: Option<blake3::Hasher>,
     end: Option<Pin<Box<Sleep>>>,
     right: Option<(Arc<Authority>, Arc<Identity>)>,
+    /// Wakes at each change of the revocations, so that a stream on which nothing flows is looked at, too.
+    change: Option<Change>,
     metrics: Option<Arc<Metrics>>,
     progress: Option<Progress>,
 }
+
+type Change = Pin<Box<dyn Future<Output = watch::Receiver<u64>> + Send>>;
 
 /// What is needed to close the entry.
 struct Open {
@@ -56,6 +61,7 @@ impl Closing {
             digest: None,
             end: None,
             right: None,
+            change: None,
             metrics: None,
             progress: None,
         }
@@ -111,6 +117,7 @@ impl Closing {
             let rest = Duration::try_from(until.duration_since(now)).unwrap_or_default();
             Box::pin(tokio::time::sleep(rest))
         });
+        self.change = Some(next_change(authority.revocations().changed()));
         self.right = Some((authority, who));
         self
     }
@@ -139,6 +146,9 @@ impl Closing {
     fn ended_right(&mut self, context: &mut Context<'_>) -> Option<&'static str> {
         if self.end.as_mut().is_some_and(|end| end.as_mut().poll(context).is_ready()) {
             return Some("the right to read ended");
+        }
+        while let Some(Poll::Ready(changes)) = self.change.as_mut().map(|change| change.as_mut().poll(context)) {
+            self.change = Some(next_change(changes));
         }
         let (authority, who) = self.right.as_ref()?;
         (!authority.still_stands(who, Timestamp::now())).then_some("the session ended or was revoked")
@@ -200,6 +210,17 @@ impl Body for Closing {
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
     }
+}
+
+/// Resolves at the next change.
+fn next_change(mut changes: watch::Receiver<u64>) -> Change {
+    Box::pin(async move {
+        if changes.changed().await.is_err() {
+            // Nobody can tell of changes any more; the picture grows stale, and then nobody is served.
+            std::future::pending::<()>().await;
+        }
+        changes
+    })
 }
 
 /// The class of a fault, for the log.

@@ -47,7 +47,6 @@ async fn each_trouble_is_its_own_error_of_s3() {
             for (role, ask) in [
                 ("raw", Ask::get("/traces/a.json")),
                 ("masked", Ask::get("/traces/a.json")),
-                ("masked", Ask::get("/traces/a.json").with("range", "bytes=0-1")),
                 ("raw", Ask::head("/traces/a.json")),
                 ("raw", Ask::get("/traces/a.json?attributes").with("x-amz-object-attributes", "ETag")),
             ] {
@@ -131,10 +130,10 @@ async fn a_body_that_breaks_off_is_cut_in_its_framing() {
 #[tokio::test]
 async fn an_object_that_changes_between_two_reads_is_not_mixed() {
     let facade = Facade::start().await;
-    facade.put("a.jsonl", "{\"email\":\"ada@example.com\"}\n".repeat(50));
-    // A range under a mask reads twice: the second read is pinned to the tag of the first, which is another now.
+    facade.put("a.json", format!("[{}1]", "{\"email\":\"ada@example.com\"},".repeat(20_000)));
+    // A range deep in a document under a mask reads twice: the second read is pinned to the tag of the first, which is another now.
     facade.backend.cue(Fault::OtherTag);
-    let answer = facade.as_role("masked", Ask::get("/traces/a.jsonl").with("range", "bytes=100-200")).await;
+    let answer = facade.as_role("masked", Ask::get("/traces/a.json").with("range", "bytes=400000-400100")).await;
     assert!(answer.status >= 400 || !answer.whole, "{}", answer.text());
     check_silent(&answer);
 }

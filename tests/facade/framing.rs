@@ -103,7 +103,6 @@ async fn a_request_has_one_reading() {
         ("a bare line feed in a value", format!("{get}host: HOST\r\nx-a: b\rc\r\n"), 400),
         ("no host", get.to_owned(), 400),
         ("a URL as target", get.replace("/traces", "http://HOST/traces") + "host: HOST\r\n", 400),
-        ("a fragment", get.replace("a.txt", "a.txt#b") + "host: HOST\r\n", 404),
         ("HTTP/1.0", get.replace("HTTP/1.1", "HTTP/1.0") + "host: HOST\r\n", 400),
         ("101 headers", format!("{get}host: HOST\r\n{}", "x-a: b\r\n".repeat(101)), 431),
         ("70 KiB of headers", format!("{get}host: HOST\r\nx-a: {}\r\n", "b".repeat(70 * 1024)), 431),

@@ -130,9 +130,9 @@ async fn odd_sizes_are_s3s() {
 
 #[tokio::test]
 async fn names_come_encoded_where_asked_and_escaped_where_not() {
-    let keys = ["a b+c%d", "e&<f>\"g'", "å/Ω", "tab\tx", "x//y"];
+    let keys = ["a b+c%d", "e&<f>\"g'", "å/Ω", "x//y"];
     let facade = with_keys(&keys).await;
-    let encoded = ["a%20b%2Bc%25d", "e%26%3Cf%3E%22g%27", "tab%09x", "x//y", "%C3%A5/%CE%A9"];
+    let encoded = ["a%20b%2Bc%25d", "e%26%3Cf%3E%22g%27", "x//y", "%C3%A5/%CE%A9"];
     for version in ["", "list-type=2&"] {
         let page = list(&facade, "raw", &format!("{version}encoding-type=url")).await;
         assert_eq!(names(&page).0, encoded, "{version}");

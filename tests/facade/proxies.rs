@@ -16,7 +16,7 @@ fn object(headers: &[(&str, &str)]) -> Ask {
 /// A request that was forwarded is not private just because the proxy sits on this machine.
 #[tokio::test]
 async fn a_token_needs_a_private_connection() {
-    let trusting = with(vec!["127.0.0.1"]).await;
+    let trusting = with(vec!["127.0.0.1/32"]).await;
     let lone = with(vec![]).await;
     let (client, https, http) =
         (("x-forwarded-for", "192.0.2.7"), ("x-forwarded-proto", "https"), ("x-forwarded-proto", "http"));
@@ -25,6 +25,8 @@ async fn a_token_needs_a_private_connection() {
         (&lone, vec![client], 403),
         (&lone, vec![client, https], 403),
         (&lone, vec![("forwarded", "for=192.0.2.7;proto=https")], 403),
+        (&lone, vec![https], 403),
+        (&lone, vec![("via", "1.1 proxy")], 403),
         (&trusting, vec![client, https], 200),
         (&trusting, vec![client, http], 403),
         (&trusting, vec![client], 403),
@@ -52,14 +54,14 @@ async fn a_token_needs_a_private_connection() {
 async fn the_log_holds_the_last_address_that_nobody_could_forge() {
     for (trusted, forwarded, expected) in [
         (vec![], vec!["192.0.2.7"], "127.0.0.1"),
-        (vec!["127.0.0.1"], vec![], "127.0.0.1"),
-        (vec!["127.0.0.1"], vec!["192.0.2.7"], "192.0.2.7"),
-        (vec!["127.0.0.1"], vec!["203.0.113.1, 192.0.2.7"], "192.0.2.7"),
-        (vec!["127.0.0.1"], vec!["203.0.113.1", "192.0.2.7"], "192.0.2.7"),
-        (vec!["127.0.0.1", "10.0.0.0/8"], vec!["203.0.113.1, 192.0.2.7, 10.1.2.3"], "192.0.2.7"),
-        (vec!["127.0.0.1", "10.0.0.0/8"], vec!["10.9.9.9, 10.1.2.3"], "127.0.0.1"),
-        (vec!["127.0.0.1"], vec!["203.0.113.1, unknown"], "127.0.0.1"),
-        (vec!["127.0.0.1"], vec!["2001:db8::7"], "2001:db8::7"),
+        (vec!["127.0.0.1/32"], vec![], "127.0.0.1"),
+        (vec!["127.0.0.1/32"], vec!["192.0.2.7"], "192.0.2.7"),
+        (vec!["127.0.0.1/32"], vec!["203.0.113.1, 192.0.2.7"], "192.0.2.7"),
+        (vec!["127.0.0.1/32"], vec!["203.0.113.1", "192.0.2.7"], "192.0.2.7"),
+        (vec!["127.0.0.1/32", "10.0.0.0/8"], vec!["203.0.113.1, 192.0.2.7, 10.1.2.3"], "192.0.2.7"),
+        (vec!["127.0.0.1/32", "10.0.0.0/8"], vec!["10.9.9.9, 10.1.2.3"], "127.0.0.1"),
+        (vec!["127.0.0.1/32"], vec!["203.0.113.1, unknown"], "127.0.0.1"),
+        (vec!["127.0.0.1/32"], vec!["2001:db8::7"], "2001:db8::7"),
     ] {
         let facade = with(trusted.clone()).await;
         let session = facade.session("raw").await;

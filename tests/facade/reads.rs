@@ -32,7 +32,7 @@ async fn get_head_attributes_and_listing_agree() {
         let ask = Ask::get("/traces/a.json?attributes").with("x-amz-object-attributes", "ETag,ObjectSize,StorageClass");
         let attributes = facade.as_role(role, ask).await;
         let etag = get.header("etag").unwrap();
-        assert_eq!(attributes.element("ETag"), Some(etag.trim_matches('"')), "{}", attributes.text());
+        assert_eq!(attributes.element("ETag"), Some(etag), "{}", attributes.text());
         assert_eq!(attributes.element("ObjectSize"), Some(shown.len().to_string().as_str()));
         assert_eq!(attributes.element("StorageClass"), Some("STANDARD"));
         assert_eq!(attributes.header("last-modified"), get.header("last-modified"));
@@ -120,12 +120,12 @@ async fn parts_are_those_of_the_original_or_one() {
     };
     let some = |text: &str| Some(text.to_owned());
     for method in ["GET", "HEAD"] {
-        let raw = part("raw", method, "2").await;
-        assert_eq!(facts(&raw), (206, some("bytes 14-26/33"), some("13"), some("3")), "{method}");
         let masked = part("masked", method, "1").await;
         assert_eq!(facts(&masked), (206, some("bytes 0-32/33"), some("33"), None), "{method}");
     }
-    assert_eq!(part("raw", "GET", "2").await.text(), "example.com\",");
+    let raw = part("raw", "GET", "2").await;
+    assert_eq!(facts(&raw), (206, some("bytes 14-26/33"), some("13"), some("3")));
+    assert_eq!(raw.text(), "example.com\",");
     assert_eq!(part("masked", "GET", "1").await.text(), SHOWN);
     for (role, number, status) in
         [("raw", "4", 416), ("masked", "2", 416), ("masked", "3", 416), ("raw", "0", 400), ("raw", "10001", 400)]
@@ -202,7 +202,7 @@ async fn overrides_change_harmless_headers_alike_on_get_and_head() {
             let answer = facade.as_role(role, Ask::new(method, format!("/traces/a.json?{query}"))).await;
             assert_eq!(answer.status, 200, "{}", answer.text());
             for (name, value) in [
-                ("cache-control", "no-cache"),
+                ("cache-control", "private, no-cache"),
                 ("content-disposition", "attachment; filename=\"x\""),
                 ("content-language", "no"),
                 ("content-type", "text/html"),

@@ -53,8 +53,8 @@ async fn a_broken_document_is_refused_and_a_large_one_cut() {
         |bytes: usize| format!("{{\"email\":\"ada@example.com\",\"fill\":[{}", "123456789,".repeat(bytes / 10));
     for (key, text, offset) in [
         ("a.json", "{\"email\":\"ada@example.com\"".to_owned(), None),
-        ("b.json", "{\"n\":NaN}".to_owned(), Some(5)),
-        ("c.json", "{\"n\":Infinity}".to_owned(), Some(5)),
+        ("b.json", "{\"n\":nan}".to_owned(), None),
+        ("c.json", "{\"n\":+1}".to_owned(), Some(5)),
         ("d.json", "{\"email\":1}{\"email\":2}".to_owned(), Some(11)),
         ("e.json", filler(1000), None),
     ] {
@@ -73,19 +73,19 @@ async fn a_broken_document_is_refused_and_a_large_one_cut() {
     assert!(!answer.text().contains("ada@"));
     let log = facade.stopped().await;
     let last = log.entries_of("s3.complete").into_iter().last().unwrap().clone();
-    assert_eq!(
-        (last["outcome"].as_str(), last["bytes"].as_u64()),
-        (Some("unshowable"), Some(answer.body.len() as u64))
-    );
+    assert_eq!(last["outcome"], "unshowable");
+    // What was handed to the connection; how much of it arrived, nobody here knows.
+    assert!(last["bytes"].as_u64().unwrap() >= answer.body.len() as u64, "{last}");
 }
 
-/// Records with numbers that JSON does not know are broken ones: blanked like them, not passed on.
+/// Python writes them where JSON knows no such numbers: they pass, and are hidden where other values are.
 #[tokio::test]
-async fn a_record_with_nan_is_blanked() {
+async fn what_python_writes_for_odd_numbers_passes_and_is_masked() {
     let facade = Facade::start().await;
-    facade.put("a.jsonl", "{\"n\":NaN,\"email\":\"ada@example.com\"}\n{\"n\":-Infinity}\n{\"n\":1}\n");
+    facade.put("a.jsonl", "{\"n\":NaN,\"email\":Infinity}\n{\"n\":-Infinity}\n{\"email\":NaN}\n");
     let answer = facade.as_role("masked", Ask::get("/traces/a.jsonl")).await;
-    assert_eq!(answer.text().lines().map(str::trim_end).collect::<Vec<_>>(), ["{}", "{}", "{\"n\":1}"]);
+    let lines: Vec<&str> = answer.text().lines().map(str::trim_end).collect();
+    assert_eq!(lines, ["{\"n\":NaN,\"email\":null}", "{\"n\":-Infinity}", "{\"email\":0}"]);
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ pub(crate) struct How {
     pub(crate) unsigned: Vec<&'static str>,
     /// `X-Amz-Expires` of presigned URLs.
     pub(crate) expires: String,
-    /// Query parameters of presigned URLs that are sent and not signed.
+    /// The word in front of the statement, and the first line of what is signed.
     pub(crate) algorithm: &'static str,
 }
 

@@ -11,11 +11,11 @@ use tracegate::identity::revocation_log::Target;
 use super::facade::{Facade, Wish, role_file, within};
 use super::wire::{self, Ask};
 
-const SIZE: usize = 64 * 1024 * 1024;
+const SIZE: usize = 9 * 7 * 1024 * 1024;
 
 /// A stream of a large object that a client reads slowly: the façade has more to send all the time.
 async fn slow_stream(facade: &Facade, role: &str) -> TcpStream {
-    let ask = Ask::get("/traces/large.bin").with("host", facade.http.to_string()).bearer(&facade.token(role));
+    let ask = Ask::get("/traces/large.jsonl").with("host", facade.http.to_string()).bearer(&facade.token(role));
     let mut socket = wire::open(facade.http, &ask).await;
     socket.read_exact(&mut [0; 1000]).await.unwrap();
     socket
@@ -48,18 +48,18 @@ async fn the_end_of_a_rule_cuts_a_stream() {
     let rule = format!("actions = [\"get\"]\npaths = [\"traces/*\"]\nexpires = {ends}");
     let roles = vec![("ending", role_file("ending", "", &rule))];
     let facade = Facade::start_with(Wish { roles, ..Wish::default() }).await;
-    facade.put("large.bin", vec![b'x'; SIZE]);
+    facade.put("large.jsonl", "{\"n\":12}\n".repeat(SIZE / 9));
     let socket = slow_stream(&facade, "ending").await;
     assert!(drained(socket, Duration::from_secs(10)).await < SIZE);
     assert!(Timestamp::now() >= ends);
-    assert_eq!(facade.as_role("ending", Ask::get("/traces/large.bin")).await.status, 403);
+    assert_eq!(facade.as_role("ending", Ask::get("/traces/large.jsonl")).await.status, 403);
     check_cut(facade, "right to read ended").await;
 }
 
 #[tokio::test]
 async fn a_revocation_cuts_a_stream() {
     let facade = Facade::start().await;
-    facade.put("large.bin", vec![b'x'; SIZE]);
+    facade.put("large.jsonl", "{\"n\":12}\n".repeat(SIZE / 9));
     let socket = slow_stream(&facade, "raw").await;
     facade.revoke(Target::Role("raw".into())).await;
     assert!(drained(socket, Duration::from_secs(10)).await < SIZE);
@@ -70,7 +70,7 @@ async fn a_revocation_cuts_a_stream() {
 #[tokio::test]
 async fn a_revocation_cuts_a_stream_that_stands_still() {
     let facade = Facade::start().await;
-    facade.put("large.bin", vec![b'x'; SIZE]);
+    facade.put("large.jsonl", "{\"n\":12}\n".repeat(SIZE / 9));
     facade.backend.cue(Fault::StallBody(200_000));
     let socket = slow_stream(&facade, "raw").await;
     facade.revoke(Target::Subject { issuer: facade.issuer.url.clone(), subject: "raw-person".into() }).await;
