@@ -16,7 +16,7 @@ pub mod tally;
 mod editor;
 mod glob;
 mod grammar;
-mod lines;
+pub mod lines;
 mod text;
 mod token;
 

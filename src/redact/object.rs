@@ -155,7 +155,7 @@ fn opened<T, O: Op>(raw: Result<Raw<T>, Trouble>, recorded: &Recorded<Permit<O>>
 fn framing(key: &Key, head: &ObjectHead) -> Result<Framing, Refusal> {
     match format::of_head(key.as_str(), head) {
         Framing::Refused(why) if head.size > 0 => Err(unframed(&why.to_string())),
-        framing => Ok(framing),
+        framing @ (Framing::Known(_) | Framing::Undetermined | Framing::Refused(_)) => Ok(framing),
     }
 }
 
