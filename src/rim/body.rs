@@ -10,13 +10,13 @@ use std::time::Duration;
 use bytes::{Buf as _, Bytes};
 use http_body::{Body, Frame, SizeHint};
 use jiff::Timestamp;
-use tokio::sync::watch;
-use tokio::time::Sleep;
+use tokio::time::{Interval, Sleep};
 
 use super::progress::Progress;
 use crate::audit::{Ended, OpenEntry, Outcome};
 use crate::identity::Identity;
 use crate::identity::authority::Authority;
+use crate::limits;
 use crate::redact::tally::TallyCell;
 use crate::s3::answer::BodyError;
 use crate::telemetry::Metrics;
@@ -35,13 +35,11 @@ pub struct Closing {
     digest: Option<blake3::Hasher>,
     end: Option<Pin<Box<Sleep>>>,
     right: Option<(Arc<Authority>, Arc<Identity>)>,
-    /// Wakes at each change of the revocations, so that a stream on which nothing flows is looked at, too.
-    change: Option<Change>,
+    /// Wakes as often as revocations are read, so that a stream on which nothing flows is looked at, too.
+    look: Option<Interval>,
     metrics: Option<Arc<Metrics>>,
     progress: Option<Progress>,
 }
-
-type Change = Pin<Box<dyn Future<Output = watch::Receiver<u64>> + Send>>;
 
 /// What is needed to close the entry.
 struct Open {
@@ -61,7 +59,7 @@ impl Closing {
             digest: None,
             end: None,
             right: None,
-            change: None,
+            look: None,
             metrics: None,
             progress: None,
         }
@@ -117,7 +115,7 @@ impl Closing {
             let rest = Duration::try_from(until.duration_since(now)).unwrap_or_default();
             Box::pin(tokio::time::sleep(rest))
         });
-        self.change = Some(next_change(authority.revocations().changed()));
+        self.look = Some(tokio::time::interval(limits::REVOCATION_POLL));
         self.right = Some((authority, who));
         self
     }
@@ -147,9 +145,8 @@ impl Closing {
         if self.end.as_mut().is_some_and(|end| end.as_mut().poll(context).is_ready()) {
             return Some("the right to read ended");
         }
-        while let Some(Poll::Ready(changes)) = self.change.as_mut().map(|change| change.as_mut().poll(context)) {
-            self.change = Some(next_change(changes));
-        }
+        // Until it is pending: then it wakes us.
+        while self.look.as_mut().is_some_and(|look| look.poll_tick(context).is_ready()) {}
         let (authority, who) = self.right.as_ref()?;
         (!authority.still_stands(who, Timestamp::now())).then_some("the session ended or was revoked")
     }
@@ -210,17 +207,6 @@ impl Body for Closing {
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
     }
-}
-
-/// Resolves at the next change.
-fn next_change(mut changes: watch::Receiver<u64>) -> Change {
-    Box::pin(async move {
-        if changes.changed().await.is_err() {
-            // Nobody can tell of changes any more; the picture grows stale, and then nobody is served.
-            std::future::pending::<()>().await;
-        }
-        changes
-    })
 }
 
 /// The class of a fault, for the log.
