@@ -36,13 +36,15 @@ async fn what_cannot_be_redacted_is_refused_with_a_reason() {
 async fn a_broken_record_is_blanked_at_its_own_length() {
     let facade = Facade::start().await;
     let (good, broken) = ("{\"email\":\"ada@example.com\"}\n", "{\"email\":\"bob@example.com\n");
-    facade.put("a.jsonl", format!("{good}{broken}{good}"));
+    facade.put("a.jsonl", format!("{good}{broken}{good}{good}"));
     let answer = facade.as_role("masked", Ask::get("/traces/a.jsonl")).await;
     let shown = "{\"email\":\"[REDACTED]\"}     \n";
-    assert_eq!(answer.text(), format!("{shown}{:w$}\n{shown}", "{}", w = broken.len() - 1));
+    // The record right behind a broken one might be a part of it, and is blanked with it.
+    let blank = |line: &str| format!("{:w$}\n", "{}", w = line.len() - 1);
+    assert_eq!(answer.text(), format!("{shown}{}{}{shown}", blank(broken), blank(good)));
     assert!(answer.whole);
     let log = facade.stopped().await;
-    assert_eq!(log.entries_of("s3.complete")[0]["blanked"], 1);
+    assert_eq!(log.entries_of("s3.complete")[0]["blanked"], 2);
     assert_eq!(log.entries_of("s3.complete")[0]["redactions"], serde_json::json!([["pii", 2]]));
 }
 

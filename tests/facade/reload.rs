@@ -63,7 +63,7 @@ async fn sessions_live_as_long_as_their_key() {
     };
 
     file::write(&keys, &KeyRing::new(vec![one(), two]).unwrap()).unwrap();
-    tokio::time::sleep(Duration::from_millis(1500)).await;
+    tokio::time::sleep(SOON).await;
     let new = facade.session("raw").await;
     assert_eq!((reads(&old).await, reads(&new).await), (200, 200), "a retired key still opens");
 
