@@ -90,8 +90,13 @@ fn it_shows_the_main_job_and_ends() {
     }
     let part = |from: &str, to: &str| said.split(from).nth(1).unwrap().split(to).next().unwrap().to_owned();
     let (raw, redacted) = (part("alice as", "bob as"), part("bob as", "carol as"));
-    assert!(raw.contains("u-erik") && raw.contains("\"system_prompt\":\"You are model-A"), "{raw}");
-    assert!(!redacted.contains("u-erik") && redacted.contains("\"system_prompt\":\"[REDACTED]\""), "{redacted}");
+    assert!(raw.contains("usr_erik_") && raw.contains("\"system_prompt\":\"You are model-A"), "{raw}");
+    assert!(
+        !redacted.contains("usr_erik_")
+            && redacted.contains("\"user_id\":\"p_")
+            && redacted.contains("\"system_prompt\":\"[REDACTED]\""),
+        "{redacted}"
+    );
     let size = |part: &str| part.split("HTTP 200, ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
     assert_eq!(size(&raw), size(&redacted), "the redacted object keeps its size");
     for (role, seen) in [("trace-owner", "20"), ("compliance-auditor", "20"), ("data-scientist", "6")] {

@@ -52,10 +52,11 @@ fn check_object(facade: &Facade, user: &str, bucket: &str, key: &str) {
     let whole = ask(&[]);
     assert_eq!((whole.status, whole.body.len()), (200, original.len()), "{context}: {}", code(&whole));
     let etag = whole.header("etag").unwrap().to_owned();
-    if bucket == "plain" {
+    // The owner sees the traces as they are; `plain` has no masks for anybody.
+    if bucket == "plain" || user == "alice" {
         assert_eq!(whole.body, original, "{context}");
     } else {
-        check_masked(&context, user, &original, &whole.body);
+        check_masked(&context, &original, &whole.body);
         assert!(etag.len() == 36 && etag.ends_with("-1\""), "{context}: the view's own tag, not {etag}");
     }
     let head = ask(&["--head"]);
@@ -90,8 +91,8 @@ fn check_object(facade: &Facade, user: &str, bucket: &str, key: &str) {
     }
 }
 
-/// Every record is there with the same names; the secrets are gone, and for whom the role hides them, prompts too.
-fn check_masked(context: &str, user: &str, original: &[u8], shown: &[u8]) {
+/// Every record is there with the same names; secrets, persons and prompts are gone.
+fn check_masked(context: &str, original: &[u8], shown: &[u8]) {
     let records = |bytes: &[u8]| -> Vec<Value> {
         serde_json::Deserializer::from_slice(bytes).into_iter().map(|record| record.expect(context)).collect()
     };
@@ -102,8 +103,8 @@ fn check_masked(context: &str, user: &str, original: &[u8], shown: &[u8]) {
         assert_eq!(names(before), names(after), "{context}");
         assert_eq!((&before["trace_id"], &before["scores"]), (&after["trace_id"], &after["scores"]), "{context}");
         assert_eq!(after["api_key"], "[REDACTED]", "{context}");
-        assert_eq!(before["user_id"] == after["user_id"], user == "alice", "{context}");
-        assert_eq!(before["system_prompt"] == after["system_prompt"], user == "alice", "{context}");
+        assert_ne!(before["user_id"], after["user_id"], "{context}");
+        assert_ne!(before["system_prompt"], after["system_prompt"], "{context}");
     }
 }
 
