@@ -83,6 +83,8 @@ async fn accept(listener: Listener, rim: Arc<Rim>, bounds: &Bounds, mut stop: wa
     let rest = async { while open.join_next().await.is_some() {} };
     if tokio::time::timeout(bounds.drain_timeout, rest).await.is_err() {
         tracing::warn!(open = open.len(), "connections were cut at the end of the drain time");
+        // Waited for, so that what they leave in the log stands there before it is closed.
+        open.shutdown().await;
     }
 }
 
