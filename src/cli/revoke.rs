@@ -13,7 +13,7 @@ use crate::identity::revocation_log::{Entry, RevocationLog, Target};
 /// What to revoke, and where.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  tracegate revoke --session ASIAXXXXXXXXXXXXXXXX --reason 'laptop lost' --config tracegate.toml
+  tracegate revoke --session ASIAEXAMPLE234567ABC --reason 'laptop lost' --config tracegate.toml
   tracegate revoke --subject https://login.example.com ada@example.com --reason 'left the company'
   tracegate revoke --role support --reason 'role under review'
   tracegate revoke --all --reason 'keys may have leaked'

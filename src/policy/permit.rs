@@ -3,8 +3,9 @@
 //! ```compile_fail
 //! // A permit cannot be made elsewhere.
 //! use tracegate::policy::permit::Permit;
-//! fn forge(op: tracegate::s3::operation::HeadBucket) -> Permit<tracegate::s3::operation::HeadBucket> {
-//!     Permit { op, ..todo!() }
+//! use tracegate::s3::operation::HeadBucket;
+//! fn forge(op: HeadBucket, other: Permit<HeadBucket>) -> Permit<HeadBucket> {
+//!     Permit { op, ..other }
 //! }
 //! ```
 //! ```compile_fail
