@@ -233,7 +233,7 @@ pub const JSON_DEPTH_MAX: usize = 1024;
 pub const JSON_NAME_BYTES_MAX: usize = 4096;
 /// Bytes before a range of one document that are read to reach it.
 pub const RANGE_AHEAD_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// First look back from a range's start for the record that it lies in, in bytes; doubled until found.
+/// First look back from a range's start for the record that it lies in, in bytes; four times as far each time until found.
 pub const LOOK_BACK_BYTES: u64 = 64 * 1024;
 /// Bytes of an object that are looked at to tell how it is framed, where its name does not tell.
 pub const SNIFFED_BYTES: u64 = HOLD_BYTES_MAX as u64;

@@ -16,7 +16,7 @@ enum State {
     Plain,
     /// After a backslash.
     Escape,
-    /// Within `\uXXXX`.
+    /// Within a `\u` escape.
     Hex { left: u8, unit: u16 },
     /// Within a character of several bytes; the next one lies from `low` to `high`.
     Character { left: u8, low: u8, high: u8 },
@@ -126,7 +126,7 @@ impl Text {
         }
     }
 
-    /// One UTF-16 unit of `\uXXXX`.
+    /// One UTF-16 unit of a `\u` escape.
     fn unit(&mut self, unit: u16, reader: &mut impl FnMut(&[u8])) {
         match (self.high, unit) {
             (Some(high), 0xDC00..=0xDFFF) => {
