@@ -46,6 +46,19 @@ fn not_both(part: Option<u32>, call: &Call) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// `response-*`, which GetObject and HeadObject name alike in two types of s3s.
+macro_rules! overrides {
+    ($input:expr) => {
+        Overrides {
+            cache_control: header_text(&$input.response_cache_control)?,
+            content_disposition: header_text(&$input.response_content_disposition)?,
+            content_language: header_text(&$input.response_content_language)?,
+            content_type: header_text(&$input.response_content_type)?,
+            expires: $input.response_expires.as_ref().map(http_date).transpose()?,
+        }
+    };
+}
+
 /// `GetObject`
 pub(super) fn get_object(request: &S3Request<GetObjectInput>, call: &Call) -> Result<GetObject, Refusal> {
     let input = &request.input;
@@ -57,13 +70,7 @@ pub(super) fn get_object(request: &S3Request<GetObjectInput>, call: &Call) -> Re
         range: call.range,
         part,
         preconditions: call.preconditions.clone(),
-        overrides: Overrides {
-            cache_control: header_text(&input.response_cache_control)?,
-            content_disposition: header_text(&input.response_content_disposition)?,
-            content_language: header_text(&input.response_content_language)?,
-            content_type: header_text(&input.response_content_type)?,
-            expires: input.response_expires.as_ref().map(http_date).transpose()?,
-        },
+        overrides: overrides!(input),
     })
 }
 
@@ -78,13 +85,7 @@ pub(super) fn head_object(request: &S3Request<HeadObjectInput>, call: &Call) -> 
         range: call.range,
         part,
         preconditions: call.preconditions.clone(),
-        overrides: Overrides {
-            cache_control: header_text(&input.response_cache_control)?,
-            content_disposition: header_text(&input.response_content_disposition)?,
-            content_language: header_text(&input.response_content_language)?,
-            content_type: header_text(&input.response_content_type)?,
-            expires: input.response_expires.as_ref().map(http_date).transpose()?,
-        },
+        overrides: overrides!(input),
     })
 }
 
