@@ -25,6 +25,8 @@ pub enum Purpose {
     SessionSecret,
     /// Sealing continuation tokens of listings.
     PageToken,
+    /// Sealing the ids of uploads in parts.
+    UploadId,
     /// Deriving the ETags of redacted objects.
     ETag,
     /// Pseudonyms of masked values.
@@ -41,6 +43,7 @@ impl Purpose {
             Purpose::Session => "tracegate 2026 session token v1",
             Purpose::SessionSecret => "tracegate 2026 session secret v1",
             Purpose::PageToken => "tracegate 2026 page token v1",
+            Purpose::UploadId => "tracegate 2026 upload id v1",
             Purpose::ETag => "tracegate 2026 view etag v1",
             Purpose::Pseudonym => "tracegate 2026 pseudonym v1",
             Purpose::LogDigest => "tracegate 2026 log digest v1",

@@ -49,6 +49,39 @@ pub const WRITE_IDLE_TIMEOUT: Duration = Duration::from_secs(120);
 /// Time that requests in flight have to finish when the server stops.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
+// === writes
+
+/// Largest body of one PutObject or UploadPart, in bytes (S3: 5 GiB).
+pub const UPLOAD_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
+/// Time without a byte of an upload's body after which it is given up.
+pub const UPLOAD_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Most parts of an upload, and the highest number of one (S3).
+pub const PARTS_MAX: u32 = 10_000;
+/// Largest body of CompleteMultipartUpload, in bytes: [`PARTS_MAX`] parts with their checksums.
+pub const COMPLETE_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Most keys of one DeleteObjects (S3).
+pub const DELETES_MAX: usize = 1000;
+/// Most tags of an object (S3).
+pub const TAGS_MAX: usize = 10;
+/// Longest key of a tag, in characters (S3).
+pub const TAG_KEY_CHARS_MAX: usize = 128;
+/// Longest value of a tag, in characters (S3).
+pub const TAG_VALUE_CHARS_MAX: usize = 256;
+/// Most user metadata of an object, in bytes of names and values (S3: 2 KB).
+pub const USER_METADATA_BYTES_MAX: usize = 2048;
+/// Longest id of an upload that is read, in bytes.
+pub const UPLOAD_ID_BYTES_MAX: usize = 4096;
+/// Longest line of `aws-chunked` framing, in bytes.
+pub const CHUNK_LINE_BYTES_MAX: usize = 1024;
+/// Largest chunk of `aws-chunked`, in bytes.
+pub const CHUNK_BYTES_MAX: u64 = UPLOAD_BYTES_MAX;
+/// Most trailers of an upload, in bytes.
+pub const TRAILER_BYTES_MAX: usize = 8 * 1024;
+/// Quiet time of a long answer (CompleteMultipartUpload, CopyObject) after which white space is sent, again and again.
+pub const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
+/// Time that the backend has for a copy, or to put an object together.
+pub const BACKEND_COPY_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+
 // === signatures and sessions
 
 /// How far a request's own time may lie from ours (AWS Signature Version 4).

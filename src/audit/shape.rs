@@ -64,6 +64,8 @@ pub(super) struct Intent<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) part: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) version: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) cond: Option<Cond>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) list: Option<Listing<'a>>,
@@ -87,7 +89,7 @@ impl<'a> Target<'a> {
     pub(super) fn new(touch: &Touch<'a>) -> Self {
         let name = |text| Some(clip(text, limits::LOG_NAME_BYTES_MAX));
         match *touch {
-            Touch::Object(_, bucket, key) => {
+            Touch::Object(_, bucket, key) | Touch::Write(bucket, key) | Touch::Source(bucket, key) => {
                 Self { bucket: name(bucket.as_str()), key: name(key.as_str()), prefix: None }
             }
             Touch::Listing(bucket, prefix) => {

@@ -53,6 +53,7 @@ impl<O: Op> sealed::Asked for Permit<O> {
             also: further(&touches),
             range: details.range.map(range_text),
             part: details.part,
+            version: details.version.map(|version| text(version.as_str())),
             cond: details.preconditions.filter(|cond| **cond != Preconditions::default()).map(|cond| tags.cond(cond)),
             list: details.list.map(|list| Listing {
                 after: list.start_after.as_deref().map(|text| clip(text, limits::LOG_NAME_BYTES_MAX)),
@@ -98,6 +99,7 @@ impl sealed::Asked for Denial {
             also: Vec::new(),
             range: None,
             part: None,
+            version: None,
             cond: None,
             list: None,
             actor: Actor::new(self.who()),
@@ -246,6 +248,8 @@ fn further<'a>(touches: &[Touch<'a>]) -> Vec<Cow<'a, str>> {
 fn path<'a>(touch: &Touch<'a>) -> Cow<'a, str> {
     let path = match touch {
         Touch::Object(action, bucket, key) => format!("{} {bucket}/{key}", action.word()),
+        Touch::Write(bucket, key) => format!("put {bucket}/{key}"),
+        Touch::Source(bucket, key) => format!("get {bucket}/{key}"),
         Touch::Listing(bucket, prefix) => format!("list {bucket}/{prefix}"),
         Touch::Bucket(bucket) => bucket.to_string(),
         Touch::Service => String::new(),

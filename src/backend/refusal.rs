@@ -2,6 +2,7 @@
 
 use super::Trouble;
 use crate::s3::error::{Code, Refusal};
+use crate::s3::payload::UploadError;
 
 impl Trouble {
     /// The refusal to answer with. Missing looks like forbidden, unless the caller may list there.
@@ -20,6 +21,45 @@ impl Trouble {
                 Code::KmsAccessDenied,
                 "The key that the object is encrypted with is refused to the service that reads it.",
             ),
+            Trouble::Occupied => {
+                (Code::PreconditionFailed, "At least one of the pre-conditions you specified did not hold")
+            }
+            Trouble::Conflict => {
+                (Code::ConditionalRequestConflict, "Another write to this key was under way; try again.")
+            }
+            Trouble::NoSuchVersion if may_list => (Code::NoSuchVersion, "The specified version does not exist."),
+            Trouble::NoSuchVersion => (Code::AccessDenied, "Access Denied"),
+            Trouble::DeleteMarker if may_list => {
+                (Code::MethodNotAllowed, "The specified version is a delete marker: it can be deleted, not read.")
+            }
+            Trouble::DeleteMarker => (Code::AccessDenied, "Access Denied"),
+            Trouble::Locked => (Code::AccessDenied, "Access Denied because object protected by object lock."),
+            Trouble::NoSuchUpload => (
+                Code::NoSuchUpload,
+                "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.",
+            ),
+            Trouble::InvalidPart => (
+                Code::InvalidPart,
+                "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.",
+            ),
+            Trouble::InvalidPartOrder => (
+                Code::InvalidPartOrder,
+                "The list of parts was not in ascending order. The parts list must be specified in order by part number.",
+            ),
+            Trouble::TooSmall => {
+                (Code::EntityTooSmall, "Your proposed upload is smaller than the minimum allowed object size.")
+            }
+            Trouble::TooLarge => {
+                (Code::EntityTooLarge, "Your proposed upload exceeds the maximum allowed object size.")
+            }
+            Trouble::BadDigest => (Code::BadDigest, "The checksum you specified did not match what we received."),
+            Trouble::Invalid(what) => {
+                return Refusal::new(Code::InvalidArgument, format!("The real bucket does not take this {what}."));
+            }
+            Trouble::Unable(what) => {
+                return Refusal::new(Code::NotImplemented, format!("The real bucket cannot {what}."));
+            }
+            Trouble::Upload(error) => return error.refusal(),
             Trouble::Refused(_) => (
                 Code::ServiceUnavailable,
                 "The service cannot read the real bucket with its own credential; its operators must act.",
@@ -34,5 +74,35 @@ impl Trouble {
             return refusal.with_header("content-range", format!("bytes */{size}"));
         }
         refusal
+    }
+}
+
+impl UploadError {
+    /// The refusal to answer with.
+    pub fn refusal(self) -> Refusal {
+        let (code, message) = match self {
+            UploadError::Incomplete => (
+                Code::IncompleteBody,
+                "You did not provide the number of bytes specified by the Content-Length HTTP header",
+            ),
+            UploadError::Stalled => (
+                Code::RequestTimeout,
+                "Your socket connection to the server was not read from or written to within the timeout period.",
+            ),
+            UploadError::Malformed => {
+                (Code::IncompleteBody, "The body's framing or length is not what was said of it.")
+            }
+            UploadError::Signature => {
+                (Code::SignatureDoesNotMatch, "The signature of a chunk or trailer of the body does not match.")
+            }
+            UploadError::ContentSha256 => (
+                Code::XAmzContentSha256Mismatch,
+                "The provided 'x-amz-content-sha256' header does not match what was computed.",
+            ),
+            UploadError::Checksum => {
+                (Code::BadDigest, "The checksum or Content-MD5 you specified did not match what we received.")
+            }
+        };
+        Refusal::new(code, message)
     }
 }

@@ -11,13 +11,21 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Ask, Backend, Fetch, Trouble};
-use crate::audit::Intent;
+use super::{Ask, Backend, ConditionalWrites, Fetch, Trouble, UploadsAsk};
+use crate::audit::{Intent, Recorded};
 use crate::policy::permit::Permit;
 use crate::redact::Raw;
-use crate::s3::answer::{Attributes, Batch, Headed, Object};
+use crate::s3::answer::{
+    Attributes, Batch, Copied, Deleted, Headed, Object, ObjectHead, PartCopied, PartPage, Stored, Tag, UploadBatch,
+};
 use crate::s3::name::{Bucket, Key};
-use crate::s3::operation::{GetObject, GetObjectAttributes, HeadObject, ListObjects};
+use crate::s3::operation::write::{
+    AbortMultipartUpload, CompleteMultipartUpload, CopyObject, CopySource, CreateMultipartUpload, DeleteObject,
+    GetObjectTagging, ListMultipartUploads, ListParts, OnlyIf, PutObject, PutObjectTagging, UploadId, UploadPart,
+    UploadPartCopy,
+};
+use crate::s3::operation::{ETag, GetObject, GetObjectAttributes, HeadObject, ListObjects, Op};
+use crate::s3::payload::Upload;
 
 /// A bucket, unsealed.
 #[async_trait]
@@ -30,6 +38,66 @@ pub trait Source: Send + Sync + 'static {
     async fn attributes(&self, bucket: &Bucket, key: &Key) -> Result<Attributes, Trouble>;
     /// `ListObjectsV2`
     async fn list(&self, bucket: &Bucket, ask: Ask) -> Result<Batch, Trouble>;
+    /// `PutObject`; `only_if` goes before the operation's own.
+    async fn put(&self, op: &PutObject, only_if: OnlyIf, upload: Upload) -> Result<Stored, Trouble> {
+        Err(Trouble::Unable("write"))
+    }
+    /// `CreateMultipartUpload`
+    async fn begin(&self, op: &CreateMultipartUpload) -> Result<UploadId, Trouble> {
+        Err(Trouble::Unable("write"))
+    }
+    /// `UploadPart`
+    async fn put_part(&self, op: &UploadPart, upload: Upload) -> Result<Stored, Trouble> {
+        Err(Trouble::Unable("write"))
+    }
+    /// `CompleteMultipartUpload`; `only_if` goes before the operation's own.
+    async fn complete(&self, op: &CompleteMultipartUpload, only_if: OnlyIf) -> Result<Stored, Trouble> {
+        Err(Trouble::Unable("write"))
+    }
+    /// `AbortMultipartUpload`
+    async fn abort(&self, op: &AbortMultipartUpload) -> Result<(), Trouble> {
+        Err(Trouble::Unable("write"))
+    }
+    /// `ListParts`
+    async fn parts(&self, op: &ListParts) -> Result<PartPage, Trouble> {
+        Err(Trouble::Unable("write"))
+    }
+    /// `ListMultipartUploads`
+    async fn uploads(&self, bucket: &Bucket, ask: UploadsAsk) -> Result<UploadBatch, Trouble> {
+        Err(Trouble::Unable("write"))
+    }
+    /// The head of what a copy would read.
+    async fn source(&self, source: &CopySource) -> Result<ObjectHead, Trouble> {
+        Err(Trouble::Unable("write"))
+    }
+    /// `CopyObject`; `only_if` goes before the operation's own.
+    async fn copy(&self, op: &CopyObject, only_if: OnlyIf, pin: &ETag) -> Result<Copied, Trouble> {
+        Err(Trouble::Unable("write"))
+    }
+    /// `UploadPartCopy`
+    async fn copy_part(&self, op: &UploadPartCopy, pin: &ETag) -> Result<PartCopied, Trouble> {
+        Err(Trouble::Unable("write"))
+    }
+    /// `DeleteObject`
+    async fn delete(&self, op: &DeleteObject) -> Result<Deleted, Trouble> {
+        Err(Trouble::Unable("write"))
+    }
+    /// `DeleteObjects`, of one bucket; an answer for each, in order.
+    async fn delete_all(&self, ops: &[&DeleteObject]) -> Vec<Result<Deleted, Trouble>> {
+        ops.iter().map(|_| Err(Trouble::Unable("delete"))).collect()
+    }
+    /// `GetObjectTagging`
+    async fn tags(&self, op: &GetObjectTagging) -> Result<Vec<Tag>, Trouble> {
+        Err(Trouble::Unable("write"))
+    }
+    /// `PutObjectTagging`, `DeleteObjectTagging`
+    async fn set_tags(&self, op: &PutObjectTagging) -> Result<(), Trouble> {
+        Err(Trouble::Unable("write"))
+    }
+    /// Tries conditional writes in a scratch key.
+    async fn conditional_writes(&self, bucket: &Bucket) -> Result<ConditionalWrites, Trouble> {
+        Err(Trouble::Unable("write"))
+    }
     /// Whether the bucket can be read.
     async fn probe(&self, bucket: &Bucket) -> Result<(), Trouble>;
 }
@@ -55,9 +123,90 @@ impl<S: Source> Backend for S {
         Source::list(self, &intent.op().bucket, ask).await.map(Raw::seal)
     }
 
+    async fn put(&self, recorded: &Recorded<Permit<PutObject>>, upload: Upload) -> Result<Raw<Stored>, Trouble> {
+        let op = recorded.op();
+        Source::put(self, op, replaced(recorded, &op.only_if), upload).await.map(Raw::seal)
+    }
+
+    async fn begin(&self, recorded: &Recorded<Permit<CreateMultipartUpload>>) -> Result<Raw<UploadId>, Trouble> {
+        Source::begin(self, recorded.op()).await.map(Raw::seal)
+    }
+
+    async fn put_part(&self, recorded: &Recorded<Permit<UploadPart>>, upload: Upload) -> Result<Raw<Stored>, Trouble> {
+        Source::put_part(self, recorded.op(), upload).await.map(Raw::seal)
+    }
+
+    async fn complete(&self, recorded: &Recorded<Permit<CompleteMultipartUpload>>) -> Result<Raw<Stored>, Trouble> {
+        let op = recorded.op();
+        Source::complete(self, op, replaced(recorded, &op.only_if)).await.map(Raw::seal)
+    }
+
+    async fn abort(&self, recorded: &Recorded<Permit<AbortMultipartUpload>>) -> Result<Raw<()>, Trouble> {
+        Source::abort(self, recorded.op()).await.map(Raw::seal)
+    }
+
+    async fn parts(&self, intent: Intent<'_, Permit<ListParts>>) -> Result<Raw<PartPage>, Trouble> {
+        Source::parts(self, intent.op()).await.map(Raw::seal)
+    }
+
+    async fn uploads(
+        &self,
+        intent: Intent<'_, Permit<ListMultipartUploads>>,
+        ask: UploadsAsk,
+    ) -> Result<Raw<UploadBatch>, Trouble> {
+        Source::uploads(self, &intent.op().bucket, ask).await.map(Raw::seal)
+    }
+
+    async fn source_of_copy(&self, recorded: &Recorded<Permit<CopyObject>>) -> Result<Raw<ObjectHead>, Trouble> {
+        Source::source(self, &recorded.op().source).await.map(Raw::seal)
+    }
+
+    async fn copy(&self, recorded: &Recorded<Permit<CopyObject>>, pin: &ETag) -> Result<Raw<Copied>, Trouble> {
+        let op = recorded.op();
+        Source::copy(self, op, replaced(recorded, &op.only_if), pin).await.map(Raw::seal)
+    }
+
+    async fn source_of_part(&self, recorded: &Recorded<Permit<UploadPartCopy>>) -> Result<Raw<ObjectHead>, Trouble> {
+        Source::source(self, &recorded.op().source).await.map(Raw::seal)
+    }
+
+    async fn copy_part(
+        &self,
+        recorded: &Recorded<Permit<UploadPartCopy>>,
+        pin: &ETag,
+    ) -> Result<Raw<PartCopied>, Trouble> {
+        Source::copy_part(self, recorded.op(), pin).await.map(Raw::seal)
+    }
+
+    async fn delete(&self, recorded: &Recorded<Permit<DeleteObject>>) -> Result<Raw<Deleted>, Trouble> {
+        Source::delete(self, recorded.op()).await.map(Raw::seal)
+    }
+
+    async fn delete_all(&self, recorded: &[Recorded<Permit<DeleteObject>>]) -> Vec<Result<Raw<Deleted>, Trouble>> {
+        let ops: Vec<&DeleteObject> = recorded.iter().map(|recorded| recorded.op()).collect();
+        Source::delete_all(self, &ops).await.into_iter().map(|deleted| deleted.map(Raw::seal)).collect()
+    }
+
+    async fn tags(&self, intent: Intent<'_, Permit<GetObjectTagging>>) -> Result<Raw<Vec<Tag>>, Trouble> {
+        Source::tags(self, intent.op()).await.map(Raw::seal)
+    }
+
+    async fn set_tags(&self, recorded: &Recorded<Permit<PutObjectTagging>>) -> Result<Raw<()>, Trouble> {
+        Source::set_tags(self, recorded.op()).await.map(Raw::seal)
+    }
+
+    async fn conditional_writes(&self, bucket: &Bucket) -> Result<ConditionalWrites, Trouble> {
+        Source::conditional_writes(self, bucket).await
+    }
+
     async fn probe(&self, bucket: &Bucket) -> Result<(), Trouble> {
         Source::probe(self, bucket).await
     }
+}
+
+/// What a write may replace: nothing, where the role may only create, whatever was asked.
+fn replaced<O: Op>(permit: &Permit<O>, asked: &OnlyIf) -> OnlyIf {
+    if permit.creates_only() { OnlyIf::Absent } else { asked.clone() }
 }
 
 #[async_trait]
@@ -76,6 +225,66 @@ impl<S: Source> Source for Arc<S> {
 
     async fn list(&self, bucket: &Bucket, ask: Ask) -> Result<Batch, Trouble> {
         Source::list(&**self, bucket, ask).await
+    }
+
+    async fn put(&self, op: &PutObject, only_if: OnlyIf, upload: Upload) -> Result<Stored, Trouble> {
+        Source::put(&**self, op, only_if, upload).await
+    }
+
+    async fn begin(&self, op: &CreateMultipartUpload) -> Result<UploadId, Trouble> {
+        Source::begin(&**self, op).await
+    }
+
+    async fn put_part(&self, op: &UploadPart, upload: Upload) -> Result<Stored, Trouble> {
+        Source::put_part(&**self, op, upload).await
+    }
+
+    async fn complete(&self, op: &CompleteMultipartUpload, only_if: OnlyIf) -> Result<Stored, Trouble> {
+        Source::complete(&**self, op, only_if).await
+    }
+
+    async fn abort(&self, op: &AbortMultipartUpload) -> Result<(), Trouble> {
+        Source::abort(&**self, op).await
+    }
+
+    async fn parts(&self, op: &ListParts) -> Result<PartPage, Trouble> {
+        Source::parts(&**self, op).await
+    }
+
+    async fn uploads(&self, bucket: &Bucket, ask: UploadsAsk) -> Result<UploadBatch, Trouble> {
+        Source::uploads(&**self, bucket, ask).await
+    }
+
+    async fn source(&self, source: &CopySource) -> Result<ObjectHead, Trouble> {
+        Source::source(&**self, source).await
+    }
+
+    async fn copy(&self, op: &CopyObject, only_if: OnlyIf, pin: &ETag) -> Result<Copied, Trouble> {
+        Source::copy(&**self, op, only_if, pin).await
+    }
+
+    async fn copy_part(&self, op: &UploadPartCopy, pin: &ETag) -> Result<PartCopied, Trouble> {
+        Source::copy_part(&**self, op, pin).await
+    }
+
+    async fn delete(&self, op: &DeleteObject) -> Result<Deleted, Trouble> {
+        Source::delete(&**self, op).await
+    }
+
+    async fn delete_all(&self, ops: &[&DeleteObject]) -> Vec<Result<Deleted, Trouble>> {
+        Source::delete_all(&**self, ops).await
+    }
+
+    async fn tags(&self, op: &GetObjectTagging) -> Result<Vec<Tag>, Trouble> {
+        Source::tags(&**self, op).await
+    }
+
+    async fn set_tags(&self, op: &PutObjectTagging) -> Result<(), Trouble> {
+        Source::set_tags(&**self, op).await
+    }
+
+    async fn conditional_writes(&self, bucket: &Bucket) -> Result<ConditionalWrites, Trouble> {
+        Source::conditional_writes(&**self, bucket).await
     }
 
     async fn probe(&self, bucket: &Bucket) -> Result<(), Trouble> {

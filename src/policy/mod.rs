@@ -74,6 +74,7 @@ pub fn decide<O: Op>(rules: &Ruleset, who: Arc<Identity>, op: O, now: Timestamp)
         conditions: Conditions { until, ..grant.conditions },
         policy: rules.digest(),
         may_list: grant.may_list,
+        creates_only: grant.creates_only,
     })
 }
 
@@ -84,6 +85,7 @@ struct Grant {
     conditions: Conditions,
     masks: Option<Arc<mask::Masks>>,
     may_list: bool,
+    creates_only: bool,
 }
 
 impl Grant {
@@ -98,6 +100,7 @@ impl Grant {
             },
             masks: self.masks.or(more.masks),
             may_list: (first || self.may_list) && more.may_list,
+            creates_only: self.creates_only || more.creates_only,
         }
     }
 }
@@ -125,7 +128,30 @@ fn judge(sight: &Sight, touch: Touch<'_>, now: Timestamp) -> Result<Grant, No> {
                 return Err(No { looks_missing, ..no(path, rule, reason) });
             };
             let masks = masks.filter(|_| action == Action::Get);
-            Ok(Grant { rule: Some(rule), conditions, masks, may_list })
+            Ok(Grant { rule: Some(rule), conditions, masks, may_list, creates_only: false })
+        }
+        Touch::Write(bucket, key) => {
+            let put = sight.look(bucket, key, Action::Put, now);
+            let creates_only = put.is_none();
+            let Some(seen) = put.or_else(|| sight.look(bucket, key, Action::Create, now)) else {
+                let path = key.path_in(bucket);
+                let reason = format!("role {role} has neither `put` nor `create` on {path}");
+                let deny = sight.denied_by(bucket, key, Action::Put);
+                return Err(no(path, deny.or_else(|| sight.denied_by(bucket, key, Action::Create)), reason));
+            };
+            // An object that is not there yet has no age that could fail.
+            let conditions = Conditions { modified_since: None, ..seen.conditions };
+            let may_list = sight.look(bucket, key, Action::List, now).is_some();
+            Ok(Grant { rule: Some(seen.rule), conditions, masks: None, may_list, creates_only })
+        }
+        Touch::Source(bucket, key) => {
+            let grant = judge(sight, Touch::Object(Action::Get, bucket, key), now)?;
+            if grant.masks.is_some() {
+                let path = key.path_in(bucket);
+                let reason = format!("role {role} reads {path} redacted: it cannot be copied, nor compared with");
+                return Err(no(path, grant.rule, reason));
+            }
+            Ok(grant)
         }
         Touch::Listing(bucket, prefix) => {
             let Some(rule) = sight.listing_rule(bucket, now) else {

@@ -43,6 +43,7 @@ pub struct Permit<O: Op> {
     pub(in crate::policy) conditions: Conditions,
     pub(in crate::policy) policy: PolicyDigest,
     pub(in crate::policy) may_list: bool,
+    pub(in crate::policy) creates_only: bool,
 }
 
 /// SHA-256 of a policy set's canonical form.
@@ -138,6 +139,10 @@ impl<O: Op> Permit<O> {
     pub fn may_list(&self) -> bool {
         self.may_list
     }
+    /// Whether what is written must not replace anything: the role has `create` there, and no `put`.
+    pub fn creates_only(&self) -> bool {
+        self.creates_only
+    }
 }
 
 /// A decision against the caller, with what the log needs. Answered only once it is recorded.
@@ -190,7 +195,7 @@ impl<O: Op> Permit<O> {
     pub(crate) fn for_test(who: Arc<Identity>, op: O, masks: Option<Arc<Masks>>) -> Self {
         let view = View { masks, sight: Arc::new(Sight::blind(who.role().clone())) };
         let (rule, conditions) = ("test/rule".into(), Conditions::default());
-        Self { who, op, rule, view, conditions, policy: PolicyDigest([7; 32]), may_list: false }
+        Self { who, op, rule, view, conditions, policy: PolicyDigest([7; 32]), may_list: false, creates_only: false }
     }
 }
 

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
 
-use super::name::{Key, Prefix};
+use super::checksum::{Algorithm, Checksum};
+use super::name::{Key, Prefix, VersionId};
 use super::operation::ETag;
 
 /// The bytes of an object as they come. An error ends them.
@@ -153,4 +154,99 @@ impl Item {
             Item::Common(prefix) => prefix.as_str(),
         }
     }
+}
+
+/// What the backend says of what it stored.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Stored {
+    /// Tag of the object or part.
+    pub etag: Option<ETag>,
+    /// `x-amz-version-id`
+    pub version_id: Option<VersionId>,
+    /// Its checksum, where the backend tells one.
+    pub checksum: Option<Checksum>,
+    /// Whether that checksum is of the whole object; `None` where the backend does not tell.
+    pub full_object: Option<bool>,
+}
+
+/// What a copy made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Copied {
+    /// The new object.
+    pub stored: Stored,
+    /// Time of its last change.
+    pub last_modified: Timestamp,
+    /// The version of the source that was copied.
+    pub source_version: Option<VersionId>,
+}
+
+/// What copying a part made: as [`Copied`].
+pub type PartCopied = Copied;
+
+/// What a deletion did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Deleted {
+    /// The version that is gone, or that of the delete marker that was put.
+    pub version_id: Option<VersionId>,
+    /// Whether a delete marker was put, or one was deleted.
+    pub delete_marker: bool,
+}
+
+/// A tag of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tag {
+    /// 1 to 128 characters.
+    pub key: String,
+    /// 0 to 256 characters.
+    pub value: String,
+}
+
+/// One part of an upload.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PartListed {
+    /// Its number.
+    pub part: u32,
+    /// Size in bytes.
+    pub size: u64,
+    /// Its tag.
+    pub etag: ETag,
+    /// Time of its upload.
+    pub last_modified: Timestamp,
+    /// Its checksum, where the backend tells one.
+    pub checksum: Option<Checksum>,
+}
+
+/// A page of an upload's parts.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PartPage {
+    /// The parts, in order.
+    pub parts: Vec<PartListed>,
+    /// Where more follows: the number of the last one.
+    pub more_after: Option<u32>,
+    /// `STANDARD`…
+    pub storage_class: Option<String>,
+    /// The algorithm of the parts' checksums.
+    pub algorithm: Option<Algorithm>,
+}
+
+/// One upload under way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UploadListed {
+    /// Key of the object to be.
+    pub key: Key,
+    /// The backend's id of it.
+    pub id: Box<str>,
+    /// When it began.
+    pub initiated: Timestamp,
+    /// `STANDARD`…
+    pub storage_class: Option<String>,
+}
+
+/// One page of the backend's own listing of uploads under way, in the order of keys and then of their beginning.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct UploadBatch {
+    /// The uploads. Keys that [`Key`] rules out are left out.
+    pub uploads: Vec<UploadListed>,
+    /// Where the backend says that more follows: its own markers of key and upload id.
+    pub more_after: Option<(String, String)>,
 }

@@ -7,24 +7,39 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names are S3's own")]
 pub enum Code {
+    AccessControlListNotSupported,
     AccessDenied,
     AuthorizationHeaderMalformed,
+    BadDigest,
+    ConditionalRequestConflict,
+    EntityTooLarge,
+    EntityTooSmall,
     ExpiredToken,
     IncompleteBody,
     InternalError,
     InvalidAccessKeyId,
     InvalidArgument,
     InvalidBucketName,
+    InvalidDigest,
     InvalidObjectState,
+    InvalidPart,
+    InvalidPartOrder,
     InvalidRange,
     InvalidRequest,
+    InvalidStorageClass,
+    InvalidTag,
     InvalidToken,
     InvalidUri,
     KeyTooLongError,
     KmsAccessDenied,
+    MalformedXml,
+    MetadataTooLarge,
     MethodNotAllowed,
+    MissingContentLength,
     NoSuchBucket,
     NoSuchKey,
+    NoSuchUpload,
+    NoSuchVersion,
     NotImplemented,
     NotModified,
     PreconditionFailed,
@@ -33,29 +48,45 @@ pub enum Code {
     ServiceUnavailable,
     SignatureDoesNotMatch,
     SlowDown,
+    XAmzContentSha256Mismatch,
 }
 
 impl Code {
     /// The code as the XML says it. SDKs know `AccessDenied` for KMS denials, too.
     pub fn as_str(self) -> &'static str {
         match self {
+            Code::AccessControlListNotSupported => "AccessControlListNotSupported",
             Code::AccessDenied | Code::KmsAccessDenied => "AccessDenied",
             Code::AuthorizationHeaderMalformed => "AuthorizationHeaderMalformed",
+            Code::BadDigest => "BadDigest",
+            Code::ConditionalRequestConflict => "ConditionalRequestConflict",
+            Code::EntityTooLarge => "EntityTooLarge",
+            Code::EntityTooSmall => "EntityTooSmall",
             Code::ExpiredToken => "ExpiredToken",
             Code::IncompleteBody => "IncompleteBody",
             Code::InternalError => "InternalError",
             Code::InvalidAccessKeyId => "InvalidAccessKeyId",
             Code::InvalidArgument => "InvalidArgument",
             Code::InvalidBucketName => "InvalidBucketName",
+            Code::InvalidDigest => "InvalidDigest",
             Code::InvalidObjectState => "InvalidObjectState",
+            Code::InvalidPart => "InvalidPart",
+            Code::InvalidPartOrder => "InvalidPartOrder",
             Code::InvalidRange => "InvalidRange",
             Code::InvalidRequest => "InvalidRequest",
+            Code::InvalidStorageClass => "InvalidStorageClass",
+            Code::InvalidTag => "InvalidTag",
             Code::InvalidToken => "InvalidToken",
             Code::InvalidUri => "InvalidURI",
             Code::KeyTooLongError => "KeyTooLongError",
+            Code::MalformedXml => "MalformedXML",
+            Code::MetadataTooLarge => "MetadataTooLarge",
             Code::MethodNotAllowed => "MethodNotAllowed",
+            Code::MissingContentLength => "MissingContentLength",
             Code::NoSuchBucket => "NoSuchBucket",
             Code::NoSuchKey => "NoSuchKey",
+            Code::NoSuchUpload => "NoSuchUpload",
+            Code::NoSuchVersion => "NoSuchVersion",
             Code::NotImplemented => "NotImplemented",
             Code::NotModified => "NotModified",
             Code::PreconditionFailed => "PreconditionFailed",
@@ -64,6 +95,7 @@ impl Code {
             Code::ServiceUnavailable => "ServiceUnavailable",
             Code::SignatureDoesNotMatch => "SignatureDoesNotMatch",
             Code::SlowDown => "SlowDown",
+            Code::XAmzContentSha256Mismatch => "XAmzContentSHA256Mismatch",
         }
     }
 
@@ -71,24 +103,38 @@ impl Code {
     pub fn status(self) -> u16 {
         match self {
             Code::NotModified => 304,
-            Code::AuthorizationHeaderMalformed
+            Code::AccessControlListNotSupported
+            | Code::AuthorizationHeaderMalformed
+            | Code::BadDigest
+            | Code::EntityTooLarge
+            | Code::EntityTooSmall
             | Code::ExpiredToken
             | Code::IncompleteBody
             | Code::InvalidArgument
             | Code::InvalidBucketName
+            | Code::InvalidDigest
+            | Code::InvalidPart
+            | Code::InvalidPartOrder
             | Code::InvalidRequest
+            | Code::InvalidStorageClass
+            | Code::InvalidTag
             | Code::InvalidToken
             | Code::InvalidUri
             | Code::KeyTooLongError
-            | Code::RequestTimeout => 400,
+            | Code::MalformedXml
+            | Code::MetadataTooLarge
+            | Code::RequestTimeout
+            | Code::XAmzContentSha256Mismatch => 400,
             Code::AccessDenied
             | Code::InvalidAccessKeyId
             | Code::InvalidObjectState
             | Code::KmsAccessDenied
             | Code::RequestTimeTooSkewed
             | Code::SignatureDoesNotMatch => 403,
-            Code::NoSuchBucket | Code::NoSuchKey => 404,
+            Code::NoSuchBucket | Code::NoSuchKey | Code::NoSuchUpload | Code::NoSuchVersion => 404,
             Code::MethodNotAllowed => 405,
+            Code::ConditionalRequestConflict => 409,
+            Code::MissingContentLength => 411,
             Code::PreconditionFailed => 412,
             Code::InvalidRange => 416,
             Code::InternalError => 500,

@@ -3,10 +3,12 @@
 //! Knows neither who asks nor why; nothing here does I/O.
 
 pub mod answer;
+pub mod checksum;
 pub mod conditional;
 pub mod error;
 pub mod host;
 pub mod name;
 pub mod operation;
 pub mod order;
+pub mod payload;
 pub mod wire;

@@ -49,6 +49,31 @@ pub struct Key(Box<str>);
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Prefix(Box<str>);
 
+/// The id of a version of an object: 1 to 1,024 bytes of visible ASCII; `null` is that of an object that was written
+/// while its bucket kept no versions.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct VersionId(Box<str>);
+
+impl VersionId {
+    /// The id.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for VersionId {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        match text {
+            "" => Err(NameError::Empty),
+            _ if text.len() > limits::KEY_BYTES_MAX => Err(NameError::TooLong),
+            _ if !text.bytes().all(|b| b.is_ascii_graphic()) => Err(NameError::Control),
+            _ => Ok(Self(text.into())),
+        }
+    }
+}
+
 impl Bucket {
     /// The name.
     pub fn as_str(&self) -> &str {
@@ -144,7 +169,7 @@ macro_rules! shown_as_text {
         }
     )*};
 }
-shown_as_text!(Bucket, Key, Prefix);
+shown_as_text!(Bucket, Key, Prefix, VersionId);
 
 #[cfg(test)]
 mod tests {

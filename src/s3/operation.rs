@@ -3,10 +3,12 @@
 //! One macro lists them all; the permission matrix, the metrics and the tests walk [`OpName::ALL`]. What is not
 //! listed here is refused. An operation says *what* is asked, never who asks or whether they may.
 
+pub mod write;
+
 use jiff::Timestamp;
 
 use super::answer::{Attributes, Batch, Headed, Object};
-use super::name::{Bucket, Key, Prefix};
+use super::name::{Bucket, Key, Prefix, VersionId};
 
 /// What a policy grants. `get` covers HEAD; nothing else is implied by anything else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,6 +55,10 @@ impl Action {
 pub enum Touch<'a> {
     /// An object.
     Object(Action, &'a Bucket, &'a Key),
+    /// An object that is written: `put`, or `create`, which never overwrites.
+    Write(&'a Bucket, &'a Key),
+    /// An object whose bytes, or facts about them, go elsewhere than through a view: `get`, unmasked.
+    Source(&'a Bucket, &'a Key),
     /// The keys of a bucket under a prefix; which of them are shown is the view's matter.
     Listing(&'a Bucket, &'a Prefix),
     /// A bucket as such.
@@ -65,7 +71,11 @@ impl<'a> Touch<'a> {
     /// The bucket in which it is.
     pub fn bucket(self) -> Option<&'a Bucket> {
         match self {
-            Touch::Object(_, bucket, _) | Touch::Listing(bucket, _) | Touch::Bucket(bucket) => Some(bucket),
+            Touch::Object(_, bucket, _)
+            | Touch::Write(bucket, _)
+            | Touch::Source(bucket, _)
+            | Touch::Listing(bucket, _)
+            | Touch::Bucket(bucket) => Some(bucket),
             Touch::Service => None,
         }
     }
@@ -99,6 +109,8 @@ pub struct Details<'a> {
     pub preconditions: Option<&'a Preconditions>,
     /// The terms of a listing.
     pub list: Option<&'a ListObjects>,
+    /// `versionId`
+    pub version: Option<&'a VersionId>,
 }
 
 macro_rules! operations {
@@ -129,6 +141,20 @@ operations! {
     ListBuckets,
     HeadBucket,
     GetBucketLocation,
+    PutObject,
+    CreateMultipartUpload,
+    UploadPart,
+    CompleteMultipartUpload,
+    AbortMultipartUpload,
+    ListParts,
+    ListMultipartUploads,
+    CopyObject,
+    UploadPartCopy,
+    DeleteObject,
+    DeleteObjects,
+    GetObjectTagging,
+    PutObjectTagging,
+    DeleteObjectTagging,
 }
 
 /// A byte range as asked (RFC 9110, section 14.1.2), not yet compared with a size.
@@ -314,7 +340,7 @@ impl Op for GetObject {
         vec![Touch::Object(Action::Get, &self.bucket, &self.key)]
     }
     fn details(&self) -> Details<'_> {
-        Details { range: self.range, part: self.part, preconditions: Some(&self.preconditions), list: None }
+        Details { range: self.range, part: self.part, preconditions: Some(&self.preconditions), ..Details::default() }
     }
 }
 
@@ -327,7 +353,7 @@ impl Op for HeadObject {
         vec![Touch::Object(Action::Get, &self.bucket, &self.key)]
     }
     fn details(&self) -> Details<'_> {
-        Details { range: self.range, part: self.part, preconditions: Some(&self.preconditions), list: None }
+        Details { range: self.range, part: self.part, preconditions: Some(&self.preconditions), ..Details::default() }
     }
 }
 
