@@ -1,6 +1,8 @@
 //! From what may be shown to what s3s writes: the only file that names the outputs of S3, and the only one that makes
 //! an error of S3 from a [`Refusal`].
 
+pub(super) mod write;
+
 use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::StreamBody;
 use hyper::body::Frame;
@@ -229,7 +231,11 @@ fn rows(asked: &ListObjects, items: Vec<Item>) -> (Option<Vec<dto::Object>>, Opt
 
 /// A name as a listing writes it.
 fn written(asked: &ListObjects, text: &str) -> String {
-    if asked.url_encoded { utf8_percent_encode(text, KEPT).to_string() } else { text.to_owned() }
+    written_as(asked.url_encoded, text)
+}
+
+fn written_as(url_encoded: bool, text: &str) -> String {
+    if url_encoded { utf8_percent_encode(text, KEPT).to_string() } else { text.to_owned() }
 }
 
 fn encoding(asked: &ListObjects) -> Option<dto::EncodingType> {

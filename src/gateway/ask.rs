@@ -1,6 +1,8 @@
 //! From what s3s has read to our own operations. Every name is parsed here, once; ranges and conditions were read by
 //! the rim from the headers themselves.
 
+pub(super) mod write;
+
 use http::HeaderValue;
 use s3s::S3Request;
 use s3s::dto::{

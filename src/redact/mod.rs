@@ -12,6 +12,9 @@ pub mod plan;
 pub mod redactor;
 pub mod stream;
 pub mod tally;
+pub mod upload;
+pub mod uploads;
+pub mod write;
 
 mod editor;
 mod glob;

@@ -78,3 +78,21 @@ impl Fate {
         self.received.load(Ordering::Relaxed)
     }
 }
+
+/// `Content-Encoding` without what the framing put there; `None` if nothing is left.
+pub fn stored_encoding(headers: &http::HeaderMap) -> Option<String> {
+    let sent = headers.get_all(http::header::CONTENT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    let kept: Vec<&str> = sent
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("aws-chunked"))
+        .collect();
+    (!kept.is_empty()).then(|| kept.join(","))
+}
+
+impl Upload {
+    /// shim
+    pub async fn primed(self) -> Result<Self, UploadError> {
+        Ok(self)
+    }
+}

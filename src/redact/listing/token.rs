@@ -8,13 +8,13 @@ use crate::limits;
 use crate::s3::operation::{ListObjects, ListVersion};
 
 /// How a token begins. V1 sends tokens as `marker`, which may also be a plain text; a marker that begins so is a token.
-pub(super) const LEAD: &str = "tracegate-page.";
+pub(in crate::redact) const LEAD: &str = "tracegate-page.";
 
 /// Digits of the place's length, in front of the place.
 const LENGTH_DIGITS: usize = 4;
 
 /// Whom and which query a token is for. Sealed for one, it does not open for another.
-pub(super) struct Binding([u8; 32]);
+pub(in crate::redact) struct Binding([u8; 32]);
 
 impl Binding {
     pub(super) fn of(who: &Identity, op: &ListObjects) -> Self {
@@ -33,7 +33,7 @@ impl Binding {
         ])
     }
 
-    pub(super) fn over(parts: &[&str]) -> Self {
+    pub(in crate::redact) fn over(parts: &[&str]) -> Self {
         let mut hasher = blake3::Hasher::new();
         for part in parts {
             hasher.update(&(part.len() as u64).to_le_bytes());
@@ -55,6 +55,20 @@ pub(super) fn seal(ring: &KeyRing, binding: &Binding, place: &str) -> String {
     let pad = limits::LIST_PLACE_BYTES_MAX - place.len();
     let plain = format!("{:0LENGTH_DIGITS$}{place}{:pad$}", place.len(), "");
     format!("{LEAD}{}", ring.seal(Purpose::PageToken, &plain, &binding.0))
+}
+
+/// Seals a place that is more than a key. Its length shows in steps of [`limits::LIST_PLACE_BYTES_MAX`].
+pub(in crate::redact) fn seal_text(ring: &KeyRing, binding: &Binding, place: &str) -> String {
+    let wide = (place.len() + 1).next_multiple_of(limits::LIST_PLACE_BYTES_MAX);
+    let pad = wide - place.len() - 1;
+    format!("{LEAD}{}", ring.seal(Purpose::PageToken, &format!("{place}\n{:pad$}", ""), &binding.0))
+}
+
+/// Opens what [`seal_text`] sealed for the same binding.
+pub(in crate::redact) fn open_text(ring: &KeyRing, binding: &Binding, token: &str) -> Result<String, NotOurs> {
+    let sealed = token.strip_prefix(LEAD).ok_or(NotOurs)?;
+    let plain = ring.open(Purpose::PageToken, sealed, &binding.0)?;
+    plain.rsplit_once('\n').map(|(place, _)| place.to_owned()).ok_or(NotOurs)
 }
 
 /// Opens what [`seal`] sealed for the same binding.
