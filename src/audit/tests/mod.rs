@@ -75,6 +75,7 @@ fn get(key: &str) -> GetObject {
         part: None,
         preconditions: Preconditions::default(),
         overrides: Overrides::default(),
+        version: None,
     }
 }
 
