@@ -73,6 +73,7 @@ pub(super) fn get_object(request: &S3Request<GetObjectInput>, call: &Call) -> Re
         part,
         preconditions: call.preconditions.clone(),
         overrides: overrides!(input),
+        version: None,
     })
 }
 
@@ -88,6 +89,7 @@ pub(super) fn head_object(request: &S3Request<HeadObjectInput>, call: &Call) -> 
         part,
         preconditions: call.preconditions.clone(),
         overrides: overrides!(input),
+        version: None,
     })
 }
 
@@ -120,7 +122,7 @@ pub(super) fn attributes(request: &S3Request<GetObjectAttributesInput>) -> Resul
             }
         }
     }
-    Ok(GetObjectAttributes { bucket: bucket(&input.bucket)?, key: key(&input.key)?, wanted })
+    Ok(GetObjectAttributes { bucket: bucket(&input.bucket)?, key: key(&input.key)?, wanted, version: None })
 }
 
 /// `ListBuckets`: the prefix. All buckets stand on one page, so a page must be large enough for them.
