@@ -79,6 +79,7 @@ pub fn known_headers(op: OpName, headers: &HeaderMap) -> Result<(), Refusal> {
                 | OpName::HeadObject
                 | OpName::ListBuckets
                 | OpName::ListMultipartUploads
+                | OpName::ListObjectVersions
                 | OpName::ListObjects
                 | OpName::ListObjectsV2
                 | OpName::ListParts => false,

@@ -5,18 +5,16 @@ use s3s::dto::{
     self, AbortMultipartUploadOutput, CompleteMultipartUploadOutput, CopyObjectOutput, CopyObjectResult,
     CopyPartResult, CreateMultipartUploadOutput, DeleteObjectOutput, DeleteObjectTaggingOutput, DeleteObjectsOutput,
     DeletedObject, GetObjectTaggingOutput, Initiator, ListMultipartUploadsOutput, ListPartsOutput, MultipartUpload,
-    Owner, Part, PutObjectOutput, PutObjectTaggingOutput, TagSet, UploadPartCopyOutput, UploadPartOutput,
+    Part, PutObjectOutput, PutObjectTaggingOutput, TagSet, UploadPartCopyOutput, UploadPartOutput,
 };
 
-use super::{tag, time, written_as};
+use super::{owner, tag, time, written_as};
 use crate::redact::Redacted;
 use crate::redact::uploads::UploadsPage;
 use crate::s3::answer::{Copied, Deleted, PartPage, Stored, Tag};
 use crate::s3::checksum::{Algorithm, Checksum};
 use crate::s3::error::Refusal;
-use crate::s3::operation::write::{
-    CompleteMultipartUpload, CreateMultipartUpload, DeleteObject, ListMultipartUploads, ListParts,
-};
+use crate::s3::operation::write::{CompleteMultipartUpload, CreateMultipartUpload, ListMultipartUploads, ListParts};
 
 /// The answer of `PutObject`.
 pub(in crate::gateway) type PutAnswer = S3Response<PutObjectOutput>;
@@ -171,8 +169,8 @@ pub(in crate::gateway) fn parts(op: &ListParts, sent_id: &str, shown: Redacted<P
         is_truncated: Some(page.more_after.is_some()),
         max_parts: i32::try_from(op.max_parts).ok(),
         parts: Some(rows.collect()),
-        initiator: Some(Initiator { display_name: Some(US.into()), id: Some(US.into()) }),
-        owner: Some(us()),
+        initiator: Some(initiator()),
+        owner: Some(owner()),
         storage_class: Some(page.storage_class.unwrap_or_else(|| "STANDARD".into()).into()),
         checksum_algorithm: page.algorithm.map(|algorithm| algorithm.word().to_owned().into()),
         ..ListPartsOutput::default()
@@ -185,9 +183,9 @@ pub(in crate::gateway) fn uploads(op: &ListMultipartUploads, shown: Redacted<Upl
     let written = |text: &str| written_as(op.url_encoded, text);
     let rows = page.uploads.into_iter().map(|row| MultipartUpload {
         initiated: Some(time(row.initiated)),
-        initiator: Some(Initiator { display_name: Some(US.into()), id: Some(US.into()) }),
+        initiator: Some(initiator()),
         key: Some(written(row.key.as_str())),
-        owner: Some(us()),
+        owner: Some(owner()),
         storage_class: Some(row.storage_class.unwrap_or_else(|| "STANDARD".into()).into()),
         upload_id: Some(row.id),
         ..MultipartUpload::default()
@@ -317,14 +315,7 @@ pub(in crate::gateway) fn tags_deleted(_shown: Redacted<()>) -> DeleteTagsAnswer
     response
 }
 
-/// Whether two rows name the same object; S3 answers each, and so do we.
-pub(in crate::gateway) fn row(op: &DeleteObject, outcome: Result<Redacted<Deleted>, Refusal>) -> DeletedRow {
-    DeletedRow { key: op.key.to_string(), version: op.version.as_ref().map(ToString::to_string), outcome }
-}
-
-/// Who owns uploads, as far as callers are told.
-const US: &str = "tracegate";
-
-fn us() -> Owner {
-    Owner { display_name: Some(US.into()), id: Some(US.into()) }
+/// Who began an upload, as far as callers are told.
+fn initiator() -> Initiator {
+    Initiator { display_name: Some("tracegate".into()), id: Some("tracegate".into()) }
 }
