@@ -9,6 +9,7 @@ pub mod body;
 mod doors;
 mod head;
 pub mod progress;
+pub mod upload;
 
 use std::net::IpAddr;
 use std::sync::Arc;
