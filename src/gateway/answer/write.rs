@@ -1,5 +1,6 @@
 //! The outputs of operations that change a bucket.
 
+use http::{HeaderName, HeaderValue};
 use s3s::S3Response;
 use s3s::dto::{
     self, AbortMultipartUploadOutput, CompleteMultipartUploadOutput, CopyObjectOutput, CopyObjectResult,
@@ -77,18 +78,20 @@ fn checksum_type(full_object: Option<bool>) -> Option<dto::ChecksumType> {
 /// `PutObject`
 pub(in crate::gateway) fn put(shown: Redacted<Stored>) -> PutAnswer {
     let stored = shown.into_inner();
-    let sums = Fields::of(stored.checksum.as_ref());
-    S3Response::new(PutObjectOutput {
-        checksum_crc32: sums.crc32,
-        checksum_crc32c: sums.crc32c,
-        checksum_crc64nvme: sums.crc64nvme,
-        checksum_sha1: sums.sha1,
-        checksum_sha256: sums.sha256,
-        checksum_type: checksum_type(stored.full_object),
+    let mut response = S3Response::new(PutObjectOutput {
+        checksum_type: stored.checksum.as_ref().and_then(|_| checksum_type(stored.full_object)),
         e_tag: stored.etag.as_ref().map(tag),
-        version_id: stored.version_id.map(|id| id.to_string()),
+        version_id: stored.version_id.as_ref().map(ToString::to_string),
         ..PutObjectOutput::default()
-    })
+    });
+    response.headers.extend(checksum_header(&stored));
+    response
+}
+
+/// A checksum as a header: s3s has fields for some algorithms only.
+fn checksum_header(stored: &Stored) -> Option<(HeaderName, HeaderValue)> {
+    let checksum = stored.checksum.as_ref()?;
+    Some((HeaderName::from_static(checksum.algorithm.header()), HeaderValue::from_str(&checksum.value).ok()?))
 }
 
 /// `CreateMultipartUpload`
@@ -106,16 +109,10 @@ pub(in crate::gateway) fn begun(op: &CreateMultipartUpload, shown: Redacted<Stri
 /// `UploadPart`
 pub(in crate::gateway) fn part(shown: Redacted<Stored>) -> PartAnswer {
     let stored = shown.into_inner();
-    let sums = Fields::of(stored.checksum.as_ref());
-    S3Response::new(UploadPartOutput {
-        checksum_crc32: sums.crc32,
-        checksum_crc32c: sums.crc32c,
-        checksum_crc64nvme: sums.crc64nvme,
-        checksum_sha1: sums.sha1,
-        checksum_sha256: sums.sha256,
-        e_tag: stored.etag.as_ref().map(tag),
-        ..UploadPartOutput::default()
-    })
+    let mut response =
+        S3Response::new(UploadPartOutput { e_tag: stored.etag.as_ref().map(tag), ..UploadPartOutput::default() });
+    response.headers.extend(checksum_header(&stored));
+    response
 }
 
 /// `CompleteMultipartUpload`; the location is a path, since only the caller knows by which name they came.
