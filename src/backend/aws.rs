@@ -25,7 +25,7 @@ use aws_sdk_s3::config::{
     SharedCredentialsProvider, SharedHttpClient, StalledStreamProtectionConfig,
 };
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::types::{EncodingType, ObjectAttributes};
+use aws_sdk_s3::types::{BucketVersioningStatus, EncodingType, ObjectAttributes};
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use rustls::pki_types::CertificateDer;
@@ -36,7 +36,7 @@ use super::source::Source;
 use super::{Ask, Fetch, Trouble};
 use crate::identity::secret::SecretText;
 use crate::limits;
-use crate::s3::answer::{Attributes, Batch, Headed, Object};
+use crate::s3::answer::{Attributes, Batch, Headed, Object, Versioning};
 use crate::s3::name::{Bucket, Key};
 use crate::s3::operation::{ETag, RangeAsk};
 
@@ -291,6 +291,17 @@ impl Source for Aws {
             }
         }
         Err(Trouble::Broken("its listing sends one empty page after the other".to_owned()))
+    }
+
+    async fn versioning(&self, bucket: &Bucket) -> Result<Option<Versioning>, Trouble> {
+        let request = self.client.get_bucket_versioning().bucket(self.inside(bucket)?);
+        match self.settled(Asked::Bucket, request.send()).await?.status() {
+            None => Ok(None),
+            Some(BucketVersioningStatus::Enabled) => Ok(Some(Versioning::Enabled)),
+            Some(BucketVersioningStatus::Suspended) => Ok(Some(Versioning::Suspended)),
+            // The SDK's enum is open.
+            Some(_) => Err(Trouble::Broken("its state of versioning cannot be read".to_owned())),
+        }
     }
 
     async fn probe(&self, bucket: &Bucket) -> Result<(), Trouble> {

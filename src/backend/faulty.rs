@@ -8,7 +8,7 @@ use futures::{StreamExt as _, future, stream};
 
 use super::source::Source;
 use super::{Ask, Fetch, Trouble};
-use crate::s3::answer::{Attributes, Batch, Body, BodyError, Headed, Object, ObjectHead};
+use crate::s3::answer::{Attributes, Batch, Body, BodyError, Headed, Object, ObjectHead, Versioning};
 use crate::s3::name::{Bucket, Key};
 use crate::s3::operation::ETag;
 
@@ -99,6 +99,13 @@ impl<S: Source> Source for Faulty<S> {
         let batch = self.inner.list(bucket, ask).await?;
         unless_failed(fault)?;
         Ok(batch)
+    }
+
+    async fn versioning(&self, bucket: &Bucket) -> Result<Option<Versioning>, Trouble> {
+        let fault = self.next().await?;
+        let found = self.inner.versioning(bucket).await?;
+        unless_failed(fault)?;
+        Ok(found)
     }
 
     async fn probe(&self, bucket: &Bucket) -> Result<(), Trouble> {

@@ -36,3 +36,5 @@ mod reload;
 mod signatures;
 #[cfg(test)]
 mod streams;
+#[cfg(test)]
+mod versioning;
