@@ -1,6 +1,7 @@
 //! A bucket that fails on cue: for tests of what must happen when the real one does.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -36,17 +37,23 @@ pub enum Fault {
 pub struct Faulty<S> {
     inner: S,
     cues: Mutex<VecDeque<Option<Fault>>>,
+    calls: AtomicU64,
 }
 
 impl<S> Faulty<S> {
     /// Nothing is cued yet.
     pub fn new(inner: S) -> Self {
-        Self { inner, cues: Mutex::default() }
+        Self { inner, cues: Mutex::default(), calls: AtomicU64::new(0) }
     }
 
     /// One more call is answered so; `None` lets it through.
     pub fn cue(&self, fault: impl Into<Option<Fault>>) {
         self.cues.lock().unwrap_or_else(PoisonError::into_inner).push_back(fault.into());
+    }
+
+    /// How many calls came so far.
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
     }
 
     /// The bucket behind.
@@ -56,6 +63,7 @@ impl<S> Faulty<S> {
 
     /// The next cue, once what must happen before the call did.
     async fn next(&self) -> Result<Option<Fault>, Trouble> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
         let fault = self.cues.lock().unwrap_or_else(PoisonError::into_inner).pop_front().flatten();
         match fault {
             Some(Fault::Before(trouble)) => Err(trouble),
