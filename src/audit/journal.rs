@@ -191,7 +191,7 @@ pub struct Stats {
     pub free_bytes: u64,
 }
 
-/// The journal. Clones are the same journal.
+/// The journal. Clones are the same journal; the drop of the last one waits until nothing is written any more.
 #[derive(Clone)]
 pub struct Journal {
     shared: Arc<Shared>,
