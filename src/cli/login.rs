@@ -7,6 +7,7 @@
 mod cache;
 mod loopback;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -37,6 +38,7 @@ const LOGIN_TIMEOUT: Duration = Duration::from_secs(600);
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tracegate login --issuer https://login.example.com --client-id tracegate --endpoint https://traces.example.com
+  tracegate login --no-browser --issuer https://login.example.com --client-id tracegate --endpoint https://traces.example.com
   tracegate login --device --issuer https://login.example.com --client-id tracegate --endpoint https://traces.example.com")]
 pub struct LoginArgs {
     /// The identity provider, as in the `iss` of its tokens.
@@ -51,6 +53,9 @@ pub struct LoginArgs {
     /// Show a code to enter on another device, instead of opening the browser.
     #[arg(long)]
     device: bool,
+    /// Only print the address to log in at; a browser on this machine must open it.
+    #[arg(long, conflicts_with = "device")]
+    no_browser: bool,
     /// Scopes to ask for.
     #[arg(long, default_value = "openid profile email")]
     scope: String,
@@ -62,7 +67,12 @@ pub struct LoginArgs {
 #[derive(Deserialize)]
 struct TokenAnswer {
     id_token: Option<SecretText>,
-    error: Option<String>,
+}
+
+/// A refusal of the provider (RFC 6749, sections 4.1.2.1 and 5.2).
+#[derive(Debug, Deserialize)]
+struct OAuthError {
+    error: String,
     error_description: Option<String>,
 }
 
@@ -123,7 +133,9 @@ async fn by_browser(args: &LoginArgs, discovery: &Discovery, client: &Client) ->
         ("code_challenge_method", "S256"),
     ]);
     tell(&format!("Log in at:\n  {url}"))?;
-    open_browser(&url);
+    if !args.no_browser {
+        open_browser(&url);
+    }
     let code = listener.code(&state).await?;
     let form = [
         ("grant_type", "authorization_code"),
@@ -132,7 +144,7 @@ async fn by_browser(args: &LoginArgs, discovery: &Discovery, client: &Client) ->
         ("client_id", &args.client_id),
         ("code_verifier", &verifier),
     ];
-    let token = ask_token(client, discovery, &form).await?.token()?;
+    let token = ask_token(client, discovery, &form).await??.token()?;
     check_nonce(token.expose(), &nonce)?;
     Ok(token)
 }
@@ -140,9 +152,9 @@ async fn by_browser(args: &LoginArgs, discovery: &Discovery, client: &Client) ->
 async fn by_device(args: &LoginArgs, discovery: &Discovery, client: &Client) -> anyhow::Result<SecretText> {
     let endpoint = discovery.device_authorization_endpoint.as_deref().context("the issuer knows no device codes")?;
     let form = [("client_id", args.client_id.as_str()), ("scope", &args.scope)];
-    let answer: DeviceAnswer = post(client, endpoint, &form).await?;
+    let answer: DeviceAnswer = post(client, endpoint, &form).await??;
     let place = answer.verification_uri_complete.as_deref().unwrap_or(&answer.verification_uri);
-    tell(&format!("Open {place} and enter the code {}", answer.user_code))?;
+    tell(&format!("Open {} and enter the code {}", printable(place), printable(&answer.user_code)))?;
     let ends = Timestamp::now().checked_add(Duration::from_secs(answer.expires_in))?;
     let mut wait = Duration::from_secs(answer.interval.unwrap_or(5).max(1));
     let form = [
@@ -152,11 +164,11 @@ async fn by_device(args: &LoginArgs, discovery: &Discovery, client: &Client) -> 
     ];
     while Timestamp::now() < ends {
         tokio::time::sleep(wait).await;
-        let answer = ask_token(client, discovery, &form).await?;
-        match answer.error.as_deref() {
-            Some("authorization_pending") => {}
-            Some("slow_down") => wait += Duration::from_secs(5),
-            Some(_) | None => return answer.token(),
+        match ask_token(client, discovery, &form).await? {
+            Ok(answer) => return answer.token(),
+            Err(pending) if pending.error == "authorization_pending" => {}
+            Err(hurried) if hurried.error == "slow_down" => wait += Duration::from_secs(5),
+            Err(refused) => return Err(refused.into()),
         }
     }
     bail!("the code has expired; start again")
@@ -164,19 +176,42 @@ async fn by_device(args: &LoginArgs, discovery: &Discovery, client: &Client) -> 
 
 impl TokenAnswer {
     fn token(self) -> anyhow::Result<SecretText> {
-        if let Some(error) = self.error {
-            bail!("the issuer refuses: {error} {}", self.error_description.unwrap_or_default());
-        }
         self.id_token.context("the issuer gave no ID token; does the scope hold openid?")
     }
 }
 
-async fn ask_token(client: &Client, discovery: &Discovery, form: &[(&str, &str)]) -> anyhow::Result<TokenAnswer> {
+impl std::error::Error for OAuthError {}
+
+impl fmt::Display for OAuthError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the identity provider refuses: {}", printable(&self.error))?;
+        match &self.error_description {
+            Some(description) => write!(f, " ({})", printable(description)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What another said, without what would steer the terminal, and no longer than a line or two.
+fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+async fn ask_token(
+    client: &Client,
+    discovery: &Discovery,
+    form: &[(&str, &str)],
+) -> anyhow::Result<Result<TokenAnswer, OAuthError>> {
     let endpoint = discovery.token_endpoint.as_deref().context("the issuer has no token endpoint")?;
     post(client, endpoint, form).await
 }
 
-async fn post<T: serde::de::DeserializeOwned>(client: &Client, url: &str, form: &[(&str, &str)]) -> anyhow::Result<T> {
+/// What an endpoint of the provider gives, or why it refuses.
+async fn post<T: serde::de::DeserializeOwned>(
+    client: &Client,
+    url: &str,
+    form: &[(&str, &str)],
+) -> anyhow::Result<Result<T, OAuthError>> {
     let url = Url::parse(url).context("the issuer names an endpoint that is no URL")?;
     if url.scheme() != "https" && !is_loopback(&url) {
         bail!("the issuer names an endpoint that is not https: {url}");
@@ -190,8 +225,12 @@ async fn post<T: serde::de::DeserializeOwned>(client: &Client, url: &str, form: 
         }
         body.extend_from_slice(&chunk);
     }
-    let status = response.status().as_u16();
-    serde_json::from_slice(&body).with_context(|| format!("{url} answers HTTP {status} without readable JSON"))
+    let unreadable = || format!("{url} answers HTTP {} without readable JSON", response.status().as_u16());
+    if response.status().is_success() {
+        serde_json::from_slice(&body).map(Ok).with_context(unreadable)
+    } else {
+        serde_json::from_slice(&body).map(Err).with_context(unreadable)
+    }
 }
 
 /// The ID token must answer this login, not an earlier one (OpenID Connect Core 1.0, section 3.1.3.7).
@@ -231,5 +270,15 @@ mod tests {
             assert!(check_nonce(&token(claims), "n1").is_err(), "{claims}");
         }
         assert!(check_nonce("", "n1").is_err());
+    }
+
+    #[test]
+    fn a_refusal_does_not_steer_the_terminal() {
+        let refusal =
+            |error_description: Option<String>| OAuthError { error: "access_denied".to_owned(), error_description };
+        assert_eq!(refusal(None).to_string(), "the identity provider refuses: access_denied");
+        let steering = refusal(Some(format!("no\x1b[2J{}", "o".repeat(900)))).to_string();
+        assert!(steering.starts_with("the identity provider refuses: access_denied (no[2Jooo"), "{steering}");
+        assert!(steering.len() < 300, "{}", steering.len());
     }
 }

@@ -48,14 +48,28 @@ fn write(file: &Path, token: &str) -> std::io::Result<()> {
 }
 
 fn read(file: &Path, endpoint: &str, now: Timestamp) -> anyhow::Result<Zeroizing<String>> {
-    let again = format!("run: tracegate login --endpoint {endpoint} …");
-    let token = Zeroizing::new(std::fs::read_to_string(file).with_context(|| format!("nobody is logged in; {again}"))?);
+    let token = Zeroizing::new(std::fs::read_to_string(file).with_context(|| {
+        format!("nobody is logged in; run: tracegate login --issuer … --client-id … --endpoint {endpoint}")
+    })?);
     let claims = token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
     let claims = claims.and_then(|bytes| Json::parse(&bytes).ok());
-    match claims.as_ref().and_then(|claims| claims.member("exp")) {
+    let claim = |name: &str| claims.as_ref().and_then(|claims| claims.member(name));
+    match claim("exp") {
         Some(Json::Integer(exp)) if *exp > now.as_second() => Ok(token),
-        _ => bail!("the login has expired; {again}"),
+        _ => {
+            // An ID token says where it came from, and for which client.
+            let word = |name: &str| claim(name).and_then(Json::text).filter(|text| is_word(text)).unwrap_or("…");
+            let (issuer, client) = (word("iss"), word("aud"));
+            bail!(
+                "the login has expired; run: tracegate login --issuer {issuer} --client-id {client} --endpoint {endpoint}"
+            )
+        }
     }
+}
+
+/// Whether a text may be pasted into a shell as it stands.
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~:/%@".contains(&b))
 }
 
 #[cfg(test)]
@@ -76,7 +90,8 @@ mod tests {
         assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(*read(&file, "e", now).unwrap(), token(now.as_second() + 1));
         write(&file, &token(now.as_second())).unwrap();
-        assert!(read(&file, "e", now).is_err(), "expired");
+        let expired = read(&file, "https://t.example", now).unwrap_err().to_string();
+        assert!(expired.ends_with("--issuer … --client-id … --endpoint https://t.example"), "{expired}");
         assert_eq!(std::fs::read_dir(file.parent().unwrap()).unwrap().count(), 1, "nothing lies beside it");
     }
 }
