@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::people::{ask_as, facade};
+use crate::people::{ask, ask_as, bearer, facade};
 use crate::support::browser::{Browser, Page};
 use crate::support::clients::{said, without_own_settings};
 use crate::support::facade::{Backend, Facade, Settings};
@@ -43,10 +43,26 @@ impl Person {
         Login::begin(self.run(&[&words, options].concat()))
     }
 
+    /// `tracegate …`, as a hint of it was pasted into a shell; it opens no browser.
+    fn pasted(&self, words: &str) -> Command {
+        let mut command = Command::new("sh");
+        without_own_settings(&mut command);
+        command.args(["-c", &format!("exec \"$0\" {words} --no-browser"), env!("CARGO_BIN_EXE_tracegate")]);
+        command.env("HOME", &self.home).env_remove("XDG_CACHE_HOME");
+        command
+    }
+
     /// What is kept of logins.
     fn kept(&self) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(self.home.join(".cache/tracegate")).into_iter().flatten();
         entries.map(|entry| entry.unwrap().path()).collect()
+    }
+
+    /// A token of the one login that is kept.
+    fn token(&self, name: &str) -> String {
+        let [file] = &self.kept()[..] else { panic!("{:?}", self.kept()) };
+        let kept: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+        kept[name].as_str().unwrap_or_else(|| panic!("no {name}")).to_owned()
     }
 
     /// `aws s3 ARGS` with a profile that is what docs/CLIENTS.md shows.
@@ -144,12 +160,10 @@ fn a_login_by_browser_is_all_that_the_aws_cli_needs() {
     assert!(!nobody.status.success() && error.contains(&hint), "{error}");
 
     log_in_by_browser(person.log_in(&provider.issuer, AUDIENCE, &["--no-browser"]), "bob");
-    let [token] = &person.kept()[..] else { panic!("{:?}", person.kept()) };
-    assert_eq!(std::fs::metadata(token).unwrap().permissions().mode() & 0o777, 0o600);
-    let whole = {
-        let token = std::fs::read_to_string(token).unwrap();
-        crate::people::ask(&facade.http(), &["--header", &crate::people::bearer(&token)], &format!("/traces/{KEY}"))
-    };
+    let [file] = &person.kept()[..] else { panic!("{:?}", person.kept()) };
+    assert_eq!(std::fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
+    let token = person.token("id_token");
+    let whole = ask(&facade.http(), &["--header", &bearer(&token)], &format!("/traces/{KEY}"));
     assert_eq!(whole.status, 200, "{}", whole.text());
     let listed = said(&person.aws(&facade, &["ls", "s3://traces/model-B/2026/11/19/"]));
     assert!(listed.contains("run-004421.json"), "{listed}");
@@ -168,9 +182,48 @@ fn an_expired_login_says_how_to_log_in_again() {
     let error = String::from_utf8_lossy(&expired.stderr);
     assert!(!expired.status.success(), "an expired token was used");
     let (_, hint) = error.split_once("the login has expired; run: tracegate ").unwrap_or_else(|| panic!("{error}"));
-    let words: Vec<&str> = hint.lines().next().unwrap().split(' ').chain(["--no-browser"]).collect();
-    log_in_by_browser(Login::begin(person.run(&words)), "bob");
-    assert_eq!(person.kept().len(), 1);
+    let before = person.token("id_token");
+    log_in_by_browser(Login::begin(person.pasted(hint.lines().next().unwrap())), "bob");
+    assert_ne!(person.token("id_token"), before);
+}
+
+#[test]
+fn a_login_is_renewed_where_the_provider_allows_it() {
+    let provider = OidcProvider::start_with(&[("TOKEN_TTL", "3")]);
+    let settings = Settings { issuers: vec![("demo", provider.issuer.clone())], ..Settings::of(Backend::Memory) };
+    let facade = Facade::start(&settings);
+    let person = Person::at(&facade.https());
+    let options = ["--no-browser", "--scope", "openid email offline_access"];
+    log_in_by_browser(person.log_in(&provider.issuer, AUDIENCE, &options), "bob");
+    let (first, first_refresh) = (person.token("id_token"), person.token("refresh_token"));
+    let of_first = std::fs::read(&person.kept()[0]).unwrap();
+    std::thread::sleep(Duration::from_secs(4));
+
+    // Several programs at a time: the provider takes each refresh token once, and ends the login at its second use.
+    let ca = facade.ca();
+    let endpoint = facade.https();
+    let ask = || {
+        let words = ["credentials", "--endpoint", &endpoint, "--ca", ca.to_str().unwrap()];
+        person.run(&words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    for program in [ask(), ask(), ask()] {
+        said(&program.wait_with_output().unwrap());
+    }
+    assert!(person.token("id_token") != first && person.token("refresh_token") != first_refresh, "nothing was renewed");
+    said(&person.aws(&facade, &["ls", "s3://traces/model-B/"]));
+
+    // One that was used before is refused, and the error says what to do.
+    std::fs::write(&person.kept()[0], of_first).unwrap();
+    let refused = ask().wait_with_output().unwrap();
+    let error = String::from_utf8_lossy(&refused.stderr);
+    let refusal = "the identity provider refuses: invalid_grant";
+    assert!(!refused.status.success() && error.contains(refusal), "{error}");
+    assert!(!error.contains(&first_refresh), "{error}");
+    let (_, hint) =
+        error.split_once("the login cannot be renewed; run: tracegate ").unwrap_or_else(|| panic!("{error}"));
+    let (hint, _) = hint.split_once(": the identity provider").unwrap();
+    log_in_by_browser(Login::begin(person.pasted(hint)), "bob");
+    assert_ne!(person.token("refresh_token"), first_refresh, "the command asks for the same again");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use zeroize::Zeroizing;
 
-use super::OAuthError;
+use super::provider::OAuthError;
 
 /// Largest request head that the browser may send, in bytes.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
