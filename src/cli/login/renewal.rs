@@ -29,8 +29,10 @@ pub(in crate::cli) async fn token(endpoint: &str) -> anyhow::Result<Zeroizing<St
     // A provider that rotates refresh tokens takes each once: of several programs that want a token, one asks.
     let _lock = cache::lock(&file).await?;
     kept = cache::read(&file, endpoint)?;
-    if is_over(&kept.id_token, Timestamp::now()) {
-        renew(&file, &mut kept).await.with_context(|| format!("the login cannot be renewed; run: {again}"))?;
+    if is_over(&kept.id_token, Timestamp::now())
+        && let Err(error) = renew(&file, &mut kept).await
+    {
+        bail!("the login cannot be renewed: {error:#}; run: {again}");
     }
     Ok(Zeroizing::new(kept.id_token.expose().to_owned()))
 }
