@@ -219,10 +219,9 @@ fn a_login_is_renewed_where_the_provider_allows_it() {
     let refusal = "the identity provider refuses: invalid_grant";
     assert!(!refused.status.success() && error.contains(refusal), "{error}");
     assert!(!error.contains(&first_refresh), "{error}");
-    let (_, hint) =
-        error.split_once("the login cannot be renewed; run: tracegate ").unwrap_or_else(|| panic!("{error}"));
-    let (hint, _) = hint.split_once(": the identity provider").unwrap();
-    log_in_by_browser(Login::begin(person.pasted(hint)), "bob");
+    let (why, hint) = error.split_once("; run: tracegate ").unwrap_or_else(|| panic!("{error}"));
+    assert!(why.starts_with("error: the login cannot be renewed: "), "{error}");
+    log_in_by_browser(Login::begin(person.pasted(hint.trim())), "bob");
     assert_ne!(person.token("refresh_token"), first_refresh, "the command asks for the same again");
 }
 
