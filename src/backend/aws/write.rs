@@ -46,6 +46,11 @@ macro_rules! with_checksum {
             Some((Algorithm::Crc64Nvme, value)) => $request.checksum_crc64_nvme(value),
             Some((Algorithm::Sha1, value)) => $request.checksum_sha1(value),
             Some((Algorithm::Sha256, value)) => $request.checksum_sha256(value),
+            Some((Algorithm::Sha512, value)) => $request.checksum_sha512(value),
+            Some((Algorithm::Md5, value)) => $request.checksum_md5(value),
+            Some((Algorithm::Xxhash64, value)) => $request.checksum_xxhash64(value),
+            Some((Algorithm::Xxhash3, value)) => $request.checksum_xxhash3(value),
+            Some((Algorithm::Xxhash128, value)) => $request.checksum_xxhash128(value),
         }
     }};
 }
