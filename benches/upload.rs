@@ -29,16 +29,17 @@ use common::{figure, thread_cpu};
 const CHUNK_BYTES: usize = 64 * 1024;
 /// Chunks of a body.
 const CHUNKS: usize = 1024;
+/// Bodies that one round takes in, so that it lasts long against the steps in which CPU time is counted.
+const BODIES: usize = 16;
 const ROUNDS: usize = 5;
 const SECRET: &str = "secret";
 const SEED: &str = "4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9";
 
 fn main() {
     let body = Bytes::from(vec![b'a'; CHUNK_BYTES * CHUNKS]);
-    let plain = [("content-length", body.len().to_string())];
-    measure("upload_plain_gbps", &plain, &body, None);
-    let digest = ("x-amz-content-sha256", hex::encode(Sha256::digest(&body)));
-    measure("upload_sha256_gbps", &[plain[0].clone(), digest], &body, None);
+    let digest = hex::encode(Sha256::digest(&body));
+    let headers = [("content-length", body.len().to_string()), ("x-amz-content-sha256", digest)];
+    measure("upload_sha256_gbps", &headers, &body, None);
     for algorithm in [Algorithm::Crc32, Algorithm::Crc64Nvme, Algorithm::Xxhash3] {
         let name = algorithm.header();
         let wire = chunked(&body, |_| String::new(), &format!("{name}:{}\r\n", checksum(algorithm, &body).value));
@@ -78,24 +79,27 @@ fn checksum(algorithm: Algorithm, body: &[u8]) -> Checksum {
 
 /// Takes the body in, in pieces as large as a socket gives them.
 fn measure(name: &str, headers: &[(&str, String)], wire: &Bytes, signer: Option<fn() -> ChunkSigner>) {
-    let fastest = (0..ROUNDS).map(|_| round(headers, wire, signer.map(|signer| signer()))).min().unwrap_or_default();
-    figure(name, (CHUNK_BYTES * CHUNKS) as f64 / fastest.as_secs_f64() / 1e9, "GB/s");
+    let round = || {
+        let begun = now();
+        (0..BODIES).for_each(|_| take(headers, wire, signer.map(|signer| signer())));
+        now() - begun
+    };
+    let fastest = (0..ROUNDS).map(|_| round()).min().unwrap_or_default();
+    figure(name, (CHUNK_BYTES * CHUNKS * BODIES) as f64 / fastest.as_secs_f64() / 1e9, "GB/s");
 }
 
-fn round(headers: &[(&str, String)], wire: &Bytes, signer: Option<ChunkSigner>) -> Duration {
+fn take(headers: &[(&str, String)], wire: &Bytes, signer: Option<ChunkSigner>) {
     let request = headers.iter().fold(Request::builder(), |request, (name, value)| request.header(*name, value));
     let (parts, ()) = request.body(()).expect("a sound head").into_parts();
     let wire = wire.clone();
     let pieces = (0..wire.len()).step_by(CHUNK_BYTES).map(move |at| wire.slice(at..wire.len().min(at + CHUNK_BYTES)));
     let body = StreamBody::new(stream::iter(pieces.map(|piece| Ok::<_, Infallible>(Frame::data(piece)))));
-    let begun = now();
     let mut upload = upload::open(&parts, body, signer).expect("a sound head");
     let mut taken = 0;
     while let Some(piece) = upload.body.next().now_or_never().expect("everything is there") {
         taken += black_box(piece.expect("a sound body")).len();
     }
     assert_eq!(taken, CHUNK_BYTES * CHUNKS);
-    now() - begun
 }
 
 /// This thread's time on a CPU, where it is counted; else the clock.
