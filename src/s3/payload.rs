@@ -60,7 +60,7 @@ pub enum UploadError {
 impl Fate {
     /// Notes why it broke off; the first reason counts.
     pub fn fail(&self, error: UploadError) {
-        self.failed.get_or_init(|| error);
+        let _ = self.failed.set(error);
     }
 
     /// Why it broke off, if it did.

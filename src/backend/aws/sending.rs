@@ -27,6 +27,7 @@ use crate::s3::payload::{Fate, Upload, UploadError};
 pub(super) struct Watch {
     flow: Arc<Flow>,
     fate: Arc<Fate>,
+    length: u64,
     timeouts: Timeouts,
 }
 
@@ -40,10 +41,10 @@ pub(super) async fn body(mut upload: Upload, timeouts: Timeouts) -> Result<(Byte
     if upload.length == 0 {
         check_empty(&mut upload).await?;
     }
-    let flow = Arc::new(Flow::new(upload.length));
+    let flow = Arc::new(Flow { began: Instant::now(), state: AtomicU64::new(0) });
     let body =
         Sending { pieces: Mutex::new(upload.body), left: upload.length, flow: flow.clone(), fate: upload.fate.clone() };
-    let watch = Watch { flow, fate: upload.fate, timeouts };
+    let watch = Watch { flow, fate: upload.fate, length: upload.length, timeouts };
     Ok((ByteStream::new(SdkBody::from_body_1_x(body)), watch))
 }
 
@@ -64,7 +65,7 @@ impl Aws {
             return Err(error.into());
         }
         match answer {
-            Ok(_) if watch.flow.now().0 != Turn::Done => {
+            Ok(_) if watch.length > 0 && watch.flow.now().0 != Turn::Done => {
                 Err(Trouble::Broken("it answered before it had the whole body".to_owned()))
             }
             answer => answer,
@@ -105,7 +106,7 @@ struct Flow {
 /// Who is to act next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Turn {
-    /// The connection is to be made, and the first piece asked for.
+    /// The connection is to be made, and the first piece asked for, if there is one.
     Opening,
     /// The caller is to send.
     Caller,
@@ -118,14 +119,6 @@ enum Turn {
 const TURNS: [Turn; 4] = [Turn::Opening, Turn::Caller, Turn::Store, Turn::Done];
 
 impl Flow {
-    fn new(length: u64) -> Self {
-        let flow = Self { began: Instant::now(), state: AtomicU64::new(0) };
-        if length == 0 {
-            flow.is(Turn::Done);
-        }
-        flow
-    }
-
     fn is(&self, turn: Turn) {
         let millis = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX >> 2);
         self.state.store((millis << 2) | turn as u64, Ordering::Release);
