@@ -7,14 +7,18 @@ mod access;
 mod answer;
 mod ask;
 pub mod call;
+mod write;
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use s3s::dto::{
-    GetBucketLocationInput, GetObjectAttributesInput, GetObjectInput, HeadBucketInput, HeadObjectInput,
-    ListBucketsInput, ListObjectsInput, ListObjectsV2Input,
+    AbortMultipartUploadInput, CompleteMultipartUploadInput, CopyObjectInput, CreateMultipartUploadInput,
+    DeleteObjectInput, DeleteObjectTaggingInput, DeleteObjectsInput, GetBucketLocationInput, GetObjectAttributesInput,
+    GetObjectInput, GetObjectTaggingInput, HeadBucketInput, HeadObjectInput, ListBucketsInput,
+    ListMultipartUploadsInput, ListObjectVersionsInput, ListObjectsInput, ListObjectsV2Input, ListPartsInput,
+    PutObjectInput, PutObjectTaggingInput, UploadPartCopyInput, UploadPartInput,
 };
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3, S3Error, S3Request, S3Result};
@@ -29,11 +33,16 @@ use crate::keyring::KeyRing;
 use crate::policy::permit::Permit;
 use crate::policy::{self, Decision, Ruleset};
 use crate::redact::{self, Redacted, Redaction};
+use crate::s3::answer::Stored;
 use crate::s3::error::{Code, Refusal};
 use crate::s3::host::HostNames;
 use crate::s3::name::Bucket;
+use crate::s3::operation::version::ListObjectVersions;
 use crate::s3::operation::{GetBucketLocation, HeadBucket, ListBuckets, ListObjects, Op};
+use answer::write as written;
+use ask::write as asking;
 use call::{Call, Left};
+use write::opening;
 
 /// What every request needs, in one plain struct.
 pub struct Gateway {
@@ -91,7 +100,7 @@ impl Gateway {
             Decision::Allow(permit) => Ok(self.journal.queue(permit, &call.facts)?),
             Decision::Deny(denial) => {
                 let denial = self.journal.queue(denial, &call.facts)?.durable().await?;
-                call.slot.leave(|left| left.denied = true);
+                call.slot.leave(|left| left.on_record = true);
                 Err(if denial.looks_missing() {
                     Refusal::new(Code::NoSuchKey, "The specified key does not exist.")
                 } else {
@@ -135,6 +144,22 @@ impl Gateway {
         let shown = self.journal.store_listing(names).await?;
         call.slot.leave(|left| left.listing = Some(shown));
         Ok(page.shown())
+    }
+
+    async fn versions(
+        &self,
+        call: &Call,
+        op: ListObjectVersions,
+    ) -> Result<Redacted<redact::versions::VersionsPage>, Refusal> {
+        let queued = self.permit(call, op).await?;
+        let ask = async |intent: Intent<'_, Permit<_>>| {
+            redact::versions::page(self.backend.as_ref(), intent, &self.keys.load(), call.now).await
+        };
+        let page = self.recorded(call, queued, ask).await?.1?;
+        let names = page.peek().items.iter().map(|item| item.name().to_owned());
+        let shown = self.journal.store_listing(names).await?;
+        call.slot.leave(|left| left.listing = Some(shown));
+        Ok(page)
     }
 }
 
@@ -225,6 +250,15 @@ impl S3 for Served {
         out(&call, self.0.page(&call, op.clone()).await).map(|page| answer::list_v2(&op, page))
     }
 
+    async fn list_object_versions(
+        &self,
+        request: S3Request<ListObjectVersionsInput>,
+    ) -> S3Result<answer::VersionsAnswer> {
+        let call = Self::call(&request)?;
+        let op = out(&call, ask::versions(&request))?;
+        out(&call, self.0.versions(&call, op.clone()).await).map(|page| answer::versions(&op, page))
+    }
+
     async fn list_buckets(&self, request: S3Request<ListBucketsInput>) -> S3Result<answer::BucketsAnswer> {
         let (call, gateway) = (Self::call(&request)?, &self.0);
         let prefix = out(&call, ask::buckets(&request, gateway.buckets.len()))?;
@@ -248,4 +282,112 @@ impl S3 for Served {
         let recorded = out(&call, gateway.recorded_alone(&call, GetBucketLocation { bucket: op }).await)?;
         Ok(answer::location(redact::nothing(&recorded)))
     }
+
+    async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<written::PutAnswer> {
+        let call = Self::call(&request)?;
+        let op = out(&call, asking::put(&request, &call))?;
+        out(&call, self.0.put(&call, op).await).map(|stored| left(&call, stored)).map(written::put)
+    }
+
+    async fn create_multipart_upload(
+        &self,
+        request: S3Request<CreateMultipartUploadInput>,
+    ) -> S3Result<written::BeginAnswer> {
+        let call = Self::call(&request)?;
+        let op = out(&call, asking::begin(&request, &call))?;
+        out(&call, self.0.begin(&call, op.clone()).await).map(|begun| written::begun(&op, begun))
+    }
+
+    async fn upload_part(&self, request: S3Request<UploadPartInput>) -> S3Result<written::PartAnswer> {
+        let call = Self::call(&request)?;
+        let op = out(&call, opening(&self.0, &call, |opener| asking::put_part(&request, opener)))?;
+        out(&call, self.0.put_part(&call, op).await).map(|stored| left(&call, stored)).map(written::part)
+    }
+
+    async fn complete_multipart_upload(
+        &self,
+        request: S3Request<CompleteMultipartUploadInput>,
+    ) -> S3Result<written::CompleteAnswer> {
+        let call = Self::call(&request)?;
+        let op = out(&call, opening(&self.0, &call, |opener| asking::complete(&request, &call, opener)))?;
+        let stored = out(&call, self.0.complete(&call, op.clone()).await)?;
+        Ok(written::completed(&op, left(&call, stored)))
+    }
+
+    async fn abort_multipart_upload(
+        &self,
+        request: S3Request<AbortMultipartUploadInput>,
+    ) -> S3Result<written::AbortAnswer> {
+        let call = Self::call(&request)?;
+        let op = out(&call, opening(&self.0, &call, |opener| asking::abort(&request, opener)))?;
+        out(&call, self.0.abort(&call, op).await).map(written::aborted)
+    }
+
+    async fn list_parts(&self, request: S3Request<ListPartsInput>) -> S3Result<written::PartsAnswer> {
+        let call = Self::call(&request)?;
+        let op = out(&call, opening(&self.0, &call, |opener| asking::parts(&request, opener)))?;
+        let page = out(&call, self.0.parts(&call, op.clone()).await)?;
+        Ok(written::parts(&op, &request.input.upload_id, page))
+    }
+
+    async fn list_multipart_uploads(
+        &self,
+        request: S3Request<ListMultipartUploadsInput>,
+    ) -> S3Result<written::UploadsAnswer> {
+        let call = Self::call(&request)?;
+        let op = out(&call, asking::uploads(&request))?;
+        out(&call, self.0.uploads(&call, op.clone()).await).map(|page| written::uploads(&op, page))
+    }
+
+    async fn copy_object(&self, request: S3Request<CopyObjectInput>) -> S3Result<written::CopyAnswer> {
+        let call = Self::call(&request)?;
+        let op = out(&call, asking::copy(&request, &call))?;
+        out(&call, self.0.copy(&call, op).await).map(written::copied)
+    }
+
+    async fn upload_part_copy(&self, request: S3Request<UploadPartCopyInput>) -> S3Result<written::PartCopyAnswer> {
+        let call = Self::call(&request)?;
+        let op = out(&call, opening(&self.0, &call, |opener| asking::copy_part(&request, &call, opener)))?;
+        out(&call, self.0.copy_part(&call, op).await).map(written::part_copied)
+    }
+
+    async fn delete_object(&self, request: S3Request<DeleteObjectInput>) -> S3Result<written::DeleteAnswer> {
+        let call = Self::call(&request)?;
+        let op = out(&call, asking::delete(&request))?;
+        out(&call, self.0.delete(&call, op).await).map(written::deleted)
+    }
+
+    async fn delete_objects(&self, request: S3Request<DeleteObjectsInput>) -> S3Result<written::DeletesAnswer> {
+        let call = Self::call(&request)?;
+        let rows = out(&call, self.0.delete_all(&call, &request).await)?;
+        Ok(written::all_deleted(rows, request.input.delete.quiet.unwrap_or_default()))
+    }
+
+    async fn get_object_tagging(&self, request: S3Request<GetObjectTaggingInput>) -> S3Result<written::TagsAnswer> {
+        let call = Self::call(&request)?;
+        let op = out(&call, asking::tags(&request))?;
+        out(&call, self.0.tags(&call, op).await).map(written::tags)
+    }
+
+    async fn put_object_tagging(&self, request: S3Request<PutObjectTaggingInput>) -> S3Result<written::PutTagsAnswer> {
+        let call = Self::call(&request)?;
+        let op = out(&call, asking::put_tags(&request))?;
+        out(&call, self.0.set_tags(&call, op).await).map(written::tags_put)
+    }
+
+    async fn delete_object_tagging(
+        &self,
+        request: S3Request<DeleteObjectTaggingInput>,
+    ) -> S3Result<written::DeleteTagsAnswer> {
+        let call = Self::call(&request)?;
+        let op = out(&call, asking::delete_tags(&request))?;
+        out(&call, self.0.set_tags(&call, op).await).map(written::tags_deleted)
+    }
+}
+
+/// Leaves for the log which version was stored.
+fn left(call: &Call, stored: Redacted<Stored>) -> Redacted<Stored> {
+    let version = stored.peek().version_id.as_ref().map(ToString::to_string);
+    call.slot.leave(|left| left.version_id = version);
+    stored
 }

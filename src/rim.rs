@@ -9,6 +9,8 @@ pub mod body;
 mod doors;
 mod head;
 pub mod progress;
+pub mod upload;
+mod write;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -23,9 +25,10 @@ use s3s::service::S3Service;
 
 use crate::audit::{Ended, EntryId, Event, Outcome, RequestFacts, Unproven};
 use crate::gateway::Gateway;
-use crate::gateway::call::{Call, Entrance, Left, Slot};
+use crate::gateway::call::{Call, Entrance, Left, Payload, Slot};
 use crate::identity::Identity;
 use crate::identity::authority::Authority;
+use crate::identity::chunks::ChunkSigner;
 use crate::identity::claimed::Claimed;
 use crate::identity::door::Door;
 use crate::identity::rate::DoorRate;
@@ -90,7 +93,7 @@ impl From<Refusal> for Refused {
 
 impl Rim {
     /// Answers one request.
-    pub async fn answer(&self, request: Request<Incoming>, on: Connection) -> Response<Closing> {
+    pub async fn answer(self: &Arc<Self>, request: Request<Incoming>, on: Connection) -> Response<Closing> {
         let began = Instant::now();
         let (parts, incoming) = request.into_parts();
         let asked = self.asked(parts, &on);
@@ -104,7 +107,11 @@ impl Rim {
         response.map(|body| body.watched(on.progress))
     }
 
-    async fn routed(&self, asked: Asked, incoming: Incoming) -> (&'static str, Result<Response<Closing>, Refused>) {
+    async fn routed(
+        self: &Arc<Self>,
+        asked: Asked,
+        incoming: Incoming,
+    ) -> (&'static str, Result<Response<Closing>, Refused>) {
         let host_bucket = asked.facts.host.as_deref().is_some_and(|host| self.host_names.bucket(host).is_some());
         let parts = &asked.parts;
         if let Err(refusal) = head::check_framing(parts) {
@@ -122,12 +129,13 @@ impl Rim {
                     let credential = Claimed::read(&parts.method, &parts.uri, &parts.headers, asked.now);
                     ("none", Err(credential.err().unwrap_or(refusal).into()))
                 }
+                Ok(op) if wire::changes(op) => (op.as_str(), self.write(asked, op, incoming).await),
                 Ok(op) => (op.as_str(), self.s3(asked, op).await),
             },
         }
     }
 
-    /// An operation of S3: the credential, then s3s with the gateway behind it, then the entry.
+    /// An operation that reads: the credential, then s3s with the gateway behind it, then the entry.
     async fn s3(&self, asked: Asked, op: OpName) -> Result<Response<Closing>, Refused> {
         let entrance = self.entrance(&asked).await?;
         let mut call = self.call(&asked, entrance, Some(op));
@@ -153,6 +161,11 @@ impl Rim {
 
     /// Who comes in, and how.
     async fn entrance(&self, asked: &Asked) -> Result<Entrance, Refusal> {
+        Ok(self.entered(asked).await?.0)
+    }
+
+    /// Who comes in, and how; of a signature also what the signatures in a body go on from.
+    async fn entered(&self, asked: &Asked) -> Result<(Entrance, Option<ChunkSigner>), Refusal> {
         let parts = &asked.parts;
         let rules = self.gateway.rules.load_full();
         match Claimed::read(&parts.method, &parts.uri, &parts.headers, asked.now)? {
@@ -163,10 +176,13 @@ impl Rim {
             Claimed::Bearer(claim) => {
                 asked.check_private()?;
                 let who = self.authority.bearer(&claim, &rules.book, asked.now).await?;
-                Ok(Entrance::Proven(Arc::new(who)))
+                Ok((Entrance::Proven(Arc::new(who)), None))
             }
             Claimed::Signed(claim) => {
-                Ok(Entrance::Signed(Arc::new(self.authority.opened(&claim, &rules.book, asked.now)?)))
+                let session = self.authority.opened(&claim, &rules.book, asked.now)?;
+                let secret = self.authority.secret_for(&claim.access_key_id);
+                let signer = secret.and_then(|secret| claim.chunk_signer(&secret));
+                Ok((Entrance::Signed(Arc::new(session)), signer))
             }
         }
     }
@@ -215,7 +231,7 @@ impl Rim {
         }
         let status = response.status();
         let Some(entry) = left.entry.take() else {
-            if left.denied {
+            if left.on_record {
                 return Ok(finished(response.map(Closing::plain), facts, method));
             }
             if status.is_client_error() || status.is_server_error() {
@@ -229,7 +245,10 @@ impl Rim {
         };
         let length = length(response.headers()).or_else(|| response.body().size_hint().exact());
         let bodyless = method == Method::HEAD || length == Some(0) || status == StatusCode::NOT_MODIFIED;
+        // What a write answers was true before it was sent.
+        let settled = bodyless || left.concluded;
         let mut outcome = Outcome::new(status.as_u16(), Ended::Ok);
+        outcome.received = left.fate.as_ref().map(|fate| fate.received());
         let failed = status.is_client_error() || status.is_server_error();
         if let Some(code) = left.refused.or(failed.then_some(Code::InternalError)) {
             outcome.ended = Ended::Refused(code);
@@ -241,7 +260,7 @@ impl Rim {
         outcome.listing = left.listing;
         let digest = left.tally.is_some();
         let mut closing = response.map(|body| Closing::of(body, entry, outcome, length, left.tally));
-        if bodyless {
+        if settled {
             closing.body_mut().close(Ended::Ok);
         } else if let Some(who) = left.who {
             let (authority, metrics) = (self.authority.clone(), self.metrics.clone());
@@ -300,6 +319,8 @@ impl Rim {
             expected,
             range,
             preconditions,
+            headers: Arc::default(),
+            upload: Payload::default(),
             facts: asked.facts.clone(),
             now: asked.now,
             slot: Slot::default(),
@@ -315,6 +336,7 @@ impl Rim {
         };
         let facts = RequestFacts {
             id: EntryId::random(),
+            batch: None,
             peer,
             user_agent: text(header::USER_AGENT),
             tls: on.tls || said_https,

@@ -61,6 +61,8 @@ impl fmt::Debug for EntryId {
 pub struct RequestFacts {
     /// The request's id.
     pub id: EntryId,
+    /// The request that this is one of several parts of (each key of `DeleteObjects` is decided and recorded by itself).
+    pub batch: Option<EntryId>,
     /// The caller's address; behind a trusted proxy the one that it names.
     pub peer: IpAddr,
     /// `User-Agent`, as sent.
@@ -69,6 +71,13 @@ pub struct RequestFacts {
     pub tls: bool,
     /// `Host`, as sent.
     pub host: Option<String>,
+}
+
+impl RequestFacts {
+    /// The facts of one part of this request, with an id of its own.
+    pub fn part(&self, id: EntryId) -> Self {
+        Self { id, batch: Some(self.id), ..self.clone() }
+    }
 }
 
 /// How a request ended. What was hidden is read from the entry's [`Tally`].
@@ -80,6 +89,8 @@ pub struct Outcome {
     pub ended: Ended,
     /// Bytes of the body that were handed to the connection.
     pub bytes: u64,
+    /// Bytes of the request's body that were received, decoded; of a write only.
+    pub received: Option<u64>,
     /// Keyed BLAKE3 of these bytes ([`super::OpenEntry::digest_key`]); only under a view that redacts.
     pub digest: Option<[u8; 32]>,
     /// Version of the object that was read.
@@ -93,7 +104,7 @@ pub struct Outcome {
 impl Outcome {
     /// An outcome without particulars.
     pub fn new(status: u16, ended: Ended) -> Self {
-        Self { status, ended, bytes: 0, digest: None, version_id: None, view_etag: None, listing: None }
+        Self { status, ended, bytes: 0, received: None, digest: None, version_id: None, view_etag: None, listing: None }
     }
 
     /// That of a request of which nothing was sent.

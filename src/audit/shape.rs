@@ -55,6 +55,8 @@ pub(super) struct Kind {
 pub(super) struct Intent<'a> {
     pub(super) kind: &'static str,
     pub(super) id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) batch: Option<&'a str>,
     pub(super) op: &'static str,
     pub(super) target: Target<'a>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -209,6 +211,8 @@ pub(super) struct Complete<'a> {
     pub(super) offset: Option<u64>,
     pub(super) status: u16,
     pub(super) bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) received: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) digest: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -48,6 +48,7 @@ impl<O: Op> sealed::Asked for Permit<O> {
         json(&Intent {
             kind: "s3.intent",
             id: facts.id.as_str(),
+            batch: facts.batch.as_ref().map(EntryId::as_str),
             op: self.op().name().as_str(),
             target: touches.first().map(Target::new).unwrap_or_default(),
             also: further(&touches),
@@ -90,6 +91,7 @@ impl sealed::Asked for Denial {
         json(&Intent {
             kind: "s3.deny",
             id: facts.id.as_str(),
+            batch: facts.batch.as_ref().map(EntryId::as_str),
             op: self.op().as_str(),
             target: Target {
                 bucket: name(bucket).map(text),
@@ -138,6 +140,7 @@ pub(super) fn complete(id: &EntryId, outcome: &Outcome, tally: &Tally) -> Vec<u8
         offset,
         status: outcome.status,
         bytes: outcome.bytes,
+        received: outcome.received,
         digest: outcome.digest.map(hex::encode),
         version: outcome.version_id.as_deref().map(|id| clip(id, limits::LOG_TEXT_BYTES_MAX)),
         etag: outcome.view_etag.as_deref().map(short),

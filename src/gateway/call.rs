@@ -3,8 +3,10 @@
 //! s3s hands a request's extensions through; [`Call`] rides there. Its [`Slot`] is how the open entry of the log reaches
 //! the rim, which closes it on the last byte. No entry, no answer.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use http::HeaderMap;
 use jiff::Timestamp;
 
 use crate::audit::{ListingShown, OpenEntry, RequestFacts};
@@ -13,6 +15,7 @@ use crate::identity::session::OpenedSession;
 use crate::redact::tally::TallyCell;
 use crate::s3::error::Code;
 use crate::s3::operation::{OpName, Preconditions, RangeAsk};
+use crate::s3::payload::{Fate, Upload};
 
 /// How the caller comes in.
 #[derive(Debug, Clone)]
@@ -36,12 +39,38 @@ pub struct Call {
     pub range: Option<RangeAsk>,
     /// `If-…`
     pub preconditions: Preconditions,
+    /// The headers of a write, as sent; of anything else none.
+    pub headers: Arc<HeaderMap>,
+    /// The bytes of a write that has some; taken once.
+    pub upload: Payload,
     /// What the log says of the request.
     pub facts: RequestFacts,
     /// When it came.
     pub now: Timestamp,
     /// What the gateway leaves.
     pub slot: Slot,
+}
+
+/// The bytes of a write on their way to whoever takes them, once.
+#[derive(Clone, Default)]
+pub struct Payload(Arc<Mutex<Option<Upload>>>);
+
+impl Payload {
+    /// Holds this body.
+    pub fn of(upload: Upload) -> Self {
+        Self(Arc::new(Mutex::new(Some(upload))))
+    }
+
+    /// The body, if nobody has taken it. Asked once a request, never per byte.
+    pub fn take(&self) -> Option<Upload> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Payload(..)")
+    }
 }
 
 /// What the gateway leaves for the rim.
@@ -55,8 +84,12 @@ pub struct Left {
     pub who: Option<Arc<Identity>>,
     /// The entry that the rim closes.
     pub entry: Option<OpenEntry>,
-    /// A denial that is on the record already; there is nothing to close.
-    pub denied: bool,
+    /// Everything is on the record already, as a denial is; there is nothing to close.
+    pub on_record: bool,
+    /// It is over: the answer only tells of it, and its entry closes before it leaves.
+    pub concluded: bool,
+    /// What became of the body of a write.
+    pub fate: Option<Arc<Fate>>,
     /// When a stream is cut.
     pub until: Option<Timestamp>,
     /// What is hidden while the body runs; `None` if nothing is.
@@ -75,6 +108,13 @@ impl Slot {
     /// Changes what is left. Taken once or twice a request, never per byte.
     pub fn leave(&self, change: impl FnOnce(&mut Left)) {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// A slot for one part of the request: of the same caller, with nothing else in it.
+    pub fn sibling(&self) -> Self {
+        let mut who = None;
+        self.leave(|left| who = left.who.clone());
+        Self(Arc::new(Mutex::new(Left { who, ..Left::default() })))
     }
 
     /// Takes everything that was left.

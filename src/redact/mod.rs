@@ -12,6 +12,10 @@ pub mod plan;
 pub mod redactor;
 pub mod stream;
 pub mod tally;
+pub mod upload;
+pub mod uploads;
+pub mod versions;
+pub mod write;
 
 mod editor;
 mod glob;

@@ -314,13 +314,6 @@ impl Redaction {
     /// The head that the view shows: its own tag, nothing that tells of the original's bytes or of who wrote them.
     fn head(&self, head: ObjectHead, bucket: &Bucket, key: &Key, masks: &Masks) -> ObjectHead {
         let etag = view_etag(&self.etag_key(), bucket, key, &head.etag, head.last_modified, &masks.digest);
-        ObjectHead {
-            etag,
-            content_encoding: None,
-            version_id: None,
-            parts_count: None,
-            user_metadata: Default::default(),
-            ..head
-        }
+        ObjectHead { etag, content_encoding: None, parts_count: None, user_metadata: Default::default(), ..head }
     }
 }

@@ -22,7 +22,12 @@ pub const HEADERS: [HeaderName; 6] = [
 
 /// `Range`, where it is one range of bytes (RFC 9110, 14.1.2).
 pub fn range(headers: &HeaderMap) -> Option<RangeAsk> {
-    let spec = single(headers, &header::RANGE)?.trim().strip_prefix("bytes=")?.trim();
+    range_of(single(headers, &header::RANGE)?)
+}
+
+/// One range of bytes, as `Range` writes it.
+pub fn range_of(text: &str) -> Option<RangeAsk> {
+    let spec = text.trim().strip_prefix("bytes=")?.trim();
     let (first, last) = spec.split_once('-')?;
     match (first.trim(), last.trim()) {
         ("", suffix) => number(suffix).map(RangeAsk::Suffix),
@@ -43,6 +48,45 @@ pub fn preconditions(headers: &HeaderMap) -> Preconditions {
         if_unmodified_since: single(headers, &header::IF_UNMODIFIED_SINCE).and_then(date),
         if_range: single(headers, &header::IF_RANGE).and_then(if_range),
     }
+}
+
+/// The conditions that a copy puts to its source (`x-amz-copy-source-if-*`).
+///
+/// # Errors
+/// One cannot be read: a copy that S3 would have refused must not be made.
+pub fn source_preconditions(headers: &HeaderMap) -> Result<Preconditions, Refusal> {
+    const NAMES: [HeaderName; 4] = [
+        HeaderName::from_static("x-amz-copy-source-if-match"),
+        HeaderName::from_static("x-amz-copy-source-if-none-match"),
+        HeaderName::from_static("x-amz-copy-source-if-modified-since"),
+        HeaderName::from_static("x-amz-copy-source-if-unmodified-since"),
+    ];
+    let [if_match, if_none_match, modified, unmodified] = &NAMES;
+    let found = Preconditions {
+        if_match: tags(headers, if_match),
+        if_none_match: tags(headers, if_none_match),
+        if_modified_since: single(headers, modified).and_then(date),
+        if_unmodified_since: single(headers, unmodified).and_then(date),
+        if_range: None,
+    };
+    let read = [
+        found.if_match.is_some(),
+        found.if_none_match.is_some(),
+        found.if_modified_since.is_some(),
+        found.if_unmodified_since.is_some(),
+    ];
+    match NAMES.iter().zip(read).find(|(name, read)| headers.contains_key(*name) && !read) {
+        Some((name, _)) => Err(Refusal::new(Code::InvalidArgument, format!("The header {name} cannot be read."))),
+        None => Ok(found),
+    }
+}
+
+/// Whether a copy's source is the one that was meant. Unlike a read, a failed condition is always 412.
+pub fn settle_source(asked: &Preconditions, head: &ObjectHead) -> Result<(), Refusal> {
+    settle(asked, head).map(drop).map_err(|refusal| match refusal.code {
+        Code::NotModified => Refusal::new(Code::PreconditionFailed, "At least one of the preconditions did not hold."),
+        _ => refusal,
+    })
 }
 
 fn number(text: &str) -> Option<u64> {

@@ -12,3 +12,4 @@ pub mod operation;
 pub mod order;
 pub mod payload;
 pub mod wire;
+pub mod written;

@@ -42,17 +42,29 @@ const LIST_V2: [&str; 8] = [
     "prefix",
     "start-after",
 ];
-const OBJECT: [&str; 6] = [
+const OBJECT: [&str; 7] = [
     "partNumber",
+    "versionId",
     "response-cache-control",
     "response-content-disposition",
     "response-content-language",
     "response-content-type",
     "response-expires",
 ];
-const ATTRIBUTES: [&str; 1] = ["attributes"];
+const ATTRIBUTES: [&str; 2] = ["attributes", "versionId"];
+const VERSIONS: [&str; 7] =
+    ["delimiter", "encoding-type", "key-marker", "max-keys", "prefix", "version-id-marker", "versions"];
 const LOCATION: [&str; 1] = ["location"];
 const BUCKETS: [&str; 2] = ["max-buckets", "prefix"];
+const UPLOADS: [&str; 7] =
+    ["delimiter", "encoding-type", "key-marker", "max-uploads", "prefix", "upload-id-marker", "uploads"];
+const PARTS: [&str; 3] = ["max-parts", "part-number-marker", "uploadId"];
+const PART: [&str; 2] = ["partNumber", "uploadId"];
+const UPLOAD: [&str; 1] = ["uploadId"];
+const BEGIN: [&str; 1] = ["uploads"];
+const VERSION: [&str; 1] = ["versionId"];
+const TAGGING: [&str; 2] = ["tagging", "versionId"];
+const DELETE: [&str; 1] = ["delete"];
 
 /// The operation of S3 that a request's line and framing headers name. `host_bucket` says that the host name already
 /// names the bucket. Paths below `/-/` and `POST /` are not S3's, and come elsewhere.
@@ -67,15 +79,12 @@ pub fn operation(method: &Method, uri: &Uri, headers: &HeaderMap, host_bucket: b
             "Cross-origin requests are not served: there is no CORS configuration.",
         ));
     }
-    if method != Method::GET && method != Method::HEAD {
-        return Err(Refusal::new(
-            Code::NotImplemented,
-            format!("{method} is not served: this endpoint reads objects and listings, it does not change the bucket."),
-        ));
-    }
-    no_body(headers)?;
     known_wishes(headers)?;
-    let (op, allowed) = named(method, resource(uri.path(), host_bucket), &parameters)?;
+    let copies = headers.contains_key("x-amz-copy-source");
+    let (op, allowed) = named(method, resource(uri.path(), host_bucket), &parameters, copies)?;
+    if body(op) == Carries::Nothing {
+        no_body(headers)?;
+    }
     for (name, value) in &parameters {
         let harmless = PRESIGN.contains(&name.as_str()) || HARMLESS.contains(&name.as_str());
         let confirmed = name == "x-id" && value == op.as_str();
@@ -84,6 +93,73 @@ pub fn operation(method: &Method, uri: &Uri, headers: &HeaderMap, host_bucket: b
         }
     }
     Ok(op)
+}
+
+/// What the body of a request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carries {
+    /// There is none.
+    Nothing,
+    /// The bytes of an object, which stream through.
+    Bytes,
+    /// XML of at most so many bytes, which is read whole.
+    Xml(usize),
+}
+
+/// Whether an operation changes a bucket.
+pub fn changes(op: OpName) -> bool {
+    match op {
+        OpName::PutObject
+        | OpName::CreateMultipartUpload
+        | OpName::UploadPart
+        | OpName::CompleteMultipartUpload
+        | OpName::AbortMultipartUpload
+        | OpName::CopyObject
+        | OpName::UploadPartCopy
+        | OpName::DeleteObject
+        | OpName::DeleteObjects
+        | OpName::PutObjectTagging
+        | OpName::DeleteObjectTagging => true,
+        OpName::GetObject
+        | OpName::HeadObject
+        | OpName::GetObjectAttributes
+        | OpName::ListObjects
+        | OpName::ListObjectsV2
+        | OpName::ListBuckets
+        | OpName::HeadBucket
+        | OpName::GetBucketLocation
+        | OpName::ListParts
+        | OpName::ListMultipartUploads
+        | OpName::ListObjectVersions
+        | OpName::GetObjectTagging => false,
+    }
+}
+
+/// What the body of an operation's request is.
+pub fn body(op: OpName) -> Carries {
+    match op {
+        OpName::PutObject | OpName::UploadPart => Carries::Bytes,
+        OpName::CompleteMultipartUpload => Carries::Xml(limits::COMPLETE_BODY_BYTES_MAX),
+        OpName::DeleteObjects | OpName::PutObjectTagging => Carries::Xml(limits::XML_BODY_BYTES_MAX),
+        OpName::GetObject
+        | OpName::HeadObject
+        | OpName::GetObjectAttributes
+        | OpName::ListObjects
+        | OpName::ListObjectsV2
+        | OpName::ListBuckets
+        | OpName::HeadBucket
+        | OpName::GetBucketLocation
+        | OpName::CreateMultipartUpload
+        | OpName::AbortMultipartUpload
+        | OpName::ListParts
+        | OpName::ListMultipartUploads
+        | OpName::ListObjectVersions
+        | OpName::CopyObject
+        | OpName::UploadPartCopy
+        | OpName::DeleteObject
+        | OpName::GetObjectTagging
+        | OpName::DeleteObjectTagging => Carries::Nothing,
+    }
 }
 
 /// Refuses headers that ask for what we would have to ignore, where ignoring is not harmless.
@@ -166,24 +242,44 @@ fn resource(path: &str, host_bucket: bool) -> Resource {
     }
 }
 
-fn named(
-    method: &Method,
-    resource: Resource,
-    parameters: &[(String, String)],
-) -> Result<(OpName, &'static [&'static str]), Refusal> {
+type Named = (OpName, &'static [&'static str]);
+
+fn named(method: &Method, resource: Resource, parameters: &[(String, String)], copies: bool) -> Result<Named, Refusal> {
     let has = |name: &str| parameters.iter().any(|(given, _)| given == name);
     let is = |name: &str, value: &str| parameters.iter().any(|(n, v)| n == name && v == value);
-    let head = method == Method::HEAD;
-    match resource {
-        Resource::Service if head => Err(not_allowed(method)),
-        Resource::Service => Ok((OpName::ListBuckets, &BUCKETS)),
-        Resource::Bucket if head => Ok((OpName::HeadBucket, &[])),
-        Resource::Bucket if has("location") => Ok((OpName::GetBucketLocation, &LOCATION)),
-        Resource::Bucket if is("list-type", "2") => Ok((OpName::ListObjectsV2, &LIST_V2)),
-        Resource::Bucket => Ok((OpName::ListObjects, &LIST_V1)),
-        Resource::Object if head => Ok((OpName::HeadObject, &OBJECT)),
-        Resource::Object if has("attributes") => Ok((OpName::GetObjectAttributes, &ATTRIBUTES)),
-        Resource::Object => Ok((OpName::GetObject, &OBJECT)),
+    match (resource, method) {
+        (Resource::Service, &Method::GET) => Ok((OpName::ListBuckets, &BUCKETS)),
+        (Resource::Bucket, &Method::HEAD) => Ok((OpName::HeadBucket, &[])),
+        (Resource::Bucket, &Method::GET) if has("location") => Ok((OpName::GetBucketLocation, &LOCATION)),
+        (Resource::Bucket, &Method::GET) if has("versions") => Ok((OpName::ListObjectVersions, &VERSIONS)),
+        (Resource::Bucket, &Method::GET) if has("uploads") => Ok((OpName::ListMultipartUploads, &UPLOADS)),
+        (Resource::Bucket, &Method::GET) if is("list-type", "2") => Ok((OpName::ListObjectsV2, &LIST_V2)),
+        (Resource::Bucket, &Method::GET) => Ok((OpName::ListObjects, &LIST_V1)),
+        (Resource::Bucket, &Method::POST) if has("delete") => Ok((OpName::DeleteObjects, &DELETE)),
+        (Resource::Object, &Method::HEAD) => Ok((OpName::HeadObject, &OBJECT)),
+        (Resource::Object, &Method::GET) if has("attributes") => Ok((OpName::GetObjectAttributes, &ATTRIBUTES)),
+        (Resource::Object, &Method::GET) if has("tagging") => Ok((OpName::GetObjectTagging, &TAGGING)),
+        (Resource::Object, &Method::GET) if has("uploadId") => Ok((OpName::ListParts, &PARTS)),
+        (Resource::Object, &Method::GET) => Ok((OpName::GetObject, &OBJECT)),
+        (Resource::Object, &Method::PUT) if has("tagging") => Ok((OpName::PutObjectTagging, &TAGGING)),
+        (Resource::Object, &Method::PUT) if has("uploadId") && copies => Ok((OpName::UploadPartCopy, &PART)),
+        (Resource::Object, &Method::PUT) if has("uploadId") => Ok((OpName::UploadPart, &PART)),
+        (Resource::Object, &Method::PUT) if copies => Ok((OpName::CopyObject, &[])),
+        (Resource::Object, &Method::PUT) => Ok((OpName::PutObject, &[])),
+        (Resource::Object, &Method::POST) if has("uploads") => Ok((OpName::CreateMultipartUpload, &BEGIN)),
+        (Resource::Object, &Method::POST) if has("uploadId") => Ok((OpName::CompleteMultipartUpload, &UPLOAD)),
+        (Resource::Object, &Method::DELETE) if has("tagging") => Ok((OpName::DeleteObjectTagging, &TAGGING)),
+        (Resource::Object, &Method::DELETE) if has("uploadId") => Ok((OpName::AbortMultipartUpload, &UPLOAD)),
+        (Resource::Object, &Method::DELETE) => Ok((OpName::DeleteObject, &VERSION)),
+        (Resource::Bucket, &Method::PUT | &Method::DELETE) => Err(Refusal::new(
+            Code::NotImplemented,
+            format!("{method} on a bucket is not served: buckets are made, set up and deleted in the real store."),
+        )),
+        (Resource::Bucket | Resource::Object, &Method::POST) => Err(Refusal::new(
+            Code::NotImplemented,
+            "This POST is not served: neither browser forms, nor SelectObjectContent, nor RestoreObject.",
+        )),
+        (Resource::Service | Resource::Bucket | Resource::Object, _) => Err(not_allowed(method)),
     }
 }
 
@@ -220,6 +316,24 @@ mod tests {
             ("GET", "/traces/a?x-id=GetObject&partNumber=1&response-content-type=a", OpName::GetObject),
             ("GET", "/traces/a?attributes", OpName::GetObjectAttributes),
             ("HEAD", "/traces/a", OpName::HeadObject),
+            ("PUT", "/traces/a", OpName::PutObject),
+            ("PUT", "/traces/a?x-id=PutObject", OpName::PutObject),
+            ("PUT", "/traces/a?partNumber=1&uploadId=u", OpName::UploadPart),
+            ("PUT", "/traces/a?tagging&versionId=v", OpName::PutObjectTagging),
+            ("POST", "/traces/a?uploads", OpName::CreateMultipartUpload),
+            ("POST", "/traces/a?uploadId=u", OpName::CompleteMultipartUpload),
+            ("POST", "/traces?delete", OpName::DeleteObjects),
+            ("POST", "/traces/?delete=", OpName::DeleteObjects),
+            ("DELETE", "/traces/a", OpName::DeleteObject),
+            ("DELETE", "/traces/a?versionId=v", OpName::DeleteObject),
+            ("DELETE", "/traces/a?uploadId=u", OpName::AbortMultipartUpload),
+            ("DELETE", "/traces/a?tagging", OpName::DeleteObjectTagging),
+            ("GET", "/traces/a?uploadId=u&max-parts=5", OpName::ListParts),
+            ("GET", "/traces/a?tagging", OpName::GetObjectTagging),
+            ("GET", "/traces?uploads&prefix=a", OpName::ListMultipartUploads),
+            ("GET", "/traces?versions&key-marker=a&version-id-marker=v", OpName::ListObjectVersions),
+            ("GET", "/traces/a?versionId=1", OpName::GetObject),
+            ("HEAD", "/traces/a?versionId=1", OpName::HeadObject),
             ("GET", "/traces/a?X-Amz-Algorithm=x&X-Amz-Signature=y&X-Amz-Security-Token=z", OpName::GetObject),
         ] {
             assert_eq!(named(method, target), Ok(op), "{method} {target}");
@@ -229,20 +343,28 @@ mod tests {
     #[test]
     fn what_is_not_spoken_is_refused_before_anybody_reads_it() {
         for (method, target, code) in [
-            ("PUT", "/traces/a", Code::NotImplemented),
-            ("DELETE", "/traces/a", Code::NotImplemented),
-            ("POST", "/traces?delete", Code::NotImplemented),
+            ("PUT", "/traces", Code::NotImplemented),
+            ("DELETE", "/traces", Code::NotImplemented),
+            ("PUT", "/traces?policy", Code::NotImplemented),
+            ("PUT", "/traces/a?acl", Code::NotImplemented),
+            ("PUT", "/traces/a?partNumber=1", Code::NotImplemented),
+            ("PUT", "/traces/a?uploadId=u&tagging", Code::NotImplemented),
+            ("PUT", "/traces/a?x-id=CopyObject", Code::NotImplemented),
             ("POST", "/traces", Code::NotImplemented),
+            ("POST", "/traces/a?select&select-type=2", Code::NotImplemented),
+            ("POST", "/traces/a?restore", Code::NotImplemented),
+            ("POST", "/traces/a?uploads&uploadId=u", Code::NotImplemented),
+            ("PATCH", "/traces/a", Code::MethodNotAllowed),
+            ("PUT", "/", Code::MethodNotAllowed),
             ("OPTIONS", "/traces/a", Code::AccessDenied),
             ("HEAD", "/", Code::MethodNotAllowed),
             ("GET", "/traces?acl", Code::NotImplemented),
             ("GET", "/traces?policy", Code::NotImplemented),
-            ("GET", "/traces?versions", Code::NotImplemented),
+            ("GET", "/traces?versions&list-type=2", Code::NotImplemented),
             ("GET", "/traces?list-type=3", Code::NotImplemented),
             ("GET", "/traces/a?torrent", Code::NotImplemented),
-            ("GET", "/traces/a?tagging", Code::NotImplemented),
             ("GET", "/traces/a?tagging&x-id=GetObject", Code::NotImplemented),
-            ("GET", "/traces/a?versionId=1", Code::NotImplemented),
+            ("GET", "/traces/a?tagging&versionid=1", Code::NotImplemented),
             ("GET", "/traces/a?x-id=DeleteObject", Code::NotImplemented),
             ("GET", "/traces/a?response-content-encoding=gzip", Code::NotImplemented),
             ("GET", "/traces/a?partNumber=1&partNumber=2", Code::InvalidArgument),

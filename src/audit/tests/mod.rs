@@ -60,6 +60,7 @@ fn reopen(dir: &Path) -> Result<Recovery, JournalError> {
 fn facts() -> RequestFacts {
     RequestFacts {
         id: EntryId::random(),
+        batch: None,
         peer: "192.0.2.7".parse().unwrap(),
         user_agent: Some("Boto3/1.44.5".into()),
         tls: true,

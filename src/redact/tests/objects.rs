@@ -74,6 +74,7 @@ impl World {
         let Decision::Allow(permit) = decide(&self.rules, who, op, NOW) else { panic!("{name} may be read") };
         let facts = RequestFacts {
             id: EntryId::random(),
+            batch: None,
             peer: "192.0.2.7".parse().unwrap(),
             user_agent: None,
             tls: true,

@@ -1,0 +1,136 @@
+//! Requests that change a bucket. Who asks is proven from the head alone; the body is opened only after that, and its
+//! bytes are asked for only once the right to write them is on the record.
+//!
+//! What was begun is brought to its end, also if the client goes: the log then says what became of it, and not that
+//! nobody knows. An answer that takes long is kept alive with white space, as S3 does.
+
+use std::sync::Arc;
+
+use futures::{StreamExt as _, stream};
+use http::{HeaderMap, HeaderValue, Response, header};
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::{Bytes, Frame, Incoming};
+use tokio::task::JoinHandle;
+
+use super::body::{Closing, CutShort};
+use super::{Asked, Refused, Rim, finished, head, internal, upload};
+use crate::audit::RequestFacts;
+use crate::gateway::call::{Call, Entrance, Left, Payload};
+use crate::limits;
+use crate::s3::error::Refusal;
+use crate::s3::operation::OpName;
+use crate::s3::wire::{self, Carries};
+use crate::s3::written;
+
+/// What every XML of S3 begins with.
+const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
+
+impl Rim {
+    /// An operation that changes a bucket.
+    pub(super) async fn write(
+        self: &Arc<Self>,
+        asked: Asked,
+        op: OpName,
+        incoming: Incoming,
+    ) -> Result<Response<Closing>, Refused> {
+        let (entrance, signer) = self.entered(&asked).await?;
+        let mut call = self.call(&asked, entrance, Some(op));
+        let mut parts = asked.parts;
+        let who = match &call.entrance {
+            Entrance::Proven(who) => who.clone(),
+            Entrance::Signed(_) => self.verified(&parts, &call, s3s::Body::empty()).await?,
+        };
+        call.entrance = Entrance::Proven(who.clone());
+        let refused = |refusal: Refusal| Refused { refusal, left: Left { who: Some(who.clone()), ..Left::default() } };
+        written::known_headers(op, &parts.headers).map_err(refused)?;
+        let xml = match wire::body(op) {
+            Carries::Nothing => Bytes::new(),
+            Carries::Bytes => {
+                call.upload = Payload::of(upload::open(&parts, incoming, signer).map_err(refused)?);
+                Bytes::new()
+            }
+            Carries::Xml(max) => {
+                let open = if op == OpName::CompleteMultipartUpload { upload::open_completion } else { upload::open };
+                let body = open(&parts, incoming, signer).map_err(refused)?;
+                upload::read_all(body, max).await.map_err(refused)?
+            }
+        };
+        let headers = std::mem::take(&mut parts.headers);
+        parts.headers = bare(&headers, xml.len());
+        call.headers = Arc::new(headers);
+        head::strip(&mut parts);
+        let (facts, rim) = (call.facts.clone(), Arc::clone(self));
+        let task = tokio::spawn(async move { rim.carried_out(parts, call, xml).await });
+        answered(task, op, &facts).await
+    }
+
+    async fn carried_out(&self, parts: http::request::Parts, call: Call, xml: Bytes) -> Response<Closing> {
+        let method = parts.method.clone();
+        let answered = async {
+            let response = self.through_s3s(parts, &call, s3s::Body::from(xml)).await?;
+            let mut left = call.slot.take();
+            if let Entrance::Proven(who) = &call.entrance {
+                left.who = Some(who.clone());
+            }
+            left.concluded = true;
+            self.leave(response, left, &call.facts, call.now, &method).await
+        };
+        match answered.await {
+            Ok(response) => response,
+            Err(refused) => self.refuse(refused, &call.facts, call.now, &method).await,
+        }
+    }
+}
+
+/// What s3s needs to see of a write's headers: which operation it is. We have read the rest, and it might stumble.
+fn bare(headers: &HeaderMap, body: usize) -> HeaderMap {
+    let mut kept = HeaderMap::new();
+    for name in [header::HOST, header::HeaderName::from_static("x-amz-copy-source")] {
+        if let Some(value) = headers.get(&name) {
+            kept.insert(name, value.clone());
+        }
+    }
+    kept.insert(header::CONTENT_LENGTH, HeaderValue::from(body));
+    kept
+}
+
+/// Waits for the answer; a long one begins before it is known, and its body may then hold an error.
+async fn answered(
+    mut task: JoinHandle<Response<Closing>>,
+    op: OpName,
+    facts: &RequestFacts,
+) -> Result<Response<Closing>, Refused> {
+    let long = matches!(op, OpName::CompleteMultipartUpload | OpName::CopyObject | OpName::UploadPartCopy);
+    if !long {
+        return task.await.map_err(|_| internal().into());
+    }
+    match tokio::time::timeout(limits::KEEP_ALIVE_INTERVAL, &mut task).await {
+        Ok(done) => done.map_err(|_| internal().into()),
+        Err(_) => {
+            let mut response = Response::new(Closing::plain(kept_alive(task)));
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+            Ok(finished(response, facts, &http::Method::PUT))
+        }
+    }
+}
+
+/// The declaration, white space while the answer is made, then the answer's own XML.
+fn kept_alive(task: JoinHandle<Response<Closing>>) -> s3s::Body {
+    let first = stream::once(async { Ok(Frame::data(Bytes::from_static(DECLARATION.as_bytes()))) });
+    let rest = stream::unfold(Some(task), |waiting| async {
+        let mut task = waiting?;
+        match tokio::time::timeout(limits::KEEP_ALIVE_INTERVAL, &mut task).await {
+            Err(_) => Some((Ok(Frame::data(Bytes::from_static(b" "))), Some(task))),
+            Ok(done) => Some((told(done).await.map(Frame::data), None)),
+        }
+    });
+    s3s::Body::http_body_unsync(StreamBody::new(first.chain(rest)))
+}
+
+/// The XML of an answer, without the declaration that has left before.
+async fn told(done: Result<Response<Closing>, tokio::task::JoinError>) -> Result<Bytes, CutShort> {
+    let response = done.map_err(|_| CutShort)?;
+    let xml = response.into_body().collect().await?.to_bytes();
+    let text = xml.strip_prefix(DECLARATION.as_bytes()).unwrap_or(&xml);
+    Ok(xml.slice_ref(text))
+}
