@@ -33,14 +33,11 @@ pub(super) struct Watch {
 
 /// The body for the SDK, and its watch.
 ///
-/// An empty body is read to its end at once: it has no last piece that could be held back until it is verified.
-///
 /// # Errors
-/// An empty body that does not hold what was said of it.
-pub(super) async fn body(mut upload: Upload, timeouts: Timeouts) -> Result<(ByteStream, Watch), Trouble> {
-    if upload.length == 0 {
-        check_empty(&mut upload).await?;
-    }
+/// A body that breaks off before its first piece, or is empty and does not hold what was said of it.
+pub(super) async fn body(upload: Upload, timeouts: Timeouts) -> Result<(ByteStream, Watch), Trouble> {
+    let fate = upload.fate.clone();
+    let upload = upload.primed().await.map_err(|error| fate.failed().unwrap_or(error))?;
     let flow = Arc::new(Flow { began: Instant::now(), state: AtomicU64::new(0) });
     let body =
         Sending { pieces: Mutex::new(upload.body), left: upload.length, flow: flow.clone(), fate: upload.fate.clone() };
@@ -176,13 +173,4 @@ impl Sending {
         self.flow.is(if self.left == 0 { Turn::Done } else { Turn::Store });
         Ok(piece)
     }
-}
-
-async fn check_empty(upload: &mut Upload) -> Result<(), Trouble> {
-    while let Some(piece) = upload.body.next().await {
-        if !piece.map_err(|error| upload.fate.failed().unwrap_or(error))?.is_empty() {
-            return Err(UploadError::Malformed.into());
-        }
-    }
-    Ok(())
 }
