@@ -388,7 +388,7 @@ async fn an_answer_that_takes_long_is_kept_alive_and_its_error_recorded_as_what_
 #[tokio::test]
 async fn versions_obey_the_rules_of_their_key() {
     let facade = facade().await;
-    facade.backend.inner().enable_versioning(&facade.bucket);
+    facade.backend.inner().set_versioning(&facade.bucket, Versioning::Enabled);
     let mut ids = Vec::new();
     for body in ["{\"email\":\"one\"}", "{\"email\":\"two\"}"] {
         let stored = facade.as_role("writer", put("/traces/w/a.json", body)).await;

@@ -48,12 +48,15 @@ pub(super) async fn body(upload: Upload, timeouts: Timeouts) -> Result<(ByteStre
 impl Aws {
     /// Waits for the answer to a request that carries such a body. If the body broke off, the store's word on it does
     /// not count.
-    pub(super) async fn sent<T, E: ProvideErrorMetadata>(
+    pub(super) async fn sent<T, E>(
         &self,
         asked: Asked,
         sent: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
         watch: Watch,
-    ) -> Result<T, Trouble> {
+    ) -> Result<T, Trouble>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
         let answer = tokio::select! {
             answer = sent => answer.map_err(|error| trouble::of(asked, &error)),
             () = watch.stuck() => Err(Trouble::Timeout),
