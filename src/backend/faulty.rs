@@ -268,6 +268,7 @@ fn altered(fault: Option<Fault>, mut head: ObjectHead) -> Result<ObjectHead, Tro
             Fault::Before(_)
             | Fault::After(_)
             | Fault::NoAnswer
+            | Fault::Late(..)
             | Fault::CutBody(_)
             | Fault::StallBody(_)
             | Fault::LeaveBody(_),

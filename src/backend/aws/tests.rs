@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::backend::source::Source;
 use crate::backend::{Ask, Fetch};
-use crate::s3::answer::{Item, Object};
+use crate::s3::answer::{Item, Object, Versioning};
 use crate::s3::name::Key;
 
 const ACCESS_KEY: &str = "AKIDTESTTESTTESTTEST";
