@@ -266,7 +266,7 @@ async fn each_key_of_a_batch_is_decided_and_recorded_by_itself() {
     let body = format!("<Delete>{}</Delete>", keys.map(object).concat());
     let answer = facade.as_role("writer", post("/traces?delete", &body)).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
-    let deleted: Vec<&str> = answer.elements("Deleted").iter().map(|row| key_of(row)).collect();
+    let deleted: Vec<&str> = answer.elements("Deleted").iter().map(key_of).collect();
     assert_eq!(deleted, ["w/a", "w/none", "w/b"], "a key that is not there is deleted, as in S3: {}", answer.text());
     let failed: Vec<(&str, &str)> =
         answer.elements("Error").iter().map(|row| (key_of(row), between(row, "Code"))).collect();
