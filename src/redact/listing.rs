@@ -9,6 +9,8 @@
 //! One thing is taken from the backend as it is: a common prefix of which the role may see everything is shown, also if
 //! all keys below it have names that [`crate::s3::name::Key`] rules out.
 
+mod folders;
+mod survey;
 mod token;
 mod walk;
 
