@@ -9,6 +9,9 @@ use std::cmp::Ordering;
 
 use crate::s3::order;
 
+/// Behind the name of a folder, this is behind the folder and before its low siblings: no key holds it.
+const OVER: char = '\u{1}';
+
 /// Compares two names as such a store walks.
 pub(super) fn compare(one: &str, other: &str) -> Ordering {
     one.bytes().map(rank).cmp(other.bytes().map(rank))
@@ -18,7 +21,8 @@ pub(super) fn compare(one: &str, other: &str) -> Ordering {
 /// those longer than `within`.
 pub(super) fn passed_over(after: &str, within: &str) -> Vec<String> {
     let low = after.bytes().enumerate().skip(within.len()).filter(|(_, byte)| *byte < b'/');
-    let cuts = low.map(|(at, _)| at).chain([after.len()]).rev();
+    let whole = (!after.ends_with(OVER)).then_some(after.len());
+    let cuts = low.map(|(at, _)| at).chain(whole).rev();
     cuts.map(|at| format!("{}/", &after[..at])).filter(|folder| folder.starts_with(within)).collect()
 }
 
@@ -35,7 +39,7 @@ pub(super) fn low_siblings(folder: &str) -> String {
 
 /// A `start-after` that passes over a folder, and over nothing else that can be named; `name` is without its slash.
 pub(super) fn over(name: &str) -> String {
-    format!("{name}\u{1}")
+    format!("{name}{OVER}")
 }
 
 /// A text before `at` that such a store takes as `start-after`: as [`order::before`], but before a low sibling it passes
@@ -82,6 +86,7 @@ mod tests {
             ("model-B.\u{10FFFF}", "model-", &["model-B.\u{10FFFF}/", "model-B/"]),
             ("a-b/c", "", &["a-b/c/", "a/"]),
             ("a-b/c", "a-b/", &["a-b/c/"]),
+            ("a\u{1}", "", &["a/"]),
             ("", "", &["/"]),
         ] {
             assert_eq!(passed_over(after, within), want, "{after} {within}");

@@ -258,7 +258,8 @@ impl Sheet {
     fn lands(&self) -> bool {
         let Some(after) = self.asked.after.as_deref() else { return false };
         // Of the folder that is `after` and a slash, stores disagree.
-        let over = folders::passed_over(after, &self.asked.prefix).into_iter().skip(1);
+        let over =
+            folders::passed_over(after, &self.asked.prefix).into_iter().filter(|folder| folder.len() <= after.len());
         over.into_iter().any(|folder| self.batch.items.iter().any(|item| item.name().starts_with(&folder)))
     }
 

@@ -241,23 +241,55 @@ proptest! {
     }
 }
 
-#[test]
-fn regression_a_store_cannot_be_told_to_pass_over_a_key_behind_the_highest_character() {
-    let keys: BTreeSet<String> = ["/\u{10FFFF}a", "é"].map(String::from).into();
-    check(&Case {
-        visible: keys.clone(),
-        keys,
+/// A case in which globs tell nothing and pages are small.
+fn small(keys: &[&str], visible: &[&str], delimiter: Option<&str>, dialect: Dialect) -> Case {
+    let set = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect();
+    Case {
+        keys: set(keys),
+        visible: set(visible),
         prefix: String::new(),
-        delimiter: Some("/".to_owned()),
+        delimiter: delimiter.map(str::to_owned),
         start: None,
         version: ListVersion::V1,
         max: 1,
         budget: 2,
         page: 4,
-        dialect: Dialect::Bytes,
+        dialect,
         told: 0,
         unsure: false,
-    });
+    }
+}
+
+#[test]
+fn regression_a_store_cannot_be_told_to_pass_over_a_key_behind_the_highest_character() {
+    let keys = ["/\u{10FFFF}a", "é"];
+    check(&small(&keys, &keys, Some("/"), Dialect::Bytes));
+}
+
+#[test]
+fn regression_behind_a_folder_its_low_siblings_are_passed_over_too() {
+    let keys = ["-!", "--", ".", ".a", "/é", "/é--", "/é/", "a"];
+    check(&small(&keys, &["/é", "/é--", "a"], Some("--"), Dialect::Folders));
+    let keys = [" ", "/", "/!", "/-", "//", "/a", "/~"];
+    check(&Case { told: 1, ..small(&keys, &[" "], None, Dialect::Folders) });
+}
+
+#[test]
+fn a_folder_longer_than_a_page_stands_behind_its_low_siblings() {
+    let many = (0..40).flat_map(|run| ["gpt/4/", "gpt/4-turbo/", "gpt/4o/"].map(|model| format!("{model}{run}")));
+    let keys: Vec<String> = many.chain(["gpt/4.json".to_owned()]).collect();
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    for dialect in [Dialect::Bytes, Dialect::Folders, Dialect::Entries] {
+        for delimiter in [None, Some("/")] {
+            for prefix in ["", "gpt/", "gpt/4"] {
+                for start in [None, Some("gpt/4"), Some("gpt/4-turbo/9"), Some("gpt/4.json"), Some("gpt/4/9")] {
+                    let case = small(&keys, &keys, delimiter, dialect);
+                    let (prefix, start) = (prefix.to_owned(), start.map(str::to_owned));
+                    check(&Case { prefix, start, max: 3, told: usize::MAX, ..case });
+                }
+            }
+        }
+    }
 }
 
 /// Globs of a role over `model-0000/run-0000` to `model-0399/run-0999`.
@@ -345,6 +377,34 @@ fn the_cost_grows_with_what_is_visible() {
     assert!(names == 400 && asked <= 500, "{names} {asked}");
 }
 
+/// The requests for a whole listing of 5,000 keys of 100 folders, 100 to a page.
+fn requests(globs: Globs, dialect: Dialect) -> (usize, u32) {
+    let keys = (0..5000).map(|run| format!("model-{:04}/run-{:04}", run / 50, run % 50)).collect();
+    let query = Query { prefix: String::new(), delimiter: None, max: 1000, budget: limits::LIST_BACKEND_PAGES_MAX };
+    let (mut names, mut asked) = (0, 0);
+    let mut place = query.place(ListVersion::V2, None);
+    while place.is_some() {
+        let mut walk = Walk::new(globs, query.clone(), place.take());
+        while let Step::Ask(ask) = walk.step() {
+            walk.take(store(&keys, &ask, 100, dialect)).unwrap();
+        }
+        let found = walk.finish().unwrap();
+        (names, asked, place) = (names + found.items.len(), asked + found.pages, found.more);
+    }
+    (names, asked)
+}
+
+#[test]
+fn a_store_that_walks_folders_costs_one_question_more() {
+    let apart = Globs::Models(&["model-0007/", "model-0040/", "model-0041/", "model-0099/"]);
+    for (dialect, most) in [(Dialect::Bytes, 4), (Dialect::Folders, 6), (Dialect::Entries, 6)] {
+        let (names, asked) = requests(apart, dialect);
+        assert!(names == 200 && asked <= most, "{dialect:?} {names} {asked}");
+        let (names, asked) = requests(Globs::Tail("0"), dialect);
+        assert!(names == 500 && (50..=52).contains(&asked), "{dialect:?} {names} {asked}");
+    }
+}
+
 #[test]
 fn a_backend_that_does_not_get_on_is_an_error() {
     let query = Query { prefix: "a".into(), delimiter: None, max: 10, budget: 3 };
@@ -357,6 +417,16 @@ fn a_backend_that_does_not_get_on_is_an_error() {
     let Step::Ask(ask) = walk.step() else { panic!("there is something to ask") };
     let stuck = Batch { more_after: ask.after, ..Batch::default() };
     assert!(walk.take(stuck).is_err());
+}
+
+#[test]
+fn a_name_before_its_place_is_an_error() {
+    let query = Query { prefix: String::new(), delimiter: None, max: 10, budget: 3 };
+    let place = Place { text: "b".to_owned(), order: Order::Bytes, safe: false };
+    let mut walk = Walk::new(Globs::Tail("x"), query, Some(place));
+    assert!(matches!(walk.step(), Step::Ask(_)));
+    let stray = Batch { items: listed("a").into_iter().chain(listed("c")).collect(), ..Batch::default() };
+    assert!(walk.take(stray).is_err());
 }
 
 #[test]

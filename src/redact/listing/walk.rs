@@ -232,7 +232,7 @@ impl<E: Eyes> Walk<E> {
     fn read(&mut self) -> Result<(), Astray> {
         while let Some(sheet) = self.sheet.take() {
             if self.survey.order != sheet.asked.order && self.survey.order == Order::Folders {
-                // Nothing that was taken for the order of S3 is worth anything. Once per listing, so it counts as nothing.
+                // What was taken for the order of S3 is asked for again. Once per listing: it takes nothing of the budget.
                 self.rolled = None;
                 self.safe = false;
                 self.pages -= 1;
@@ -252,6 +252,7 @@ impl<E: Eyes> Walk<E> {
         Ok(())
     }
 
+    /// Takes of a page what it tells in the order of S3.
     fn accept(&mut self, sheet: Sheet, extent: Extent) -> Result<(), Astray> {
         if self.survey.order == Order::Bytes && sheet.strays() {
             return Err(Astray);
@@ -315,7 +316,7 @@ impl<E: Eyes> Walk<E> {
         let probes = self.query.delimiter.is_some() && (inside || narrow || self.stuck || self.rolled.is_some());
         let after = match self.survey.order {
             _ if narrow || place <= prefix => None,
-            Order::Folders if !self.safe => folders::before(place),
+            Order::Folders if !self.safe || !place.ends_with('\0') => folders::before(place),
             Order::Folders | Order::Unknown | Order::Bytes => order::before(place),
         };
         let asked = Asked {
