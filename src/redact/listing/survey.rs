@@ -13,8 +13,9 @@ use std::collections::BTreeMap;
 use super::folders;
 use super::walk::Eyes;
 use crate::backend::Ask;
+use crate::limits;
 use crate::policy::sight::Below;
-use crate::s3::answer::Batch;
+use crate::s3::answer::{Batch, Item};
 use crate::s3::order;
 
 /// What is known of a store's order.
@@ -42,16 +43,21 @@ pub(super) enum Question {
 impl Question {
     /// How the backend is asked; `prefix` is that of the whole listing.
     pub(super) fn ask(&self, prefix: &str) -> Ask {
-        let (prefix, after) = match self {
-            Question::Order(folder) => (prefix, Some(format!("{}.{}", &folder[..folder.len() - 1], char::MAX))),
-            Question::Folder(folder) => (folder.as_str(), None),
+        let (prefix, after, max) = match self {
+            Question::Order(folder) => (prefix, Some(just_before(folder)), limits::LIST_PROBE_KEYS),
+            Question::Folder(folder) => (folder.as_str(), None, 1),
             Question::Siblings(folder) => {
                 let name = &folder[..folder.len() - 1];
-                (name, Some(folders::over(name)))
+                (name, Some(folders::over(name)), 1)
             }
         };
-        Ask { prefix: prefix.to_owned(), after, delimiter: None, max: 1 }
+        Ask { prefix: prefix.to_owned(), after, delimiter: None, max }
     }
+}
+
+/// A place before a folder behind which, by bytes, only the folder can follow, or what begins as the place.
+fn just_before(folder: &str) -> String {
+    format!("{}.{}", &folder[..folder.len() - 1], char::MAX)
 }
 
 /// A page that was asked for, and from where.
@@ -114,7 +120,9 @@ impl Survey {
         let first = answer.items.first().map(|item| item.name()).or(answer.more_after.as_deref());
         match question {
             Question::Order(folder) => {
-                let lands = first.is_some_and(|name| name.starts_with(&folder));
+                let place = just_before(&folder);
+                let names = answer.items.iter().map(|item| item.name()).chain(answer.more_after.as_deref());
+                let lands = names.skip_while(|name| name.starts_with(&place)).any(|name| name.starts_with(&folder));
                 self.order = if lands { Order::Bytes } else { Order::Folders };
             }
             Question::Folder(folder) => {
@@ -215,8 +223,11 @@ impl Sheet {
     /// Whether something of it lies before the place behind which it was asked for.
     pub(super) fn strays(&self) -> bool {
         let Some(after) = self.asked.after.as_deref() else { return false };
-        // A common prefix in which `after` lies is no stray: keys behind may lie in it, too.
-        self.batch.items.iter().any(|item| item.name() <= after && !after.starts_with(item.name()))
+        self.batch.items.iter().any(|item| match item {
+            Item::Key(listed) => listed.key.as_str() <= after,
+            // Keys behind `after` may lie in the same common prefix.
+            Item::Common(common) => common.as_str() <= after && !after.starts_with(common.as_str()),
+        })
     }
 
     /// Where it goes on, taken as a whole.

@@ -81,7 +81,10 @@ impl Dialect {
 
     /// Keys that such a store can hold together, in its order.
     fn sorted(self, keys: &BTreeSet<String>) -> Vec<&String> {
-        let is_folder = |key: &str| keys.iter().any(|other| other.starts_with(&format!("{key}/")));
+        let is_folder = |key: &str| {
+            let folder = format!("{key}/");
+            keys.range(folder.clone()..).next().is_some_and(|other| other.starts_with(&folder))
+        };
         let mut sorted: Vec<&String> = keys.iter().filter(|key| self != Self::Entries || !is_folder(key)).collect();
         if self.walks_folders() {
             sorted.sort_by(|one, other| folders::compare(one, other));
@@ -267,6 +270,12 @@ fn regression_a_store_cannot_be_told_to_pass_over_a_key_behind_the_highest_chara
 }
 
 #[test]
+fn regression_what_begins_as_the_place_before_a_folder_says_nothing_of_the_order() {
+    let keys = [".\u{10FFFF}-", "/", "/-", "//", "/a", "/b", "é"];
+    check(&small(&keys, &["é"], Some("-"), Dialect::Bytes));
+}
+
+#[test]
 fn regression_behind_a_folder_its_low_siblings_are_passed_over_too() {
     let keys = ["-!", "--", ".", ".a", "/é", "/é--", "/é/", "a"];
     check(&small(&keys, &["/é", "/é--", "a"], Some("--"), Dialect::Folders));
@@ -395,13 +404,15 @@ fn requests(globs: Globs, dialect: Dialect) -> (usize, u32) {
 }
 
 #[test]
-fn a_store_that_walks_folders_costs_one_question_more() {
+fn a_store_that_walks_folders_costs_a_few_questions_more() {
     let apart = Globs::Models(&["model-0007/", "model-0040/", "model-0041/", "model-0099/"]);
     for (dialect, most) in [(Dialect::Bytes, 4), (Dialect::Folders, 6), (Dialect::Entries, 6)] {
         let (names, asked) = requests(apart, dialect);
         assert!(names == 200 && asked <= most, "{dialect:?} {names} {asked}");
         let (names, asked) = requests(Globs::Tail("0"), dialect);
-        assert!(names == 500 && (50..=52).contains(&asked), "{dialect:?} {names} {asked}");
+        // Globs without a literal beginning scan: folders in which a page ends are asked for their low siblings.
+        let most = if dialect.walks_folders() { 102 } else { 52 };
+        assert!(names == 500 && (50..=most).contains(&asked), "{dialect:?} {names} {asked}");
     }
 }
 
