@@ -32,8 +32,8 @@ pub(super) enum Order {
 /// Something to know about the store before a page of it can be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Question {
-    /// Which order it has, told by a folder that exists.
-    Order(String),
+    /// Which order it has, told by a folder that exists and by at most that many names.
+    Order(String, u32),
     /// Whether anything lies in that folder.
     Folder(String),
     /// Whether that folder has low siblings.
@@ -44,7 +44,7 @@ impl Question {
     /// How the backend is asked; `prefix` is that of the whole listing.
     pub(super) fn ask(&self, prefix: &str) -> Ask {
         let (prefix, after, max) = match self {
-            Question::Order(folder) => (prefix, Some(just_before(folder)), limits::LIST_PROBE_KEYS),
+            Question::Order(folder, most) => (prefix, Some(just_before(folder)), *most),
             Question::Folder(folder) => (folder.as_str(), None, 1),
             Question::Siblings(folder) => {
                 let name = &folder[..folder.len() - 1];
@@ -106,24 +106,32 @@ pub(super) enum Finding {
 /// See the module.
 pub(super) struct Survey {
     pub(super) order: Order,
+    /// How many names are looked at for the order. Of a page of one name that is cut, also one that no key can have is
+    /// told, so that is asked where such names may hide the folder.
+    names: u32,
     folders: BTreeMap<String, bool>,
     siblings: BTreeMap<String, bool>,
 }
 
 impl Survey {
     pub(super) fn new(order: Order) -> Self {
-        Self { order, folders: BTreeMap::new(), siblings: BTreeMap::new() }
+        Self { order, names: limits::LIST_PROBE_KEYS, folders: BTreeMap::new(), siblings: BTreeMap::new() }
     }
 
     /// The answer to a question.
     pub(super) fn learn(&mut self, question: Question, answer: &Batch) {
         let first = answer.items.first().map(|item| item.name()).or(answer.more_after.as_deref());
         match question {
-            Question::Order(folder) => {
+            Question::Order(folder, most) => {
                 let place = just_before(&folder);
                 let names = answer.items.iter().map(|item| item.name()).chain(answer.more_after.as_deref());
                 let lands = names.skip_while(|name| name.starts_with(&place)).any(|name| name.starts_with(&folder));
-                self.order = if lands { Order::Bytes } else { Order::Folders };
+                if lands {
+                    self.order = Order::Bytes;
+                } else if answer.unnameable == 0 || most == 1 {
+                    self.order = Order::Folders;
+                }
+                self.names = 1;
             }
             Question::Folder(folder) => {
                 self.folders.insert(folder, first.is_some() || answer.unnameable > 0);
@@ -190,15 +198,15 @@ fn doubt(survey: &Survey, sheet: &Sheet, eyes: &impl Eyes) -> Finding {
     let witness = sheet.folder();
     for folder in sheet.passed_over(eyes) {
         match (witness, survey.folders.get(&folder)) {
-            (Some(witness), _) => return Finding::Ask(Question::Order(witness.to_owned())),
-            (None, Some(true)) => return Finding::Ask(Question::Order(folder)),
+            (Some(witness), _) => return Finding::Ask(Question::Order(witness.to_owned(), survey.names)),
+            (None, Some(true)) => return Finding::Ask(Question::Order(folder, survey.names)),
             (None, None) => return Finding::Ask(Question::Folder(folder)),
             (None, Some(false)) => {}
         }
     }
     let late = || !sheet.is_monotone() || sheet.awaiting_siblings(eyes).next().is_some();
     match witness {
-        Some(witness) if sheet.is_cut() && late() => Finding::Ask(Question::Order(witness.to_owned())),
+        Some(witness) if sheet.is_cut() && late() => Finding::Ask(Question::Order(witness.to_owned(), survey.names)),
         Some(_) | None => Finding::Extent(sheet.whole()),
     }
 }

@@ -273,6 +273,8 @@ fn regression_a_store_cannot_be_told_to_pass_over_a_key_behind_the_highest_chara
 fn regression_what_begins_as_the_place_before_a_folder_says_nothing_of_the_order() {
     let keys = [".\u{10FFFF}-", "/", "/-", "//", "/a", "/b", "é"];
     check(&small(&keys, &["é"], Some("-"), Dialect::Bytes));
+    let keys = ["./-", "/", "//", "/aa", "a"];
+    check(&small(&keys, &["/"], Some("-"), Dialect::Bytes));
 }
 
 #[test]
