@@ -262,6 +262,8 @@ pub const PAGE_KEYS_MAX: u32 = 1000;
 pub const PAGE_TOKEN_BYTES_MAX: usize = 8 * 1024;
 /// Backend pages that one page of ours may cost; then it is returned short, with a token to go on.
 pub const LIST_BACKEND_PAGES_MAX: u32 = 16;
+/// Questions about the order in which a store lists that one page of ours may cost besides; then it is returned short.
+pub const LIST_ORDER_QUESTIONS_MAX: u32 = 32;
 /// Keys that the first look below a common prefix asks for; each further look of the page asks for four times as many.
 pub const LIST_PROBE_KEYS: u32 = 64;
 /// Longest place that a continuation token holds, in bytes: longer than any key by more than one character.

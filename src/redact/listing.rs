@@ -6,9 +6,14 @@
 //! [`limits::LIST_BACKEND_PAGES_MAX`] backend pages ends early, truncated, perhaps empty. S3 allows that, and clients go
 //! on with the token.
 //!
+//! The page is in the order of S3, also in front of stores that order folders by their names without the slash. Finding
+//! that out, and what such a store has yet to list, costs at most [`limits::LIST_ORDER_QUESTIONS_MAX`] requests besides.
+//!
 //! One thing is taken from the backend as it is: a common prefix of which the role may see everything is shown, also if
 //! all keys below it have names that [`crate::s3::name::Key`] rules out.
 
+mod folders;
+mod survey;
 pub(super) mod token;
 pub(super) mod walk;
 

@@ -9,6 +9,8 @@ mod ends;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod listings;
+#[cfg(test)]
 mod login;
 #[cfg(test)]
 mod parts;

@@ -1,7 +1,10 @@
-//! Continuation tokens: a place in the backend's order, sealed for one caller and one query, of one length.
+//! Continuation tokens: a place in a listing and what is known of the store's order, sealed for one caller and one query,
+//! of one length.
 //!
 //! The place may be the name of a key that the caller may not see, so neither its text nor its length may show.
 
+use super::survey::Order;
+use super::walk::Place;
 use crate::identity::Identity;
 use crate::keyring::{KeyRing, NotOurs, Purpose};
 use crate::limits;
@@ -53,10 +56,11 @@ pub(super) fn sent(op: &ListObjects) -> Option<&str> {
 }
 
 /// Seals a place. One that is longer than any key is cut, which moves it forward over nothing that can be a key.
-pub(super) fn seal(ring: &KeyRing, binding: &Binding, place: &str) -> String {
-    let place = &place[..place.floor_char_boundary(limits::LIST_PLACE_BYTES_MAX)];
-    let pad = limits::LIST_PLACE_BYTES_MAX - place.len();
-    let plain = format!("{:0LENGTH_DIGITS$}{place}{:pad$}", place.len(), "");
+pub(super) fn seal(ring: &KeyRing, binding: &Binding, place: &Place) -> String {
+    let text = &place.text[..place.text.floor_char_boundary(limits::LIST_PLACE_BYTES_MAX)];
+    let pad = limits::LIST_PLACE_BYTES_MAX - text.len();
+    let known = known(place.order, place.safe);
+    let plain = format!("{known}{:0LENGTH_DIGITS$}{text}{:pad$}", text.len(), "");
     format!("{LEAD}{}", ring.seal(Purpose::PageToken, &plain, &binding.0))
 }
 
@@ -82,24 +86,50 @@ pub(in crate::redact) fn open_pair(
 }
 
 /// Opens what [`seal`] sealed for the same binding.
-pub(super) fn open(ring: &KeyRing, binding: &Binding, token: &str) -> Result<String, NotOurs> {
+pub(super) fn open(ring: &KeyRing, binding: &Binding, token: &str) -> Result<Place, NotOurs> {
     let sealed = token.strip_prefix(LEAD).ok_or(NotOurs)?;
     let plain = ring.open(Purpose::PageToken, sealed, &binding.0)?;
-    let (length, padded) = plain.split_at_checked(LENGTH_DIGITS).ok_or(NotOurs)?;
+    let (told, rest) = plain.split_at_checked(1).ok_or(NotOurs)?;
+    let (length, padded) = rest.split_at_checked(LENGTH_DIGITS).ok_or(NotOurs)?;
     let length: usize = length.parse().map_err(|_| NotOurs)?;
-    padded.get(..length).map(str::to_owned).ok_or(NotOurs)
+    let text = padded.get(..length).ok_or(NotOurs)?.to_owned();
+    let all =
+        [Order::Unknown, Order::Bytes, Order::Folders].into_iter().flat_map(|order| [(order, false), (order, true)]);
+    let (order, safe) = all.into_iter().find(|(order, safe)| known(*order, *safe) == told).ok_or(NotOurs)?;
+    Ok(Place { text, order, safe })
+}
+
+/// What is known of the store, as a letter: of its order, a capital if the place is safe.
+fn known(order: Order, safe: bool) -> &'static str {
+    match (order, safe) {
+        (Order::Unknown, false) => "u",
+        (Order::Unknown, true) => "U",
+        (Order::Bytes, false) => "b",
+        (Order::Bytes, true) => "B",
+        (Order::Folders, false) => "f",
+        (Order::Folders, true) => "F",
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn place(text: &str) -> Place {
+        Place { text: text.to_owned(), order: Order::Unknown, safe: false }
+    }
+
     #[test]
     fn a_token_opens_only_for_its_binding_and_ring() {
         let (ring, other) = (KeyRing::ephemeral(), KeyRing::ephemeral());
         let ours = Binding::over(&["ann", "analyst", "traces", "", "/"]);
-        let token = seal(&ring, &ours, "models/é ");
-        assert_eq!(open(&ring, &ours, &token), Ok("models/é ".to_owned()));
+        for order in [Order::Unknown, Order::Bytes, Order::Folders] {
+            for safe in [false, true] {
+                let place = Place { order, safe, ..place("models/é ") };
+                assert_eq!(open(&ring, &ours, &seal(&ring, &ours, &place)), Ok(place));
+            }
+        }
+        let token = seal(&ring, &ours, &place("models/é "));
         for binding in [
             Binding::over(&["bob", "analyst", "traces", "", "/"]),
             Binding::over(&["ann", "analyst", "traces", "/", ""]),
@@ -131,11 +161,12 @@ mod tests {
     fn every_token_has_the_same_length_and_hides_its_place() {
         let ring = KeyRing::ephemeral();
         let binding = Binding::over(&[]);
-        let place = "secret-model/".repeat(200);
-        let long = seal(&ring, &binding, &place);
-        assert_eq!(long.len(), seal(&ring, &binding, "").len());
-        assert_eq!(long.len(), seal(&ring, &binding, &"é".repeat(limits::KEY_BYTES_MAX / 2)).len());
-        assert_eq!(open(&ring, &binding, &long).unwrap(), place[..limits::LIST_PLACE_BYTES_MAX]);
+        let text = "secret-model/".repeat(200);
+        let long = seal(&ring, &binding, &place(&text));
+        let walked = Place { order: Order::Folders, safe: true, ..place("") };
+        assert_eq!(long.len(), seal(&ring, &binding, &walked).len());
+        assert_eq!(long.len(), seal(&ring, &binding, &place(&"é".repeat(limits::KEY_BYTES_MAX / 2))).len());
+        assert_eq!(open(&ring, &binding, &long).unwrap().text, text[..limits::LIST_PLACE_BYTES_MAX]);
         assert!(!long.contains("secret"));
     }
 }
