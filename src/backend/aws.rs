@@ -21,8 +21,6 @@ mod versions;
 mod write;
 
 #[cfg(test)]
-mod real;
-#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod write_tests;

@@ -69,12 +69,12 @@ pub(super) fn upload(bytes: impl Into<Bytes>) -> Upload {
 pub(super) fn broken_upload(length: usize, error: UploadError) -> Upload {
     let fate = Arc::new(Fate::default());
     let failing = fate.clone();
-    let half = Bytes::from(vec![b'x'; length / 2]);
+    let half = (length > 1).then(|| Ok(Bytes::from(vec![b'x'; length / 2])));
     let failed = stream::once(async move {
         failing.fail(error);
         Err(error)
     });
-    let body = stream::iter([Ok(half)]).chain(failed).boxed();
+    let body = stream::iter(half).chain(failed).boxed();
     Upload { length: length as u64, checksum: None, md5: None, body, fate }
 }
 
@@ -191,7 +191,7 @@ impl Suite<'_> {
         }
     }
 
-    async fn version_names(&self, prefix: &str, delimiter: Option<&str>, max: u32) -> Vec<String> {
+    pub(super) async fn version_names(&self, prefix: &str, delimiter: Option<&str>, max: u32) -> Vec<String> {
         let mut names = Vec::new();
         let mut after = None;
         for _ in 0..100 {

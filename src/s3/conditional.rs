@@ -83,9 +83,11 @@ pub fn source_preconditions(headers: &HeaderMap) -> Result<Preconditions, Refusa
 
 /// Whether a copy's source is the one that was meant. Unlike a read, a failed condition is always 412.
 pub fn settle_source(asked: &Preconditions, head: &ObjectHead) -> Result<(), Refusal> {
-    settle(asked, head).map(drop).map_err(|refusal| match refusal.code {
-        Code::NotModified => Refusal::new(Code::PreconditionFailed, "At least one of the preconditions did not hold."),
-        _ => refusal,
+    settle(asked, head).map(drop).map_err(|refusal| {
+        if refusal.code != Code::NotModified {
+            return refusal;
+        }
+        Refusal::new(Code::PreconditionFailed, "At least one of the preconditions did not hold.")
     })
 }
 
