@@ -21,6 +21,8 @@ mod versions;
 mod write;
 
 #[cfg(test)]
+mod real;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod write_tests;

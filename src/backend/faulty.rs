@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use futures::{StreamExt as _, future, stream};
 
@@ -30,6 +32,8 @@ pub enum Fault {
     After(Trouble),
     /// It is never answered.
     NoAnswer,
+    /// It fails after so long, and nothing happened.
+    Late(Duration, Trouble),
     /// The body breaks off after so many bytes.
     CutBody(u64),
     /// The body stands still for ever after so many bytes.
@@ -84,6 +88,10 @@ impl<S> Faulty<S> {
         match fault {
             Some(Fault::Before(trouble)) => Err(trouble),
             Some(Fault::NoAnswer) => future::pending().await,
+            Some(Fault::Late(after, trouble)) => {
+                tokio::time::sleep(after).await;
+                Err(trouble)
+            }
             fault => Ok(fault),
         }
     }
@@ -124,6 +132,7 @@ impl<S: Source> Source for Faulty<S> {
                 Fault::Before(_)
                 | Fault::After(_)
                 | Fault::NoAnswer
+                | Fault::Late(..)
                 | Fault::LongHead(_)
                 | Fault::OtherTag
                 | Fault::LeaveBody(_),
@@ -259,6 +268,7 @@ fn altered(fault: Option<Fault>, mut head: ObjectHead) -> Result<ObjectHead, Tro
             Fault::Before(_)
             | Fault::After(_)
             | Fault::NoAnswer
+            | Fault::Late(..)
             | Fault::CutBody(_)
             | Fault::StallBody(_)
             | Fault::LeaveBody(_),

@@ -44,13 +44,15 @@ pub(super) struct Knows {
     pub(super) overwritten_parts: bool,
     /// To tell a delete marker from a version that is missing.
     pub(super) delete_markers: bool,
+    /// To list uploads in the order of their keys.
+    pub(super) ordered_uploads: bool,
 }
 
 impl Knows {
     /// What S3 knows.
     pub(super) fn all() -> Self {
         let conditions = ConditionalWrites { put: true, complete: true, copy: true };
-        Self { conditions, checksums: true, overwritten_parts: true, delete_markers: true }
+        Self { conditions, checksums: true, overwritten_parts: true, delete_markers: true, ordered_uploads: true }
     }
 }
 

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tracegate::backend::Trouble;
 use tracegate::backend::faulty::Fault;
+use tracegate::s3::answer::Versioning;
 
 use super::facade::{Facade, Wish, role_file, within};
 use super::wire::{self, Answer, Ask};
@@ -308,7 +309,7 @@ async fn a_body_that_is_not_what_was_said_of_it_is_not_stored() {
     let sum = |body: &str| STANDARD.encode(Sha256::digest(body.as_bytes()));
     for (name, value, code) in [
         ("x-amz-checksum-sha256", sum("other"), "BadDigest"),
-        ("x-amz-checksum-crc32", "AAAAAA==".to_owned(), "BadDigest"),
+        ("x-amz-checksum-crc32", "AAAAAQ==".to_owned(), "BadDigest"),
         ("content-md5", STANDARD.encode([0; 16]), "BadDigest"),
         ("x-amz-content-sha256", hex::encode(Sha256::digest(b"other")), "XAmzContentSHA256Mismatch"),
         ("x-amz-checksum-crc32", "nonsense".to_owned(), "InvalidRequest"),
@@ -370,7 +371,7 @@ async fn an_answer_that_takes_long_is_kept_alive_and_its_error_recorded_as_what_
     let facade = facade().await;
     facade.put("w/a", "1");
     facade.backend.cue(None);
-    facade.backend.cue(Fault::Slow(Duration::from_secs(12), Some(Trouble::Busy)));
+    facade.backend.cue(Fault::Late(Duration::from_secs(12), Trouble::Busy));
     let ask = put("/traces/w/b", "").with("x-amz-copy-source", "traces/w/a").bearer(&facade.token("writer"));
     let mut socket = wire::open(facade.http, &ask).await;
     let mut early = [0; 1024];
