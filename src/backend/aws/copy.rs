@@ -40,7 +40,7 @@ impl Aws {
             expires.iter().for_each(|at| drop(request.headers_mut().try_insert("expires", at.clone())));
         });
         match self.settled_late(Asked::Copy, request.send()).await {
-            Ok(found) => stored::copied(&found),
+            Ok(found) => stored::copied(&found).map(|copied| versioned(copied, &op.source)),
             Err(Trouble::Changed) => Err(self.which_condition(op, only_if, pin).await?),
             Err(trouble) => Err(trouble),
         }
@@ -58,7 +58,8 @@ impl Aws {
             .key(op.key.as_str())
             .upload_id(&*op.upload.inside)
             .part_number(part_number(op.part));
-        stored::part_copied(&self.settled_late(Asked::Copy, request.send()).await?)
+        let found = self.settled_late(Asked::Copy, request.send()).await?;
+        stored::part_copied(&found).map(|copied| versioned(copied, &op.source))
     }
 
     /// `x-amz-copy-source`
@@ -82,4 +83,9 @@ impl Aws {
         let found = self.head_object(&source.bucket, &source.key, source.version.as_ref(), None).await?;
         Ok(if found.head.etag == *pin { Trouble::Occupied } else { Trouble::Changed })
     }
+}
+
+/// Not every store tells the version that it copied, but where one was named it is that one.
+fn versioned(copied: Copied, source: &CopySource) -> Copied {
+    Copied { source_version: copied.source_version.or_else(|| source.version.clone()), ..copied }
 }

@@ -8,6 +8,7 @@ use crate::backend::{Ask, Fetch, Trouble, VersionsAsk};
 use crate::limits;
 use crate::s3::answer::{Attributes, Batch, Headed, Object};
 use crate::s3::name::{Bucket, Key, VersionId};
+use crate::s3::order;
 
 impl Aws {
     pub(super) async fn get_object(&self, bucket: &Bucket, key: &Key, fetch: &Fetch) -> Result<Object, Trouble> {
@@ -113,21 +114,49 @@ impl Aws {
     }
 
     /// Whether exactly that key is listed, with an object or, if `deleted` counts, with any version.
+    ///
+    /// Some stores on file systems list what they are asked for under the name that they are asked by: the key's first
+    /// empty segment must show, too, where nobody named it.
     pub(super) async fn lists(&self, bucket: &Bucket, key: &Key, deleted: bool) -> Result<bool, Trouble> {
-        let (prefix, name) = (key.as_str().to_owned(), key.as_str());
+        let name = key.as_str();
+        if let Some(at) = empty_segment(name) {
+            let (parent, odd) = (&name[..at], &name[..=at]);
+            if !self.shows(bucket, parent, order::before(odd), Some("/"), odd, deleted).await? {
+                return Ok(false);
+            }
+        }
         // No key that begins so stands before the key itself.
+        self.shows(bucket, name, None, None, name, deleted).await
+    }
+
+    /// Whether a listing of what begins so, behind that place, shows that name.
+    async fn shows(
+        &self,
+        bucket: &Bucket,
+        prefix: &str,
+        after: Option<String>,
+        delimiter: Option<&str>,
+        name: &str,
+        deleted: bool,
+    ) -> Result<bool, Trouble> {
+        let (prefix, delimiter, max) = (prefix.to_owned(), delimiter.map(str::to_owned), limits::LIST_PROBE_KEYS);
         if deleted {
-            let ask = VersionsAsk { prefix, after: None, delimiter: None, max: 1 };
+            let ask = VersionsAsk { prefix, after: after.map(|after| (after, None)), delimiter, max };
             return Ok(self.list_versions(bucket, ask).await?.items.iter().any(|item| item.name() == name));
         }
-        let ask = Ask { prefix, after: None, delimiter: None, max: 1 };
+        let ask = Ask { prefix, after, delimiter, max };
         Ok(self.list_objects(bucket, ask).await?.items.iter().any(|item| item.name() == name))
     }
 }
 
 /// Whether a store on a file system could take it for another key.
 pub(super) fn has_empty_segment(key: &Key) -> bool {
-    key.as_str().starts_with('/') || key.as_str().contains("//")
+    empty_segment(key.as_str()).is_some()
+}
+
+/// Offset of the slash that ends the first empty segment.
+fn empty_segment(name: &str) -> Option<usize> {
+    if name.starts_with('/') { Some(0) } else { name.find("//").map(|at| at + 1) }
 }
 
 /// What an answer without a body is about.

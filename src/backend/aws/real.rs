@@ -82,14 +82,14 @@ impl Store {
     }
 }
 
-/// It ignores the condition of a copy.
+/// It answers 412 to a copy whose condition fails, and has replaced the bytes, unless the bucket keeps versions.
 mod on_localstack {
     use super::localstack::LocalStack;
     use super::*;
 
     async fn store(name: &str, versioned: bool) -> Store {
         static SERVER: OnceLock<LocalStack> = OnceLock::new();
-        let conditions = ConditionalWrites { put: true, complete: true, copy: false };
+        let conditions = ConditionalWrites { put: true, complete: true, copy: versioned };
         let knows = Knows { conditions, ..Knows::all() };
         let endpoint = &SERVER.get_or_init(LocalStack::start).endpoint;
         Store::new(endpoint, LocalStack::KEY, name, versioned, knows).await
@@ -118,7 +118,13 @@ mod on_seaweedfs {
 
     async fn store(name: &str, versioned: bool) -> Store {
         static SERVER: OnceLock<SeaweedFs> = OnceLock::new();
-        let knows = Knows { checksums: false, overwritten_parts: false, delete_markers: false, ..Knows::all() };
+        let knows = Knows {
+            checksums: false,
+            overwritten_parts: false,
+            delete_markers: false,
+            ordered_uploads: false,
+            ..Knows::all()
+        };
         let endpoint = &SERVER.get_or_init(SeaweedFs::start).endpoint;
         Store::new(endpoint, SeaweedFs::ADMIN, name, versioned, knows).await
     }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use aws_sdk_s3::config::{Builder, RequestChecksumCalculation};
 use aws_sdk_s3::types::{ChecksumAlgorithm, ServerSideEncryption, StorageClass, Tag as SdkTag, Tagging};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -96,16 +97,18 @@ impl Aws {
         // An upload that was begun with an algorithm takes no part without its checksum. Where the caller's comes in a
         // trailer, the SDK computes one anew, and frames the body, whose length on the wire is then its own matter.
         let trailer = upload.fate.announced().filter(|_| checksum.is_none()).and_then(computed);
+        let trailing = trailer.is_some();
         let request = with_checksum!(self.client.upload_part(), checksum.as_ref())
             .bucket(self.inside(&op.bucket)?)
             .key(op.key.as_str())
             .upload_id(&*op.upload.inside)
             .part_number(part_number(op.part))
-            .set_content_length(trailer.is_none().then_some(length))
+            .set_content_length((!trailing).then_some(length))
             .set_checksum_algorithm(trailer)
             .set_content_md5(md5);
         let (body, watch) = sending::body(upload, self.timeouts).await?;
-        let found = self.sent(Asked::Upload, request.body(body).send(), watch).await?;
+        let request = request.body(body).customize().config_override(computing(trailing));
+        let found = self.sent(Asked::Upload, request.send(), watch).await?;
         stored::part(&found)
     }
 
@@ -152,6 +155,13 @@ fn ahead(upload: &Upload) -> Result<(i64, Option<Checksum>, Option<String>), Tro
     }
     let length = i64::try_from(upload.length).map_err(|_| Trouble::TooLarge)?;
     Ok((length, upload.checksum.clone(), upload.md5.as_deref().map(str::to_owned)))
+}
+
+/// Whether the SDK computes the checksum whose algorithm is named; held to what is required, it would only name it.
+fn computing(computes: bool) -> Builder {
+    let calculation =
+        if computes { RequestChecksumCalculation::WhenSupported } else { RequestChecksumCalculation::WhenRequired };
+    Builder::new().request_checksum_calculation(calculation)
 }
 
 /// The algorithm, where the SDK can compute it.

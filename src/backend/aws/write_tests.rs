@@ -16,7 +16,7 @@ use crate::s3::operation::write::{
     CompleteMultipartUpload, CopyObject, CopySource, DeleteObject, NewHead, OnlyIf, PartNamed, PutObject, UploadId,
     UploadPart,
 };
-use crate::s3::payload::{Upload, UploadError};
+use crate::s3::payload::{Fate, Upload, UploadError};
 
 const ETAG: &str = "ETag: \"0cc1\"\r\n";
 
@@ -90,7 +90,12 @@ async fn a_body_goes_out_plain_with_what_the_store_is_to_verify() {
 async fn a_part_may_be_larger_than_31_bits_can_tell() {
     let server = canned(vec![response("200 OK", ETAG, "")], false).await;
     let op = UploadPart { bucket: bucket(), key: key("k"), upload: upload_id(), part: 10_000 };
-    let sent = Upload { length: 3 << 30, ..broken_upload(100, UploadError::Incomplete) };
+    let late = stream::once(async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        Err(UploadError::Incomplete)
+    });
+    let body = stream::iter([Ok(bytes::Bytes::from_static(b"x"))]).chain(late).boxed();
+    let sent = Upload { length: 3 << 30, body, ..upload("") };
     let refused = Source::put_part(&server.aws, &op, sent).await;
     assert_eq!(refused, Err(Trouble::Upload(UploadError::Incomplete)));
     let request = server.requests.lock().unwrap()[0].clone();
@@ -98,6 +103,21 @@ async fn a_part_may_be_larger_than_31_bits_can_tell() {
     assert!(request.contains("partNumber=10000") && request.contains("uploadId=inside"), "{request}");
     let too_large = Upload { length: limits::UPLOAD_BYTES_MAX + 1, ..upload("") };
     assert_eq!(Source::put_part(&server.aws, &op, too_large).await, Err(Trouble::TooLarge));
+}
+
+/// An upload that was begun with an algorithm takes no part without its checksum, and the caller's is not known yet.
+#[tokio::test]
+async fn a_checksum_that_follows_is_computed_anew() {
+    let server = canned(vec![response("200 OK", ETAG, "")], false).await;
+    let op = UploadPart { bucket: bucket(), key: key("k"), upload: upload_id(), part: 1 };
+    let fate = Fate::announcing(Some(Algorithm::Crc32)).into();
+    let sent = Upload { fate, ..upload(&b"hello"[..]) };
+    Source::put_part(&server.aws, &op, sent).await.unwrap();
+    let request = server.requests.lock().unwrap()[0].clone();
+    assert_eq!(header(&request, "x-amz-trailer"), Some("x-amz-checksum-crc32"), "{request}");
+    assert_eq!(header(&request, "x-amz-decoded-content-length"), Some("5"), "{request}");
+    let body = String::from_utf8(server.bodies.lock().unwrap()[0].clone()).unwrap();
+    assert!(body.contains("hello") && body.contains("x-amz-checksum-crc32:NhCmhg=="), "{request}{body}");
 }
 
 /// The connection ends before the last byte: a store cannot take it for the whole.
@@ -109,9 +129,10 @@ async fn a_body_that_breaks_off_never_arrives_whole() {
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert!(server.bodies.lock().unwrap().iter().all(|body| body.len() < 100_000));
 
-    let failing = Upload { length: 0, ..broken_upload(0, UploadError::Checksum) };
+    let before = server.requests.lock().unwrap().len();
+    let failing = broken_upload(0, UploadError::Checksum);
     assert_eq!(put(&server.aws, "k", failing).await, Err(Trouble::Upload(UploadError::Checksum)));
-    assert_eq!(server.requests.lock().unwrap().len(), 1, "an empty body that is not sound is not sent at all");
+    assert_eq!(server.requests.lock().unwrap().len(), before, "an empty body that is not sound is not sent at all");
 }
 
 /// Each piece comes after more than the whole time that a store has to answer.

@@ -41,9 +41,9 @@ impl Found {
 }
 
 impl Shelf {
-    /// Whether what is written gets a version of its own.
+    /// Whether versions are told and kept, also while no new ones are made.
     fn versioned(&self) -> bool {
-        self.versioning == Some(Versioning::Enabled)
+        self.versioning.is_some()
     }
 
     /// The object, or that version of it.
@@ -83,7 +83,7 @@ impl Shelf {
     /// good as deleted.
     pub(super) fn delete(&mut self, key: &str, version: Option<&VersionId>, now: Timestamp) -> Deleted {
         if version.is_none() && self.versioned() {
-            let id = history::fresh();
+            let id = self.next_id();
             let marker = Version { id: id.clone(), at: now, object: None, tags: Vec::new() };
             self.keys.entry(key.into()).or_default().push(marker);
             return Deleted { version_id: Some(id), delete_marker: true };
@@ -113,6 +113,9 @@ impl Shelf {
     }
 
     fn next_id(&self) -> VersionId {
-        if self.versioned() { history::fresh() } else { history::null() }
+        match self.versioning {
+            Some(Versioning::Enabled) => history::fresh(),
+            Some(Versioning::Suspended) | None => history::null(),
+        }
     }
 }

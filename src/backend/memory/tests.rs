@@ -215,3 +215,23 @@ async fn what_is_older_than_versioning_is_version_null() {
     assert_eq!(suite.read("k", None).await.unwrap(), b"new");
     assert_eq!(suite.read("other", Some(&null)).await, Err(Trouble::NoSuchVersion));
 }
+
+/// While versions are suspended, what is written or deleted takes the place of `null`, and of nothing else.
+#[tokio::test]
+async fn suspended_versioning_keeps_what_was_kept() {
+    let store = Store(Memory::new());
+    store.0.set_versioning(&bucket(), Versioning::Enabled);
+    let suite = store.suite();
+    let kept = suite.put("k", b"kept", OnlyIf::Always).await.unwrap().version_id.unwrap();
+    store.0.set_versioning(&bucket(), Versioning::Suspended);
+    let null: VersionId = "null".parse().unwrap();
+    for body in [b"one", b"two"] {
+        assert_eq!(suite.put("k", body, OnlyIf::Always).await.unwrap().version_id.as_ref(), Some(&null));
+    }
+    assert_eq!(suite.version_names("", None, 1000).await, ["k* 3", "k 4"]);
+    let gone = Source::delete(&store.0, &suite.delete_op("k", None)).await;
+    assert_eq!(gone, Ok(Deleted { version_id: Some(null), delete_marker: true }));
+    assert_eq!(suite.version_names("", None, 1000).await, ["k* deleted", "k 4"]);
+    assert_eq!(suite.read("k", None).await, Err(Trouble::NoSuchKey));
+    assert_eq!(suite.read("k", Some(&kept)).await.unwrap(), b"kept");
+}

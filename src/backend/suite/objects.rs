@@ -61,7 +61,7 @@ impl Suite<'_> {
             }
         }
         // An empty body has no last piece that could be held back.
-        let failing = Upload { length: 0, ..broken_upload(0, UploadError::Checksum) };
+        let failing = broken_upload(0, UploadError::Checksum);
         let refused = self.source.put(&self.put_op("broken/k", OnlyIf::Always), OnlyIf::Always, failing).await;
         assert_eq!(refused, Err(Trouble::Upload(UploadError::Checksum)));
         let longer = Upload { length: 99, ..upload(vec![b'x'; 100]) };
