@@ -179,6 +179,7 @@ impl Ruleset {
             max_session: role.max_session,
             expires: role.expires,
             presign: role.presign,
+            exclusive: role.exclusive,
             binds: role.binds.clone(),
             claims_used: self.claims_used(&role.name).into_iter().map(str::to_owned).collect(),
         };

@@ -73,7 +73,8 @@ pub fn parts(
     opened(raw, recorded).map(Redacted::of)
 }
 
-/// An object's tags. Under a view that redacts they stay away, as user metadata does: nobody has said what they hold.
+/// An object's tags. Under a view that redacts only those that the policy names: of others nobody has said what they
+/// hold.
 ///
 /// # Errors
 /// The refusal to answer.
@@ -81,8 +82,11 @@ pub fn tags(
     raw: Result<Raw<Vec<Tag>>, Trouble>,
     recorded: &Recorded<Permit<GetObjectTagging>>,
 ) -> Result<Redacted<Vec<Tag>>, Refusal> {
-    let tags = opened(raw, recorded)?;
-    Ok(Redacted::of(if recorded.view().masks().is_some() { Vec::new() } else { tags }))
+    let mut tags = opened(raw, recorded)?;
+    if let Some(masks) = recorded.view().masks() {
+        tags.retain(|tag| masks.shown_tags.contains(tag.key.as_str()));
+    }
+    Ok(Redacted::of(tags))
 }
 
 /// The tag of the source that a copy may be made of.

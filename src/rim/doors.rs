@@ -258,7 +258,10 @@ fn word(code: Code) -> &'static str {
 fn exchange_word(error: &ExchangeError) -> &'static str {
     match error {
         ExchangeError::Token(_) => "token",
-        ExchangeError::NoRole | ExchangeError::NotHeld { .. } | ExchangeError::SeveralRoles(_) => "role",
+        ExchangeError::NoRole
+        | ExchangeError::NotHeld { .. }
+        | ExchangeError::Exclusive(_)
+        | ExchangeError::SeveralRoles(_) => "role",
         ExchangeError::Validation(_) => "malformed",
         ExchangeError::Revoked | ExchangeError::RevocationsUnknown => "revoked",
         ExchangeError::Issue(_) => "other",
