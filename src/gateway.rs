@@ -17,8 +17,8 @@ use s3s::dto::{
     AbortMultipartUploadInput, CompleteMultipartUploadInput, CopyObjectInput, CreateMultipartUploadInput,
     DeleteObjectInput, DeleteObjectTaggingInput, DeleteObjectsInput, GetBucketLocationInput, GetObjectAttributesInput,
     GetObjectInput, GetObjectTaggingInput, HeadBucketInput, HeadObjectInput, ListBucketsInput,
-    ListMultipartUploadsInput, ListObjectsInput, ListObjectsV2Input, ListPartsInput, PutObjectInput,
-    PutObjectTaggingInput, UploadPartCopyInput, UploadPartInput,
+    ListMultipartUploadsInput, ListObjectVersionsInput, ListObjectsInput, ListObjectsV2Input, ListPartsInput,
+    PutObjectInput, PutObjectTaggingInput, UploadPartCopyInput, UploadPartInput,
 };
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3, S3Error, S3Request, S3Result};
@@ -37,6 +37,7 @@ use crate::s3::answer::Stored;
 use crate::s3::error::{Code, Refusal};
 use crate::s3::host::HostNames;
 use crate::s3::name::Bucket;
+use crate::s3::operation::version::ListObjectVersions;
 use crate::s3::operation::{GetBucketLocation, HeadBucket, ListBuckets, ListObjects, Op};
 use answer::write as written;
 use ask::write as asking;
@@ -144,6 +145,22 @@ impl Gateway {
         call.slot.leave(|left| left.listing = Some(shown));
         Ok(page.shown())
     }
+
+    async fn versions(
+        &self,
+        call: &Call,
+        op: ListObjectVersions,
+    ) -> Result<Redacted<redact::versions::VersionsPage>, Refusal> {
+        let queued = self.permit(call, op).await?;
+        let ask = async |intent: Intent<'_, Permit<_>>| {
+            redact::versions::page(self.backend.as_ref(), intent, &self.keys.load(), call.now).await
+        };
+        let page = self.recorded(call, queued, ask).await?.1?;
+        let names = page.peek().items.iter().map(|item| item.name().to_owned());
+        let shown = self.journal.store_listing(names).await?;
+        call.slot.leave(|left| left.listing = Some(shown));
+        Ok(page)
+    }
 }
 
 fn who(call: &Call) -> Result<Arc<Identity>, Refusal> {
@@ -231,6 +248,15 @@ impl S3 for Served {
         let call = Self::call(&request)?;
         let op = out(&call, ask::list_v2(&request))?;
         out(&call, self.0.page(&call, op.clone()).await).map(|page| answer::list_v2(&op, page))
+    }
+
+    async fn list_object_versions(
+        &self,
+        request: S3Request<ListObjectVersionsInput>,
+    ) -> S3Result<answer::VersionsAnswer> {
+        let call = Self::call(&request)?;
+        let op = out(&call, ask::versions(&request))?;
+        out(&call, self.0.versions(&call, op.clone()).await).map(|page| answer::versions(&op, page))
     }
 
     async fn list_buckets(&self, request: S3Request<ListBucketsInput>) -> S3Result<answer::BucketsAnswer> {

@@ -73,8 +73,6 @@ pub const USER_METADATA_BYTES_MAX: usize = 2048;
 pub const UPLOAD_ID_BYTES_MAX: usize = 4096;
 /// Longest line of `aws-chunked` framing, in bytes.
 pub const CHUNK_LINE_BYTES_MAX: usize = 1024;
-/// Largest chunk of `aws-chunked`, in bytes.
-pub const CHUNK_BYTES_MAX: u64 = UPLOAD_BYTES_MAX;
 /// Most trailers of an upload, in bytes.
 pub const TRAILER_BYTES_MAX: usize = 8 * 1024;
 /// Quiet time of a long answer (CompleteMultipartUpload, CopyObject) after which white space is sent, again and again.

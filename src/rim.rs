@@ -9,7 +9,7 @@ pub mod body;
 mod doors;
 mod head;
 pub mod progress;
-mod upload;
+pub mod upload;
 mod write;
 
 use std::net::IpAddr;
@@ -28,6 +28,7 @@ use crate::gateway::Gateway;
 use crate::gateway::call::{Call, Entrance, Left, Payload, Slot};
 use crate::identity::Identity;
 use crate::identity::authority::Authority;
+use crate::identity::chunks::ChunkSigner;
 use crate::identity::claimed::Claimed;
 use crate::identity::door::Door;
 use crate::identity::rate::DoorRate;
@@ -160,6 +161,11 @@ impl Rim {
 
     /// Who comes in, and how.
     async fn entrance(&self, asked: &Asked) -> Result<Entrance, Refusal> {
+        Ok(self.entered(asked).await?.0)
+    }
+
+    /// Who comes in, and how; of a signature also what the signatures in a body go on from.
+    async fn entered(&self, asked: &Asked) -> Result<(Entrance, Option<ChunkSigner>), Refusal> {
         let parts = &asked.parts;
         let rules = self.gateway.rules.load_full();
         match Claimed::read(&parts.method, &parts.uri, &parts.headers, asked.now)? {
@@ -170,10 +176,13 @@ impl Rim {
             Claimed::Bearer(claim) => {
                 asked.check_private()?;
                 let who = self.authority.bearer(&claim, &rules.book, asked.now).await?;
-                Ok(Entrance::Proven(Arc::new(who)))
+                Ok((Entrance::Proven(Arc::new(who)), None))
             }
             Claimed::Signed(claim) => {
-                Ok(Entrance::Signed(Arc::new(self.authority.opened(&claim, &rules.book, asked.now)?)))
+                let session = self.authority.opened(&claim, &rules.book, asked.now)?;
+                let secret = self.authority.secret_for(&claim.access_key_id);
+                let signer = secret.and_then(|secret| claim.chunk_signer(&secret));
+                Ok((Entrance::Signed(Arc::new(session)), signer))
             }
         }
     }

@@ -37,7 +37,7 @@ use super::{Ask, Fetch, Trouble};
 use crate::identity::secret::SecretText;
 use crate::limits;
 use crate::s3::answer::{Attributes, Batch, Headed, Object};
-use crate::s3::name::{Bucket, Key};
+use crate::s3::name::{Bucket, Key, VersionId};
 use crate::s3::operation::{ETag, RangeAsk};
 
 /// Where the real buckets are, and how they are reached.
@@ -233,6 +233,7 @@ impl Source for Aws {
         let request = self
             .client
             .get_object()
+            .set_version_id(fetch.version.as_ref().map(id))
             .bucket(self.inside(bucket)?)
             .key(key.as_str())
             .set_range(fetch.range.map(range_header))
@@ -242,20 +243,28 @@ impl Source for Aws {
         answer::object(found, &fetch, self.timeouts.idle)
     }
 
-    async fn head(&self, bucket: &Bucket, key: &Key, part: Option<u32>) -> Result<Headed, Trouble> {
+    async fn head(
+        &self,
+        bucket: &Bucket,
+        key: &Key,
+        version: Option<&VersionId>,
+        part: Option<u32>,
+    ) -> Result<Headed, Trouble> {
         self.check_unfolded(bucket, key).await?;
         let request = self
             .client
             .head_object()
+            .set_version_id(version.map(id))
             .bucket(self.inside(bucket)?)
             .key(key.as_str())
             .set_part_number(part.map(part_number));
         answer::head(self.settled(Asked::Object, request.send()).await?)
     }
 
-    async fn attributes(&self, bucket: &Bucket, key: &Key) -> Result<Attributes, Trouble> {
+    async fn attributes(&self, bucket: &Bucket, key: &Key, version: Option<&VersionId>) -> Result<Attributes, Trouble> {
         self.check_unfolded(bucket, key).await?;
         let mut request = self.client.get_object_attributes().bucket(self.inside(bucket)?).key(key.as_str());
+        request = request.set_version_id(version.map(id));
         for wanted in [
             ObjectAttributes::Etag,
             ObjectAttributes::Checksum,
@@ -310,6 +319,10 @@ fn range_header(ask: RangeAsk) -> String {
 /// A number that is too large for the SDK is too large for S3, too, which says so.
 fn part_number(part: u32) -> i32 {
     i32::try_from(part).unwrap_or(i32::MAX)
+}
+
+fn id(version: &VersionId) -> String {
+    version.as_str().to_owned()
 }
 
 fn quoted(tag: &ETag) -> String {

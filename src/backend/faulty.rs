@@ -9,7 +9,7 @@ use futures::{StreamExt as _, future, stream};
 use super::source::Source;
 use super::{Ask, Fetch, Trouble};
 use crate::s3::answer::{Attributes, Batch, Body, BodyError, Headed, Object, ObjectHead};
-use crate::s3::name::{Bucket, Key};
+use crate::s3::name::{Bucket, Key, VersionId};
 use crate::s3::operation::ETag;
 
 /// What goes wrong with one call.
@@ -36,17 +36,23 @@ pub enum Fault {
 pub struct Faulty<S> {
     inner: S,
     cues: Mutex<VecDeque<Option<Fault>>>,
+    fetches: Mutex<Vec<Fetch>>,
 }
 
 impl<S> Faulty<S> {
     /// Nothing is cued yet.
     pub fn new(inner: S) -> Self {
-        Self { inner, cues: Mutex::default() }
+        Self { inner, cues: Mutex::default(), fetches: Mutex::default() }
     }
 
     /// One more call is answered so; `None` lets it through.
     pub fn cue(&self, fault: impl Into<Option<Fault>>) {
         self.cues.lock().unwrap_or_else(PoisonError::into_inner).push_back(fault.into());
+    }
+
+    /// What was fetched since this was last asked, in order.
+    pub fn take_fetches(&self) -> Vec<Fetch> {
+        std::mem::take(&mut self.fetches.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The bucket behind.
@@ -68,6 +74,7 @@ impl<S> Faulty<S> {
 #[async_trait]
 impl<S: Source> Source for Faulty<S> {
     async fn get(&self, bucket: &Bucket, key: &Key, fetch: Fetch) -> Result<Object, Trouble> {
+        self.fetches.lock().unwrap_or_else(PoisonError::into_inner).push(fetch.clone());
         let fault = self.next().await?;
         let object = self.inner.get(bucket, key, fetch).await?;
         let body = match fault {
@@ -82,15 +89,21 @@ impl<S: Source> Source for Faulty<S> {
         Ok(Object { head: altered(fault, object.head)?, range: object.range, body })
     }
 
-    async fn head(&self, bucket: &Bucket, key: &Key, part: Option<u32>) -> Result<Headed, Trouble> {
+    async fn head(
+        &self,
+        bucket: &Bucket,
+        key: &Key,
+        version: Option<&VersionId>,
+        part: Option<u32>,
+    ) -> Result<Headed, Trouble> {
         let fault = self.next().await?;
-        let found = self.inner.head(bucket, key, part).await?;
+        let found = self.inner.head(bucket, key, version, part).await?;
         Ok(Headed { head: altered(fault, found.head)?, ..found })
     }
 
-    async fn attributes(&self, bucket: &Bucket, key: &Key) -> Result<Attributes, Trouble> {
+    async fn attributes(&self, bucket: &Bucket, key: &Key, version: Option<&VersionId>) -> Result<Attributes, Trouble> {
         let fault = self.next().await?;
-        let found = self.inner.attributes(bucket, key).await?;
+        let found = self.inner.attributes(bucket, key, version).await?;
         Ok(Attributes { head: altered(fault, found.head)?, ..found })
     }
 
@@ -164,7 +177,7 @@ mod tests {
     async fn each_call_takes_the_next_cue() {
         let (bucket, key): (Bucket, Key) = ("traces".parse().unwrap(), "k".parse().unwrap());
         let memory = Arc::new(Memory::new());
-        memory.put(&bucket, "k", Content::new(vec![b'x'; 300_000], Timestamp::UNIX_EPOCH));
+        Memory::put(&memory, &bucket, "k", Content::new(vec![b'x'; 300_000], Timestamp::UNIX_EPOCH));
         let faulty = Faulty::new(memory);
         let get = || Source::get(&faulty, &bucket, &key, Fetch::default());
 

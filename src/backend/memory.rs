@@ -24,7 +24,7 @@ use super::source::Source;
 use super::{Ask, Fetch, Trouble};
 use crate::limits;
 use crate::s3::answer::{Attributes, Batch, Body, ContentRange, Headed, Object};
-use crate::s3::name::{Bucket, Key};
+use crate::s3::name::{Bucket, Key, VersionId};
 
 /// Keys in the order of their bytes. A key may be one that [`Key`] rules out: real buckets have them, too.
 type Contents = BTreeMap<Box<str>, Arc<Content>>;
@@ -79,7 +79,10 @@ impl Memory {
         buckets.get(bucket).map(read).ok_or(Trouble::NoSuchBucket)
     }
 
-    fn find(&self, bucket: &Bucket, key: &Key) -> Result<Arc<Content>, Trouble> {
+    fn find(&self, bucket: &Bucket, key: &Key, version: Option<&VersionId>) -> Result<Arc<Content>, Trouble> {
+        if version.is_some_and(|version| version.as_str() != "null") {
+            return Err(Trouble::NoSuchVersion);
+        }
         self.read(bucket, |contents| contents.get(key.as_str()).cloned())?.ok_or(Trouble::NoSuchKey)
     }
 }
@@ -87,7 +90,7 @@ impl Memory {
 #[async_trait]
 impl Source for Memory {
     async fn get(&self, bucket: &Bucket, key: &Key, fetch: Fetch) -> Result<Object, Trouble> {
-        let content = self.find(bucket, key)?;
+        let content = self.find(bucket, key, fetch.version.as_ref())?;
         if fetch.pin.is_some_and(|pin| pin != content.head.etag) {
             return Err(Trouble::Changed);
         }
@@ -102,14 +105,20 @@ impl Source for Memory {
         Ok(Object { head: content.head_of(fetch.part), range, body: stream_of(&content.bytes, range) })
     }
 
-    async fn head(&self, bucket: &Bucket, key: &Key, part: Option<u32>) -> Result<Headed, Trouble> {
-        let content = self.find(bucket, key)?;
+    async fn head(
+        &self,
+        bucket: &Bucket,
+        key: &Key,
+        version: Option<&VersionId>,
+        part: Option<u32>,
+    ) -> Result<Headed, Trouble> {
+        let content = self.find(bucket, key, version)?;
         let range = part.map(|part| content.part(part)).transpose()?.flatten();
         Ok(Headed { head: content.head_of(part), range })
     }
 
-    async fn attributes(&self, bucket: &Bucket, key: &Key) -> Result<Attributes, Trouble> {
-        Ok(self.find(bucket, key)?.attributes())
+    async fn attributes(&self, bucket: &Bucket, key: &Key, version: Option<&VersionId>) -> Result<Attributes, Trouble> {
+        Ok(self.find(bucket, key, version)?.attributes())
     }
 
     async fn list(&self, bucket: &Bucket, ask: Ask) -> Result<Batch, Trouble> {

@@ -7,6 +7,7 @@ pub mod aws;
 pub mod faulty;
 pub mod memory;
 mod refusal;
+mod sealed;
 mod source;
 
 use async_trait::async_trait;
@@ -16,8 +17,10 @@ use crate::policy::permit::Permit;
 use crate::redact::Raw;
 use crate::s3::answer::{
     Attributes, Batch, Copied, Deleted, Headed, Object, ObjectHead, PartCopied, PartPage, Stored, Tag, UploadBatch,
+    VersionBatch,
 };
-use crate::s3::name::Bucket;
+use crate::s3::name::{Bucket, VersionId};
+use crate::s3::operation::version::ListObjectVersions;
 use crate::s3::operation::write::{
     AbortMultipartUpload, CompleteMultipartUpload, CopyObject, CreateMultipartUpload, DeleteObject, GetObjectTagging,
     ListMultipartUploads, ListParts, PutObject, PutObjectTagging, UploadId, UploadPart, UploadPartCopy,
@@ -34,6 +37,8 @@ pub struct Fetch {
     pub part: Option<u32>,
     /// Only if the object still has this tag (the backend's own).
     pub pin: Option<ETag>,
+    /// Which version; `None` is the one that the permit names, or the current one.
+    pub version: Option<VersionId>,
 }
 
 /// One page of the backend's own listing of the bucket that the permit names.
@@ -43,6 +48,19 @@ pub struct Ask {
     pub prefix: String,
     /// Only keys behind this.
     pub after: Option<String>,
+    /// Roll up at this.
+    pub delimiter: Option<String>,
+    /// Most items, at most 1000.
+    pub max: u32,
+}
+
+/// One page of the backend's own listing of versions, in the bucket that the permit names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionsAsk {
+    /// Only keys that begin so; lies within the permit's own prefix.
+    pub prefix: String,
+    /// Only what comes behind this key, or, with an id, behind that version of it, as an earlier page gave them.
+    pub after: Option<(String, Option<String>)>,
     /// Roll up at this.
     pub delimiter: Option<String>,
     /// Most items, at most 1000.
@@ -162,6 +180,12 @@ pub trait Backend: Send + Sync + 'static {
     async fn attributes(&self, intent: Intent<'_, Permit<GetObjectAttributes>>) -> Result<Raw<Attributes>, Trouble>;
     /// `ListObjectsV2`, always with `encoding-type=url`
     async fn list(&self, intent: Intent<'_, Permit<ListObjects>>, ask: Ask) -> Result<Raw<Batch>, Trouble>;
+    /// `ListObjectVersions`, always with `encoding-type=url`
+    async fn versions(
+        &self,
+        intent: Intent<'_, Permit<ListObjectVersions>>,
+        ask: VersionsAsk,
+    ) -> Result<Raw<VersionBatch>, Trouble>;
     /// `PutObject`
     async fn put(&self, recorded: &Recorded<Permit<PutObject>>, upload: Upload) -> Result<Raw<Stored>, Trouble>;
     /// `CreateMultipartUpload`

@@ -1,7 +1,7 @@
 //! What every kind of bucket implements: plain names in, plain findings out. Not to be named outside of `backend`.
 //!
-//! [`Backend`] is made of it in one place: the names come from the permit, the findings are sealed. So a wrapper such as
-//! the faulty bucket can alter a finding, and nobody else can open one.
+//! [`super::Backend`] is made of it in one place, `sealed`: the names come from the permit, the findings are sealed. So a
+//! wrapper such as the faulty bucket can alter a finding, and nobody else can open one.
 //!
 //! ```compile_fail
 //! use tracegate::backend::source::Source;
@@ -11,20 +11,17 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Ask, Backend, ConditionalWrites, Fetch, Trouble, UploadsAsk};
-use crate::audit::{Intent, Recorded};
-use crate::policy::permit::Permit;
-use crate::redact::Raw;
+use super::{Ask, ConditionalWrites, Fetch, Trouble, UploadsAsk, VersionsAsk};
 use crate::s3::answer::{
     Attributes, Batch, Copied, Deleted, Headed, Object, ObjectHead, PartCopied, PartPage, Stored, Tag, UploadBatch,
+    VersionBatch,
 };
-use crate::s3::name::{Bucket, Key};
+use crate::s3::name::{Bucket, Key, VersionId};
+use crate::s3::operation::ETag;
 use crate::s3::operation::write::{
     AbortMultipartUpload, CompleteMultipartUpload, CopyObject, CopySource, CreateMultipartUpload, DeleteObject,
-    GetObjectTagging, ListMultipartUploads, ListParts, OnlyIf, PutObject, PutObjectTagging, UploadId, UploadPart,
-    UploadPartCopy,
+    GetObjectTagging, ListParts, OnlyIf, PutObject, PutObjectTagging, UploadId, UploadPart, UploadPartCopy,
 };
-use crate::s3::operation::{ETag, GetObject, GetObjectAttributes, HeadObject, ListObjects, Op};
 use crate::s3::payload::Upload;
 
 /// A bucket, unsealed.
@@ -33,11 +30,21 @@ pub trait Source: Send + Sync + 'static {
     /// `GetObject`
     async fn get(&self, bucket: &Bucket, key: &Key, fetch: Fetch) -> Result<Object, Trouble>;
     /// `HeadObject`
-    async fn head(&self, bucket: &Bucket, key: &Key, part: Option<u32>) -> Result<Headed, Trouble>;
+    async fn head(
+        &self,
+        bucket: &Bucket,
+        key: &Key,
+        version: Option<&VersionId>,
+        part: Option<u32>,
+    ) -> Result<Headed, Trouble>;
     /// `GetObjectAttributes`
-    async fn attributes(&self, bucket: &Bucket, key: &Key) -> Result<Attributes, Trouble>;
+    async fn attributes(&self, bucket: &Bucket, key: &Key, version: Option<&VersionId>) -> Result<Attributes, Trouble>;
     /// `ListObjectsV2`
     async fn list(&self, bucket: &Bucket, ask: Ask) -> Result<Batch, Trouble>;
+    /// `ListObjectVersions`
+    async fn versions(&self, bucket: &Bucket, ask: VersionsAsk) -> Result<VersionBatch, Trouble> {
+        Err(Trouble::Unable("list versions"))
+    }
     /// `PutObject`; `only_if` goes before the operation's own.
     async fn put(&self, op: &PutObject, only_if: OnlyIf, upload: Upload) -> Result<Stored, Trouble> {
         Err(Trouble::Unable("write"))
@@ -103,128 +110,31 @@ pub trait Source: Send + Sync + 'static {
 }
 
 #[async_trait]
-impl<S: Source> Backend for S {
-    async fn get(&self, intent: Intent<'_, Permit<GetObject>>, fetch: Fetch) -> Result<Raw<Object>, Trouble> {
-        let op = intent.op();
-        Source::get(self, &op.bucket, &op.key, fetch).await.map(Raw::seal)
-    }
-
-    async fn head(&self, intent: Intent<'_, Permit<HeadObject>>, part: Option<u32>) -> Result<Raw<Headed>, Trouble> {
-        let op = intent.op();
-        Source::head(self, &op.bucket, &op.key, part).await.map(Raw::seal)
-    }
-
-    async fn attributes(&self, intent: Intent<'_, Permit<GetObjectAttributes>>) -> Result<Raw<Attributes>, Trouble> {
-        let op = intent.op();
-        Source::attributes(self, &op.bucket, &op.key).await.map(Raw::seal)
-    }
-
-    async fn list(&self, intent: Intent<'_, Permit<ListObjects>>, ask: Ask) -> Result<Raw<Batch>, Trouble> {
-        Source::list(self, &intent.op().bucket, ask).await.map(Raw::seal)
-    }
-
-    async fn put(&self, recorded: &Recorded<Permit<PutObject>>, upload: Upload) -> Result<Raw<Stored>, Trouble> {
-        let op = recorded.op();
-        Source::put(self, op, replaced(recorded, &op.only_if), upload).await.map(Raw::seal)
-    }
-
-    async fn begin(&self, recorded: &Recorded<Permit<CreateMultipartUpload>>) -> Result<Raw<UploadId>, Trouble> {
-        Source::begin(self, recorded.op()).await.map(Raw::seal)
-    }
-
-    async fn put_part(&self, recorded: &Recorded<Permit<UploadPart>>, upload: Upload) -> Result<Raw<Stored>, Trouble> {
-        Source::put_part(self, recorded.op(), upload).await.map(Raw::seal)
-    }
-
-    async fn complete(&self, recorded: &Recorded<Permit<CompleteMultipartUpload>>) -> Result<Raw<Stored>, Trouble> {
-        let op = recorded.op();
-        Source::complete(self, op, replaced(recorded, &op.only_if)).await.map(Raw::seal)
-    }
-
-    async fn abort(&self, recorded: &Recorded<Permit<AbortMultipartUpload>>) -> Result<Raw<()>, Trouble> {
-        Source::abort(self, recorded.op()).await.map(Raw::seal)
-    }
-
-    async fn parts(&self, intent: Intent<'_, Permit<ListParts>>) -> Result<Raw<PartPage>, Trouble> {
-        Source::parts(self, intent.op()).await.map(Raw::seal)
-    }
-
-    async fn uploads(
-        &self,
-        intent: Intent<'_, Permit<ListMultipartUploads>>,
-        ask: UploadsAsk,
-    ) -> Result<Raw<UploadBatch>, Trouble> {
-        Source::uploads(self, &intent.op().bucket, ask).await.map(Raw::seal)
-    }
-
-    async fn source_of_copy(&self, recorded: &Recorded<Permit<CopyObject>>) -> Result<Raw<ObjectHead>, Trouble> {
-        Source::source(self, &recorded.op().source).await.map(Raw::seal)
-    }
-
-    async fn copy(&self, recorded: &Recorded<Permit<CopyObject>>, pin: &ETag) -> Result<Raw<Copied>, Trouble> {
-        let op = recorded.op();
-        Source::copy(self, op, replaced(recorded, &op.only_if), pin).await.map(Raw::seal)
-    }
-
-    async fn source_of_part(&self, recorded: &Recorded<Permit<UploadPartCopy>>) -> Result<Raw<ObjectHead>, Trouble> {
-        Source::source(self, &recorded.op().source).await.map(Raw::seal)
-    }
-
-    async fn copy_part(
-        &self,
-        recorded: &Recorded<Permit<UploadPartCopy>>,
-        pin: &ETag,
-    ) -> Result<Raw<PartCopied>, Trouble> {
-        Source::copy_part(self, recorded.op(), pin).await.map(Raw::seal)
-    }
-
-    async fn delete(&self, recorded: &Recorded<Permit<DeleteObject>>) -> Result<Raw<Deleted>, Trouble> {
-        Source::delete(self, recorded.op()).await.map(Raw::seal)
-    }
-
-    async fn delete_all(&self, recorded: &[Recorded<Permit<DeleteObject>>]) -> Vec<Result<Raw<Deleted>, Trouble>> {
-        let ops: Vec<&DeleteObject> = recorded.iter().map(|recorded| recorded.op()).collect();
-        Source::delete_all(self, &ops).await.into_iter().map(|deleted| deleted.map(Raw::seal)).collect()
-    }
-
-    async fn tags(&self, intent: Intent<'_, Permit<GetObjectTagging>>) -> Result<Raw<Vec<Tag>>, Trouble> {
-        Source::tags(self, intent.op()).await.map(Raw::seal)
-    }
-
-    async fn set_tags(&self, recorded: &Recorded<Permit<PutObjectTagging>>) -> Result<Raw<()>, Trouble> {
-        Source::set_tags(self, recorded.op()).await.map(Raw::seal)
-    }
-
-    async fn conditional_writes(&self, bucket: &Bucket) -> Result<ConditionalWrites, Trouble> {
-        Source::conditional_writes(self, bucket).await
-    }
-
-    async fn probe(&self, bucket: &Bucket) -> Result<(), Trouble> {
-        Source::probe(self, bucket).await
-    }
-}
-
-/// What a write may replace: nothing, where the role may only create, whatever was asked.
-fn replaced<O: Op>(permit: &Permit<O>, asked: &OnlyIf) -> OnlyIf {
-    if permit.creates_only() { OnlyIf::Absent } else { asked.clone() }
-}
-
-#[async_trait]
 impl<S: Source> Source for Arc<S> {
     async fn get(&self, bucket: &Bucket, key: &Key, fetch: Fetch) -> Result<Object, Trouble> {
         Source::get(&**self, bucket, key, fetch).await
     }
 
-    async fn head(&self, bucket: &Bucket, key: &Key, part: Option<u32>) -> Result<Headed, Trouble> {
-        Source::head(&**self, bucket, key, part).await
+    async fn head(
+        &self,
+        bucket: &Bucket,
+        key: &Key,
+        version: Option<&VersionId>,
+        part: Option<u32>,
+    ) -> Result<Headed, Trouble> {
+        Source::head(&**self, bucket, key, version, part).await
     }
 
-    async fn attributes(&self, bucket: &Bucket, key: &Key) -> Result<Attributes, Trouble> {
-        Source::attributes(&**self, bucket, key).await
+    async fn attributes(&self, bucket: &Bucket, key: &Key, version: Option<&VersionId>) -> Result<Attributes, Trouble> {
+        Source::attributes(&**self, bucket, key, version).await
     }
 
     async fn list(&self, bucket: &Bucket, ask: Ask) -> Result<Batch, Trouble> {
         Source::list(&**self, bucket, ask).await
+    }
+
+    async fn versions(&self, bucket: &Bucket, ask: VersionsAsk) -> Result<VersionBatch, Trouble> {
+        Source::versions(&**self, bucket, ask).await
     }
 
     async fn put(&self, op: &PutObject, only_if: OnlyIf, upload: Upload) -> Result<Stored, Trouble> {

@@ -8,7 +8,8 @@ use http_body_util::StreamBody;
 use hyper::body::Frame;
 use s3s::dto::{
     self, CommonPrefix, GetBucketLocationOutput, GetObjectAttributesOutput, GetObjectAttributesParts, GetObjectOutput,
-    HeadBucketOutput, HeadObjectOutput, ListBucketsOutput, ListObjectsOutput, ListObjectsV2Output, StreamingBlob,
+    HeadBucketOutput, HeadObjectOutput, ListBucketsOutput, ListObjectVersionsOutput, ListObjectsOutput,
+    ListObjectsV2Output, StreamingBlob,
 };
 use s3s::{S3Error, S3ErrorCode, S3Response};
 
@@ -19,9 +20,11 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::limits;
 use crate::redact::Redacted;
 use crate::redact::listing::Page;
-use crate::s3::answer::{Attributes, Headed, Item, Object, ObjectHead};
+use crate::redact::versions::VersionsPage;
+use crate::s3::answer::{Attributes, Headed, Item, Object, ObjectHead, VersionItem, VersionListed};
 use crate::s3::error::Refusal;
 use crate::s3::name::Bucket;
+use crate::s3::operation::version::ListObjectVersions;
 use crate::s3::operation::{AttributesWanted, ETag, ListObjects, Overrides};
 
 /// What s3s writes; named here only, so that what leaves is made here only.
@@ -34,6 +37,8 @@ pub(super) type AttributesAnswer = S3Response<GetObjectAttributesOutput>;
 pub(super) type ListV1Answer = S3Response<ListObjectsOutput>;
 /// The answer of `ListObjectsV2`.
 pub(super) type ListV2Answer = S3Response<ListObjectsV2Output>;
+/// The answer of `ListObjectVersions`.
+pub(super) type VersionsAnswer = S3Response<ListObjectVersionsOutput>;
 /// The answer of `ListBuckets`.
 pub(super) type BucketsAnswer = S3Response<ListBucketsOutput>;
 /// The answer of `HeadBucket`.
@@ -83,6 +88,7 @@ pub(super) fn object(shown: Redacted<Object>) -> ObjectAnswer {
         metadata: metadata(&head),
         parts_count: head.parts_count.and_then(|parts| i32::try_from(parts).ok()),
         storage_class: head.storage_class.clone().map(Into::into),
+        version_id: head.version_id.clone(),
         ..GetObjectOutput::default()
     };
     // s3s itself puts the overrides of GetObject over what stands here.
@@ -108,6 +114,7 @@ pub(super) fn head(shown: Redacted<Headed>, overrides: &Overrides) -> HeadAnswer
         metadata: metadata(&head),
         parts_count: head.parts_count.and_then(|parts| i32::try_from(parts).ok()),
         storage_class: head.storage_class.clone().map(Into::into),
+        version_id: head.version_id.clone(),
         ..HeadObjectOutput::default()
     };
     let expires = overrides.expires.clone().or_else(|| head.expires.clone());
@@ -186,6 +193,58 @@ pub(super) fn list_v2(asked: &ListObjects, shown: Redacted<Page>) -> ListV2Answe
     })
 }
 
+/// `ListObjectVersions`
+pub(super) fn versions(asked: &ListObjectVersions, shown: Redacted<VersionsPage>) -> VersionsAnswer {
+    let page = shown.into_inner();
+    let written = |text: &str| written_as(asked.url_encoded, text);
+    let (mut versions, mut markers, mut common) = (Vec::new(), Vec::new(), Vec::new());
+    for item in page.items {
+        match item {
+            VersionItem::Version(VersionListed { object, id, is_latest }) => versions.push(dto::ObjectVersion {
+                e_tag: Some(tag(&object.etag)),
+                is_latest: Some(is_latest),
+                key: Some(written(object.key.as_str())),
+                last_modified: Some(time(object.last_modified)),
+                owner: Some(owner()),
+                size: i64::try_from(object.size).ok(),
+                storage_class: Some(object.storage_class.unwrap_or_else(|| "STANDARD".into()).into()),
+                version_id: Some(id.to_string()),
+                ..dto::ObjectVersion::default()
+            }),
+            VersionItem::DeleteMarker(marker) => markers.push(dto::DeleteMarkerEntry {
+                is_latest: Some(marker.is_latest),
+                key: Some(written(marker.key.as_str())),
+                last_modified: Some(time(marker.last_modified)),
+                owner: Some(owner()),
+                version_id: Some(marker.id.to_string()),
+            }),
+            VersionItem::Common(prefix) => common.push(CommonPrefix { prefix: Some(written(prefix.as_str())) }),
+        }
+    }
+    S3Response::new(ListObjectVersionsOutput {
+        common_prefixes: Some(common),
+        delete_markers: Some(markers),
+        delimiter: asked.delimiter.as_deref().map(written),
+        encoding_type: asked.url_encoded.then(|| dto::EncodingType::from_static(dto::EncodingType::URL)),
+        is_truncated: Some(page.next.is_some()),
+        key_marker: Some(written(asked.key_marker.as_deref().unwrap_or_default())),
+        max_keys: i32::try_from(asked.max_keys).ok(),
+        name: Some(asked.bucket.to_string()),
+        // One token leads on; clients send both markers back as they got them.
+        next_version_id_marker: page.next.clone(),
+        next_key_marker: page.next,
+        prefix: Some(written(asked.prefix.as_str())),
+        version_id_marker: asked.version_marker.clone(),
+        versions: Some(versions),
+        ..ListObjectVersionsOutput::default()
+    })
+}
+
+/// Who owns what is listed, as far as callers are told.
+fn owner() -> dto::Owner {
+    dto::Owner { display_name: Some("tracegate".into()), id: Some("tracegate".into()) }
+}
+
 /// `ListBuckets`
 pub(super) fn buckets(shown: Redacted<Vec<Bucket>>, since: Timestamp) -> BucketsAnswer {
     let row = |bucket: Bucket| dto::Bucket {
@@ -195,7 +254,7 @@ pub(super) fn buckets(shown: Redacted<Vec<Bucket>>, since: Timestamp) -> Buckets
     };
     S3Response::new(ListBucketsOutput {
         buckets: Some(shown.into_inner().into_iter().map(row).collect()),
-        owner: Some(dto::Owner { display_name: Some("tracegate".into()), id: Some("tracegate".into()) }),
+        owner: Some(owner()),
         ..ListBucketsOutput::default()
     })
 }

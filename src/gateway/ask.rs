@@ -6,14 +6,15 @@ pub(super) mod write;
 use http::HeaderValue;
 use s3s::S3Request;
 use s3s::dto::{
-    GetObjectAttributesInput, GetObjectInput, HeadObjectInput, ListBucketsInput, ListObjectsInput, ListObjectsV2Input,
-    ObjectAttributes, TimestampFormat,
+    GetObjectAttributesInput, GetObjectInput, HeadObjectInput, ListBucketsInput, ListObjectVersionsInput,
+    ListObjectsInput, ListObjectsV2Input, ObjectAttributes, TimestampFormat,
 };
 
 use super::call::Call;
 use crate::limits;
 use crate::s3::error::{Code, Refusal};
 use crate::s3::name::{Bucket, Key, Prefix};
+use crate::s3::operation::version::ListObjectVersions;
 use crate::s3::operation::{
     AttributesWanted, GetObject, GetObjectAttributes, HeadObject, ListObjects, ListVersion, Overrides,
 };
@@ -73,6 +74,7 @@ pub(super) fn get_object(request: &S3Request<GetObjectInput>, call: &Call) -> Re
         part,
         preconditions: call.preconditions.clone(),
         overrides: overrides!(input),
+        version: write::version(input.version_id.as_deref())?,
     })
 }
 
@@ -88,6 +90,7 @@ pub(super) fn head_object(request: &S3Request<HeadObjectInput>, call: &Call) -> 
         part,
         preconditions: call.preconditions.clone(),
         overrides: overrides!(input),
+        version: write::version(input.version_id.as_deref())?,
     })
 }
 
@@ -120,7 +123,32 @@ pub(super) fn attributes(request: &S3Request<GetObjectAttributesInput>) -> Resul
             }
         }
     }
-    Ok(GetObjectAttributes { bucket: bucket(&input.bucket)?, key: key(&input.key)?, wanted })
+    Ok(GetObjectAttributes {
+        bucket: bucket(&input.bucket)?,
+        key: key(&input.key)?,
+        wanted,
+        version: write::version(input.version_id.as_deref())?,
+    })
+}
+
+/// `ListObjectVersions`
+pub(super) fn versions(request: &S3Request<ListObjectVersionsInput>) -> Result<ListObjectVersions, Refusal> {
+    let input = &request.input;
+    let key_marker = position(input.key_marker.as_deref())?;
+    let version_marker = position(input.version_id_marker.as_deref())?;
+    if version_marker.is_some() && key_marker.is_none() {
+        let why = "A version-id marker cannot be specified without a key marker.";
+        return Err(Refusal::new(Code::InvalidArgument, why));
+    }
+    Ok(ListObjectVersions {
+        bucket: bucket(&input.bucket)?,
+        prefix: prefix(input.prefix.as_deref())?,
+        delimiter: delimiter(input.delimiter.as_deref()),
+        key_marker,
+        version_marker,
+        max_keys: max_keys(input.max_keys)?,
+        url_encoded: url_encoded(input.encoding_type.as_ref().map(s3s::dto::EncodingType::as_str))?,
+    })
 }
 
 /// `ListBuckets`: the prefix. All buckets stand on one page, so a page must be large enough for them.

@@ -38,7 +38,8 @@ impl Gateway {
     pub(super) async fn put(&self, call: &Call, op: PutObject) -> Result<Redacted<Stored>, Refusal> {
         let recorded = self.recorded_change(call, op).await?;
         let upload = taken(call).await?;
-        redact::write::stored(self.backend.put(&recorded, upload).await, &recorded)
+        let fate = Arc::clone(&upload.fate);
+        redact::write::uploaded(self.backend.put(&recorded, upload).await, &recorded, &fate)
     }
 
     pub(super) async fn begin(&self, call: &Call, op: CreateMultipartUpload) -> Result<Redacted<String>, Refusal> {
@@ -50,7 +51,8 @@ impl Gateway {
     pub(super) async fn put_part(&self, call: &Call, op: UploadPart) -> Result<Redacted<Stored>, Refusal> {
         let recorded = self.recorded_change(call, op).await?;
         let upload = taken(call).await?;
-        redact::write::stored(self.backend.put_part(&recorded, upload).await, &recorded)
+        let fate = Arc::clone(&upload.fate);
+        redact::write::uploaded(self.backend.put_part(&recorded, upload).await, &recorded, &fate)
     }
 
     pub(super) async fn complete(&self, call: &Call, op: CompleteMultipartUpload) -> Result<Redacted<Stored>, Refusal> {

@@ -9,6 +9,7 @@ use crate::identity::revocation_log::{Entry, RevocationLog, Target};
 use crate::identity::sigv4::Service;
 use crate::identity::static_token::NewStaticToken;
 use crate::identity::testing::{AUDIENCE, EC, ED, Idp, book, claims, now, revocations, ring};
+use crate::s3::payload::chunked::Signature;
 
 struct World {
     idp: Idp,
@@ -45,6 +46,8 @@ impl World {
             session_token: issued.session_token.clone(),
             presigned: None,
             service: Service::S3,
+            region: "tracegate".into(),
+            signature: Signature::parse(&[b'0'; 64]).unwrap(),
             signed_at: now,
         };
         self.authority.opened(&claim, book, now)?.confirm(&issued.access_key_id, &issued.secret_access_key)

@@ -6,6 +6,7 @@
 pub mod access_key;
 pub mod assume;
 pub mod authority;
+pub mod chunks;
 pub mod claimed;
 pub mod door;
 pub mod fetch;

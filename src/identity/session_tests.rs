@@ -6,6 +6,7 @@ use super::*;
 use crate::identity::sigv4::Service;
 use crate::identity::testing::{now, ring, role};
 use crate::keyring::{KeyState, RingKey, SecretKey};
+use crate::s3::payload::chunked::Signature;
 
 fn assumed() -> Assumed {
     Assumed {
@@ -28,6 +29,8 @@ fn claim(access_key_id: &str, token: &str, presigned: Option<Presigned>) -> Sign
         session_token: SecretText::new(token),
         presigned,
         service: Service::S3,
+        region: "tracegate".into(),
+        signature: Signature::parse(&[b'0'; 64]).unwrap(),
         signed_at: now(),
     }
 }

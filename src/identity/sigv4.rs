@@ -11,9 +11,11 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
+use super::chunks::ChunkSigner;
 use super::secret::SecretText;
 use crate::limits::{PRESIGN_LIFETIME_MAX, SESSION_TOKEN_BYTES_MAX, SIGNATURE_SKEW};
 use crate::s3::error::{Code, Refusal};
+use crate::s3::payload::chunked::Signature;
 
 /// The one algorithm that we speak; SigV4a and everything older is refused.
 pub const ALGORITHM: &str = "AWS4-HMAC-SHA256";
@@ -27,8 +29,12 @@ pub struct SignedClaim {
     pub session_token: SecretText,
     /// Set when the signature stands in the query.
     pub presigned: Option<Presigned>,
-    /// The service that the signature is scoped to. Its date is that of signing; its region may be any, clients vary.
+    /// The service that the signature is scoped to. Its date is that of signing.
     pub service: Service,
+    /// The region that the signature is scoped to; may be any, clients vary.
+    pub region: Box<str>,
+    /// The signature itself, from which those of a body's chunks go on.
+    pub signature: Signature,
     /// When the request says that it was signed.
     pub signed_at: Timestamp,
 }
@@ -118,10 +124,30 @@ impl SignedClaim {
     }
 }
 
+impl SignedClaim {
+    /// What verifies the signatures of the body's chunks, once the head's own is verified with this secret. A presigned
+    /// URL signs no body.
+    pub fn chunk_signer(&self, secret: &SecretText) -> Option<ChunkSigner> {
+        match self.presigned {
+            Some(_) => None,
+            None => Some(ChunkSigner::new(secret, self.signed_at, &self.region, self.service, self.signature)),
+        }
+    }
+}
+
+impl Service {
+    /// The word of a credential's scope.
+    pub fn word(self) -> &'static str {
+        match self {
+            Service::S3 => "s3",
+            Service::Sts => "sts",
+        }
+    }
+}
+
 fn read(statement: &Statement<'_>, token: &str, headers: &HeaderMap) -> Result<SignedClaim, Refusal> {
     let signed_at = amz_date(statement.date).ok_or_else(|| malformed("x-amz-date must look like 20260131T235959Z"))?;
-    let [access_key_id, day, _region, service, "aws4_request"] =
-        statement.credential.split('/').collect::<Vec<_>>()[..]
+    let [access_key_id, day, region, service, "aws4_request"] = statement.credential.split('/').collect::<Vec<_>>()[..]
     else {
         return Err(malformed("a credential is KEY/DATE/REGION/SERVICE/aws4_request"));
     };
@@ -137,11 +163,8 @@ fn read(statement: &Statement<'_>, token: &str, headers: &HeaderMap) -> Result<S
         "sts" => Service::Sts,
         _ => return Err(malformed("the credential's scope must name the service s3")),
     };
-    let hex = statement.signature.len() == 64
-        && statement.signature.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-    if !hex {
-        return Err(malformed("a signature is 64 lower-case hexadecimal digits"));
-    }
+    let signature = Signature::parse(statement.signature.as_bytes())
+        .ok_or_else(|| malformed("a signature is 64 lower-case hexadecimal digits"))?;
     covers(statement.signed_headers, headers)?;
     if token.is_empty() || token.len() > SESSION_TOKEN_BYTES_MAX {
         return Err(Refusal::new(Code::InvalidToken, "The session token is empty or too long."));
@@ -151,6 +174,8 @@ fn read(statement: &Statement<'_>, token: &str, headers: &HeaderMap) -> Result<S
         session_token: SecretText::new(token),
         presigned: None,
         service,
+        region: region.into(),
+        signature,
         signed_at,
     })
 }

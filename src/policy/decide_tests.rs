@@ -83,6 +83,7 @@ fn head(bucket: &str, key: &str) -> HeadObject {
         part: None,
         preconditions: Default::default(),
         overrides: Default::default(),
+        version: None,
     }
 }
 

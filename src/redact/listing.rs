@@ -10,7 +10,7 @@
 //! all keys below it have names that [`crate::s3::name::Key`] rules out.
 
 pub(super) mod token;
-mod walk;
+pub(super) mod walk;
 
 #[cfg(test)]
 mod tests;
@@ -28,7 +28,7 @@ use crate::audit::Intent;
 use crate::backend::{Backend, Trouble};
 use crate::keyring::{KeyRing, NotOurs, Purpose, SecretKey};
 use crate::limits;
-use crate::policy::permit::{Facts, Permit};
+use crate::policy::permit::{Facts, Permit, View};
 use crate::policy::sight::{Below, Sight};
 use crate::s3::answer::{Item, Listed};
 use crate::s3::error::{Code, Refusal};
@@ -108,8 +108,7 @@ pub async fn page(
         Some(token) => Some(token::open(ring, &binding, token)?),
         None => query.place(op.version, op.start_after.as_deref()),
     };
-    let (_, etag_key) = ring.active(Purpose::ETag);
-    let eyes = Sighted { sight: intent.view().sight().clone(), bucket: op.bucket.clone(), etag_key, now };
+    let eyes = Sighted::of(intent.view(), &op.bucket, ring, now);
     let mut walk = Walk::new(eyes, query, place);
     while let Step::Ask(ask) = walk.step() {
         let batch = backend.list(intent, ask).await?.open();
@@ -128,11 +127,18 @@ fn astray(_: walk::Astray) -> ListError {
 }
 
 /// What a role sees of a bucket at one time.
-struct Sighted {
+pub(super) struct Sighted {
     sight: Arc<Sight>,
     bucket: Bucket,
     etag_key: SecretKey,
     now: Timestamp,
+}
+
+impl Sighted {
+    pub(super) fn of(view: &View, bucket: &Bucket, ring: &KeyRing, now: Timestamp) -> Self {
+        let (_, etag_key) = ring.active(Purpose::ETag);
+        Self { sight: view.sight().clone(), bucket: bucket.clone(), etag_key, now }
+    }
 }
 
 impl Eyes for Sighted {

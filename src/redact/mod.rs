@@ -14,6 +14,7 @@ pub mod stream;
 pub mod tally;
 pub mod upload;
 pub mod uploads;
+pub mod versions;
 pub mod write;
 
 mod editor;

@@ -41,11 +41,11 @@ pub struct ShownObject {
 pub fn first_fetch(permit: &Permit<GetObject>) -> Fetch {
     let op = permit.op();
     match (permit.view().masks(), op.range) {
-        (None, range) => Fetch { range, part: op.part, pin: None },
+        (None, range) => Fetch { range, part: op.part, ..Fetch::default() },
         (Some(_), Some(range)) => {
             let jsonl = format::of_key(op.key.as_str()) == Framing::Known(Format::Jsonl);
             let range = if jsonl { widened(range) } else { FIRST_BYTES };
-            Fetch { range: Some(range), part: None, pin: None }
+            Fetch { range: Some(range), ..Fetch::default() }
         }
         (Some(_), None) => Fetch::default(),
     }
@@ -304,7 +304,7 @@ impl Source for Pinned {
     async fn read(&self, first: u64, last: u64) -> Result<Body, BodyError> {
         let intent: Intent<'_, Permit<GetObject>> = self.recorded.intent();
         let range = Some(RangeAsk::Span { first, last: Some(last) });
-        let fetch = Fetch { range, part: None, pin: Some(self.pin.clone()) };
+        let fetch = Fetch { range, pin: Some(self.pin.clone()), ..Fetch::default() };
         let raw = self.backend.get(intent, fetch).await;
         raw.map(|raw| raw.open().body).map_err(|trouble| BodyError::Backend(trouble.to_string()))
     }
@@ -317,6 +317,6 @@ impl Redaction {
         let etag = view_etag(&self.etag_key(), bucket, key, &head.etag, head.last_modified, &masks.digest);
         let mut user_metadata = head.user_metadata;
         user_metadata.retain(|name, _| masks.shown_metadata.contains(name.as_str()));
-        ObjectHead { etag, content_encoding: None, version_id: None, parts_count: None, user_metadata, ..head }
+        ObjectHead { etag, content_encoding: None, parts_count: None, user_metadata, ..head }
     }
 }

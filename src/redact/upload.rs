@@ -80,3 +80,39 @@ fn binding(who: &Identity, bucket: &Bucket, key: &Key) -> [u8; 32] {
     }
     *hasher.finalize().as_bytes()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_names_an_upload_for_one_caller_bucket_and_key() {
+        let (ring, other_ring) = (KeyRing::ephemeral(), KeyRing::ephemeral());
+        let (ann, bob) = (Identity::for_test("ann", "ingest"), Identity::for_test("bob", "ingest"));
+        let (bucket, key): (Bucket, Key) = ("traces".parse().unwrap(), "a/b".parse().unwrap());
+        let id = seal(&ring, &ann, &bucket, &key, BEGUN, "inside+/=1");
+        let opened = |sent: &str, who: &Identity, bucket: &Bucket, key: &Key, ring: &KeyRing| {
+            open(sent, who, bucket, key, ring, Use::Continue).map(|id| id.inside.to_string()).map_err(|no| no.code)
+        };
+        let none = Err(Code::NoSuchUpload);
+        assert_eq!(opened(&id, &ann, &bucket, &key, &ring).as_deref(), Ok("inside+/=1"));
+        assert_eq!(opened(&id, &bob, &bucket, &key, &ring), none);
+        assert_eq!(opened(&id, &ann, &"other".parse().unwrap(), &key, &ring), none);
+        assert_eq!(opened(&id, &ann, &bucket, &"a/c".parse().unwrap(), &ring), none);
+        assert_eq!(opened(&id, &ann, &bucket, &key, &other_ring), none);
+        for forged in ["", LEAD, "inside+/=1", &id[..id.len() - 1], &id[LEAD.len()..], &format!("{id}x")] {
+            assert_eq!(opened(forged, &ann, &bucket, &key, &ring), none, "{forged}");
+        }
+        assert!(id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)), "{id}");
+    }
+
+    #[test]
+    fn an_id_from_a_listing_puts_nothing_into_the_upload() {
+        let (ring, ann) = (KeyRing::ephemeral(), Identity::for_test("ann", "ingest"));
+        let (bucket, key): (Bucket, Key) = ("traces".parse().unwrap(), "a/b".parse().unwrap());
+        let id = listed(&ring, &ann, &bucket, &key, "inside");
+        let used = |wanted| open(&id, &ann, &bucket, &key, &ring, wanted).map_err(|refusal| refusal.code);
+        assert_eq!(used(Use::Continue), Err(Code::NoSuchUpload));
+        assert_eq!(used(Use::GiveUp), Ok(UploadId { inside: "inside".into() }));
+    }
+}

@@ -43,9 +43,6 @@ pub struct UploadShown {
     pub storage_class: Option<String>,
 }
 
-/// The backend's two markers in one text: keys hold no NUL.
-const BETWEEN: char = '\0';
-
 /// The page that the permit names.
 ///
 /// # Errors
@@ -137,11 +134,10 @@ fn binding(intent: Intent<'_, Permit<ListMultipartUploads>>) -> Binding {
 }
 
 fn sealed(ring: &KeyRing, binding: &Binding, after: &(String, String)) -> String {
-    token::seal_text(ring, binding, &format!("{}{BETWEEN}{}", after.0, after.1))
+    token::seal_pair(ring, binding, &after.0, &after.1)
 }
 
 fn opened(ring: &KeyRing, binding: &Binding, sent: &str) -> Result<(String, String), Refusal> {
-    let wrong = || Refusal::new(Code::InvalidArgument, "The key marker provided is incorrect");
-    let plain = token::open_text(ring, binding, sent).map_err(|_| wrong())?;
-    plain.split_once(BETWEEN).map(|(key, id)| (key.to_owned(), id.to_owned())).ok_or_else(wrong)
+    let wrong = |_| Refusal::new(Code::InvalidArgument, "The key marker provided is incorrect");
+    token::open_pair(ring, binding, sent).map_err(wrong)
 }

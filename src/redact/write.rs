@@ -14,6 +14,7 @@ use crate::s3::conditional;
 use crate::s3::error::{Code, Refusal};
 use crate::s3::operation::write::{CopyObject, GetObjectTagging, ListParts, UploadPartCopy};
 use crate::s3::operation::{ETag, Op, Preconditions, RangeAsk};
+use crate::s3::payload::Fate;
 
 /// What was stored, or why nothing was.
 ///
@@ -24,6 +25,22 @@ pub fn stored<O: Op>(
     recorded: &Recorded<Permit<O>>,
 ) -> Result<Redacted<Stored>, Refusal> {
     opened(raw, recorded).map(Redacted::of)
+}
+
+/// What was stored of a body. Its checksum is the one that the caller sent, since that is the one that was verified.
+///
+/// # Errors
+/// The refusal to answer.
+pub fn uploaded<O: Op>(
+    raw: Result<Raw<Stored>, Trouble>,
+    recorded: &Recorded<Permit<O>>,
+    fate: &Fate,
+) -> Result<Redacted<Stored>, Refusal> {
+    let stored = opened(raw, recorded)?;
+    Ok(Redacted::of(match fate.checksum() {
+        Some(checksum) => Stored { checksum: Some(checksum.clone()), full_object: Some(true), ..stored },
+        None => stored,
+    }))
 }
 
 /// Nothing but that it was done.

@@ -33,7 +33,7 @@ impl Rim {
         op: OpName,
         incoming: Incoming,
     ) -> Result<Response<Closing>, Refused> {
-        let entrance = self.entrance(&asked).await?;
+        let (entrance, signer) = self.entered(&asked).await?;
         let mut call = self.call(&asked, entrance, Some(op));
         let mut parts = asked.parts;
         let who = match &call.entrance {
@@ -46,11 +46,12 @@ impl Rim {
         let xml = match wire::body(op) {
             Carries::Nothing => Bytes::new(),
             Carries::Bytes => {
-                call.upload = Payload::of(upload::open(&parts, incoming, None).map_err(refused)?);
+                call.upload = Payload::of(upload::open(&parts, incoming, signer).map_err(refused)?);
                 Bytes::new()
             }
             Carries::Xml(max) => {
-                let body = upload::open(&parts, incoming, None).map_err(refused)?;
+                let open = if op == OpName::CompleteMultipartUpload { upload::open_completion } else { upload::open };
+                let body = open(&parts, incoming, signer).map_err(refused)?;
                 upload::read_all(body, max).await.map_err(refused)?
             }
         };

@@ -156,6 +156,65 @@ impl Item {
     }
 }
 
+/// One page of the backend's own listing of versions.
+///
+/// `items` are in the order of keys (UTF-8 bytes), of one key the newest first.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct VersionBatch {
+    /// Versions, delete markers and common prefixes, in order.
+    pub items: Vec<VersionItem>,
+    /// Where the backend says that more follows: its own markers of key and version.
+    pub more_after: Option<(String, Option<String>)>,
+    /// Versions and delete markers whose key or id cannot be named, and that were left out.
+    pub unnameable: u32,
+}
+
+/// A version, a delete marker or a common prefix.
+#[derive(Debug, Clone, PartialEq)]
+pub enum VersionItem {
+    /// A version of an object.
+    Version(VersionListed),
+    /// A version that says that the object is deleted.
+    DeleteMarker(MarkerListed),
+    /// All keys that begin so, rolled up.
+    Common(Prefix),
+}
+
+/// One version of a listing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VersionListed {
+    /// The object, as it was then.
+    pub object: Listed,
+    /// The version.
+    pub id: VersionId,
+    /// Whether it is the current one.
+    pub is_latest: bool,
+}
+
+/// One delete marker of a listing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MarkerListed {
+    /// The key.
+    pub key: Key,
+    /// The version.
+    pub id: VersionId,
+    /// Whether it is the current one.
+    pub is_latest: bool,
+    /// When the object was deleted.
+    pub last_modified: Timestamp,
+}
+
+impl VersionItem {
+    /// The name by which listings are ordered.
+    pub fn name(&self) -> &str {
+        match self {
+            VersionItem::Version(version) => version.object.key.as_str(),
+            VersionItem::DeleteMarker(marker) => marker.key.as_str(),
+            VersionItem::Common(prefix) => prefix.as_str(),
+        }
+    }
+}
+
 /// What the backend says of what it stored.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Stored {

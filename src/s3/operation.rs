@@ -3,6 +3,7 @@
 //! One macro lists them all; the permission matrix, the metrics and the tests walk [`OpName::ALL`]. What is not
 //! listed here is refused. An operation says *what* is asked, never who asks or whether they may.
 
+pub mod version;
 pub mod write;
 
 use jiff::Timestamp;
@@ -138,6 +139,7 @@ operations! {
     GetObjectAttributes,
     ListObjects,
     ListObjectsV2,
+    ListObjectVersions,
     ListBuckets,
     HeadBucket,
     GetBucketLocation,
@@ -238,6 +240,8 @@ pub struct GetObject {
     pub preconditions: Preconditions,
     /// Headers to show instead of the stored ones.
     pub overrides: Overrides,
+    /// `versionId`; `None` is the current one.
+    pub version: Option<VersionId>,
 }
 
 /// `HeadObject`: what GetObject would say, without the bytes.
@@ -255,6 +259,8 @@ pub struct HeadObject {
     pub preconditions: Preconditions,
     /// Headers to show instead of the stored ones.
     pub overrides: Overrides,
+    /// `versionId`; `None` is the current one.
+    pub version: Option<VersionId>,
 }
 
 /// `GetObjectAttributes`: size, ETag and the like as XML.
@@ -266,6 +272,8 @@ pub struct GetObjectAttributes {
     pub key: Key,
     /// Which attributes are asked for.
     pub wanted: AttributesWanted,
+    /// `versionId`; `None` is the current one.
+    pub version: Option<VersionId>,
 }
 
 /// `x-amz-object-attributes`
@@ -340,7 +348,8 @@ impl Op for GetObject {
         vec![Touch::Object(Action::Get, &self.bucket, &self.key)]
     }
     fn details(&self) -> Details<'_> {
-        Details { range: self.range, part: self.part, preconditions: Some(&self.preconditions), ..Details::default() }
+        let (preconditions, version) = (Some(&self.preconditions), self.version.as_ref());
+        Details { range: self.range, part: self.part, preconditions, version, list: None }
     }
 }
 
@@ -353,7 +362,8 @@ impl Op for HeadObject {
         vec![Touch::Object(Action::Get, &self.bucket, &self.key)]
     }
     fn details(&self) -> Details<'_> {
-        Details { range: self.range, part: self.part, preconditions: Some(&self.preconditions), ..Details::default() }
+        let (preconditions, version) = (Some(&self.preconditions), self.version.as_ref());
+        Details { range: self.range, part: self.part, preconditions, version, list: None }
     }
 }
 
@@ -364,6 +374,9 @@ impl Op for GetObjectAttributes {
     }
     fn touches(&self) -> Vec<Touch<'_>> {
         vec![Touch::Object(Action::Get, &self.bucket, &self.key)]
+    }
+    fn details(&self) -> Details<'_> {
+        Details { version: self.version.as_ref(), ..Details::default() }
     }
 }
 

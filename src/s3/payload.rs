@@ -1,17 +1,27 @@
 //! The body of a write as it reaches the backend: decoded, of known length, and verified before its last byte is given.
 //!
 //! Whoever takes an [`Upload`] gets its last piece only once everything that the caller said of the body holds (its
-//! length, hash, signatures, checksums): a backend that waits for the whole cannot count what was not verified.
+//! length, hash, signatures, checksums): a backend that waits for the whole cannot count what was not verified. What the
+//! head says of the body is read in [`head`], the framing in [`chunked`], digests are computed in [`digests`]; all of
+//! it is put together at the rim.
+
+pub mod chunked;
+pub mod digests;
+pub mod head;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use futures::stream::BoxStream;
+use futures::stream::{self, BoxStream, StreamExt as _};
 
-use super::checksum::Checksum;
+use super::checksum::{Algorithm, Checksum};
+pub use head::stored_encoding;
 
 /// The body of a write. Not to be taken twice.
+///
+/// Nothing was read of it yet. An empty body has no last piece to hold back: whoever tells a store of a write before the
+/// bytes come takes [`Upload::primed`] first.
 pub struct Upload {
     /// Bytes of the decoded body.
     pub length: u64,
@@ -25,9 +35,26 @@ pub struct Upload {
     pub fate: Arc<Fate>,
 }
 
+impl Upload {
+    /// The same, once its first piece is there, or its end: an empty body is then verified, and one that comes in one
+    /// piece, too.
+    pub async fn primed(mut self) -> Result<Self, UploadError> {
+        let first = self.body.next().await.transpose()?;
+        self.body = match first {
+            Some(piece) => stream::once(std::future::ready(Ok(piece))).chain(self.body).boxed(),
+            None => stream::empty().boxed(),
+        };
+        Ok(self)
+    }
+}
+
 /// What became of an upload's body, for the answer and the log.
 #[derive(Debug, Default)]
 pub struct Fate {
+    /// The checksum that will follow in a trailer.
+    announced: OnceLock<Algorithm>,
+    /// The caller's checksum, verified.
+    checksum: OnceLock<Checksum>,
     /// Why it broke off.
     failed: OnceLock<UploadError>,
     /// Bytes of the decoded body that were received.
@@ -58,6 +85,26 @@ pub enum UploadError {
 }
 
 impl Fate {
+    /// Of a body behind which a checksum of that algorithm will follow.
+    pub fn announcing(algorithm: Option<Algorithm>) -> Self {
+        Self { announced: algorithm.map(OnceLock::from).unwrap_or_default(), ..Self::default() }
+    }
+
+    /// The checksum that will follow in a trailer: its value is known, and verified, at the body's end only.
+    pub fn announced(&self) -> Option<Algorithm> {
+        self.announced.get().copied()
+    }
+
+    /// Notes the checksum of the whole body that the caller sent, ahead or in a trailer, and that holds.
+    pub fn verify(&self, checksum: Checksum) {
+        let _ = self.checksum.set(checksum);
+    }
+
+    /// The caller's checksum of the whole body, once it is verified.
+    pub fn checksum(&self) -> Option<&Checksum> {
+        self.checksum.get()
+    }
+
     /// Notes why it broke off; the first reason counts.
     pub fn fail(&self, error: UploadError) {
         let _ = self.failed.set(error);
@@ -76,23 +123,5 @@ impl Fate {
     /// How many bytes came so far.
     pub fn received(&self) -> u64 {
         self.received.load(Ordering::Relaxed)
-    }
-}
-
-/// `Content-Encoding` without what the framing put there; `None` if nothing is left.
-pub fn stored_encoding(headers: &http::HeaderMap) -> Option<String> {
-    let sent = headers.get_all(http::header::CONTENT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    let kept: Vec<&str> = sent
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
-        .filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("aws-chunked"))
-        .collect();
-    (!kept.is_empty()).then(|| kept.join(","))
-}
-
-impl Upload {
-    /// shim
-    pub async fn primed(self) -> Result<Self, UploadError> {
-        Ok(self)
     }
 }

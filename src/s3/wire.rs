@@ -42,15 +42,18 @@ const LIST_V2: [&str; 8] = [
     "prefix",
     "start-after",
 ];
-const OBJECT: [&str; 6] = [
+const OBJECT: [&str; 7] = [
     "partNumber",
+    "versionId",
     "response-cache-control",
     "response-content-disposition",
     "response-content-language",
     "response-content-type",
     "response-expires",
 ];
-const ATTRIBUTES: [&str; 1] = ["attributes"];
+const ATTRIBUTES: [&str; 2] = ["attributes", "versionId"];
+const VERSIONS: [&str; 7] =
+    ["delimiter", "encoding-type", "key-marker", "max-keys", "prefix", "version-id-marker", "versions"];
 const LOCATION: [&str; 1] = ["location"];
 const BUCKETS: [&str; 2] = ["max-buckets", "prefix"];
 const UPLOADS: [&str; 7] =
@@ -127,6 +130,7 @@ pub fn changes(op: OpName) -> bool {
         | OpName::GetBucketLocation
         | OpName::ListParts
         | OpName::ListMultipartUploads
+        | OpName::ListObjectVersions
         | OpName::GetObjectTagging => false,
     }
 }
@@ -149,6 +153,7 @@ pub fn body(op: OpName) -> Carries {
         | OpName::AbortMultipartUpload
         | OpName::ListParts
         | OpName::ListMultipartUploads
+        | OpName::ListObjectVersions
         | OpName::CopyObject
         | OpName::UploadPartCopy
         | OpName::DeleteObject
@@ -246,6 +251,7 @@ fn named(method: &Method, resource: Resource, parameters: &[(String, String)], c
         (Resource::Service, &Method::GET) => Ok((OpName::ListBuckets, &BUCKETS)),
         (Resource::Bucket, &Method::HEAD) => Ok((OpName::HeadBucket, &[])),
         (Resource::Bucket, &Method::GET) if has("location") => Ok((OpName::GetBucketLocation, &LOCATION)),
+        (Resource::Bucket, &Method::GET) if has("versions") => Ok((OpName::ListObjectVersions, &VERSIONS)),
         (Resource::Bucket, &Method::GET) if has("uploads") => Ok((OpName::ListMultipartUploads, &UPLOADS)),
         (Resource::Bucket, &Method::GET) if is("list-type", "2") => Ok((OpName::ListObjectsV2, &LIST_V2)),
         (Resource::Bucket, &Method::GET) => Ok((OpName::ListObjects, &LIST_V1)),
@@ -325,6 +331,9 @@ mod tests {
             ("GET", "/traces/a?uploadId=u&max-parts=5", OpName::ListParts),
             ("GET", "/traces/a?tagging", OpName::GetObjectTagging),
             ("GET", "/traces?uploads&prefix=a", OpName::ListMultipartUploads),
+            ("GET", "/traces?versions&key-marker=a&version-id-marker=v", OpName::ListObjectVersions),
+            ("GET", "/traces/a?versionId=1", OpName::GetObject),
+            ("HEAD", "/traces/a?versionId=1", OpName::HeadObject),
             ("GET", "/traces/a?X-Amz-Algorithm=x&X-Amz-Signature=y&X-Amz-Security-Token=z", OpName::GetObject),
         ] {
             assert_eq!(named(method, target), Ok(op), "{method} {target}");
@@ -351,11 +360,11 @@ mod tests {
             ("HEAD", "/", Code::MethodNotAllowed),
             ("GET", "/traces?acl", Code::NotImplemented),
             ("GET", "/traces?policy", Code::NotImplemented),
-            ("GET", "/traces?versions", Code::NotImplemented),
+            ("GET", "/traces?versions&list-type=2", Code::NotImplemented),
             ("GET", "/traces?list-type=3", Code::NotImplemented),
             ("GET", "/traces/a?torrent", Code::NotImplemented),
             ("GET", "/traces/a?tagging&x-id=GetObject", Code::NotImplemented),
-            ("GET", "/traces/a?versionId=1", Code::NotImplemented),
+            ("GET", "/traces/a?tagging&versionid=1", Code::NotImplemented),
             ("GET", "/traces/a?x-id=DeleteObject", Code::NotImplemented),
             ("GET", "/traces/a?response-content-encoding=gzip", Code::NotImplemented),
             ("GET", "/traces/a?partNumber=1&partNumber=2", Code::InvalidArgument),

@@ -79,6 +79,7 @@ pub fn known_headers(op: OpName, headers: &HeaderMap) -> Result<(), Refusal> {
                 | OpName::HeadObject
                 | OpName::ListBuckets
                 | OpName::ListMultipartUploads
+                | OpName::ListObjectVersions
                 | OpName::ListObjects
                 | OpName::ListObjectsV2
                 | OpName::ListParts => false,
@@ -318,4 +319,129 @@ pub fn whole_checksum(headers: &HeaderMap) -> Result<Option<Checksum>, Refusal> 
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (header::HeaderName::from_static(name), value.parse().unwrap())).collect()
+    }
+
+    fn code<T>(result: Result<T, Refusal>) -> Option<Code> {
+        result.err().map(|refusal| refusal.code)
+    }
+
+    #[test]
+    fn headers_that_ask_for_what_is_not_done_are_refused_by_name() {
+        for (op, name, served) in [
+            (OpName::PutObject, "x-amz-meta-run", true),
+            (OpName::PutObject, "x-amz-checksum-crc32", true),
+            (OpName::PutObject, "x-amz-tagging", true),
+            (OpName::PutObject, "x-amz-object-lock-mode", false),
+            (OpName::PutObject, "x-amz-grant-read", false),
+            (OpName::PutObject, "x-amz-website-redirect-location", false),
+            (OpName::PutObject, "x-amz-write-offset-bytes", false),
+            (OpName::PutObject, "x-amz-server-side-encryption-aws-kms-key-id", false),
+            (OpName::PutObject, "x-amz-copy-source", false),
+            (OpName::PutObject, "x-amz-checksum-type", false),
+            (OpName::UploadPart, "x-amz-meta-run", false),
+            (OpName::UploadPartCopy, "x-amz-copy-source-range", true),
+            (OpName::CopyObject, "x-amz-metadata-directive", true),
+            (OpName::CopyObject, "x-amz-copy-source-range", false),
+            (OpName::CreateMultipartUpload, "x-amz-checksum-algorithm", true),
+            (OpName::CompleteMultipartUpload, "x-amz-checksum-type", true),
+            (OpName::DeleteObject, "x-amz-bypass-governance-retention", false),
+            (OpName::DeleteObject, "x-amz-mfa", false),
+            (OpName::DeleteObject, "if-match", false),
+            (OpName::PutObject, "if-match", true),
+            (OpName::UploadPart, "if-none-match", false),
+            (OpName::DeleteObjects, "x-amz-sdk-checksum-algorithm", true),
+        ] {
+            let refused = known_headers(op, &headers(&[(name, "x")])).err();
+            assert_eq!(refused.is_none(), served, "{name} on {}", op.as_str());
+            assert!(refused.is_none_or(|refusal| refusal.message.contains(name)), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_stored_is_read_as_sent_and_bounded() {
+        let head = new_head(&headers(&[
+            ("content-type", "application/json"),
+            ("content-encoding", "aws-chunked,gzip"),
+            ("expires", "whenever"),
+            ("x-amz-meta-run-id", "7"),
+            ("x-amz-tagging", "team=a%20b&empty="),
+            ("x-amz-acl", "private"),
+        ]))
+        .unwrap();
+        assert_eq!(head.content_encoding.as_deref(), Some("gzip"));
+        assert_eq!(head.expires.as_deref(), Some("whenever"));
+        assert_eq!(head.user_metadata.get("run-id").map(String::as_str), Some("7"));
+        let tag = |key: &str, value: &str| Tag { key: key.into(), value: value.into() };
+        assert_eq!(head.tags, [tag("team", "a b"), tag("empty", "")]);
+        for (name, value, want) in [
+            ("x-amz-acl", "public-read", Code::AccessControlListNotSupported),
+            ("x-amz-server-side-encryption", "aws:kms", Code::NotImplemented),
+            ("x-amz-tagging", "a=1&a=2", Code::InvalidTag),
+            ("x-amz-tagging", "=1", Code::InvalidTag),
+            ("x-amz-tagging", "aws:x=1", Code::InvalidTag),
+            ("x-amz-tagging", "a=%00", Code::InvalidTag),
+            ("x-amz-tagging", "1&2&3&4&5&6&7&8&9&10&11", Code::InvalidTag),
+            ("x-amz-meta-", "x", Code::InvalidArgument),
+            ("x-amz-meta-big", &"x".repeat(limits::USER_METADATA_BYTES_MAX), Code::MetadataTooLarge),
+        ] {
+            assert_eq!(code(new_head(&headers(&[(name, value)]))), Some(want), "{name}: {value:.20}");
+        }
+    }
+
+    #[test]
+    fn a_write_takes_one_condition_that_it_can_keep() {
+        let tag = || OnlyIf::Matches(crate::s3::operation::ETag("abc".into()));
+        for (pairs, want) in [
+            (&[][..], Ok(OnlyIf::Always)),
+            (&[("if-none-match", "*")], Ok(OnlyIf::Absent)),
+            (&[("if-match", "\"abc\"")], Ok(tag())),
+            (&[("if-match", "abc")], Ok(tag())),
+            (&[("if-match", "*")], Err(Code::NotImplemented)),
+            (&[("if-match", "a, b")], Err(Code::NotImplemented)),
+            (&[("if-none-match", "\"abc\"")], Err(Code::NotImplemented)),
+            (&[("if-none-match", "*"), ("if-match", "abc")], Err(Code::NotImplemented)),
+            (&[("if-none-match", "")], Err(Code::InvalidArgument)),
+        ] {
+            assert_eq!(only_if(&headers(pairs)).map_err(|refusal| refusal.code), want, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn a_copys_source_has_one_reading() {
+        let read = |sent: &str| {
+            let source = copy_source(&headers(&[("x-amz-copy-source", sent)]));
+            source.map(|source| (source.key.path_in(&source.bucket), source.version.map(|version| version.to_string())))
+        };
+        for (sent, path, version) in [
+            ("traces/a/b", "traces/a/b", None),
+            ("/traces/a%20b", "traces/a b", None),
+            ("traces%2Fa", "traces/a", None),
+            ("traces/a+b", "traces/a+b", None),
+            ("traces//a", "traces//a", None),
+            ("traces/a%3Fb?versionId=v.1", "traces/a?b", Some("v.1")),
+        ] {
+            assert_eq!(read(sent).unwrap(), (path.to_owned(), version.map(str::to_owned)), "{sent}");
+        }
+        for sent in
+            ["traces", "a", "traces/", "traces/a/../b", "traces/%ff", "traces/a?b", "traces/a?versionId=", "tr/a%00"]
+        {
+            assert_eq!(code(read(sent)), Some(Code::InvalidArgument), "{sent}");
+        }
+        assert_eq!(code(read("arn:aws:s3:::traces/a")), Some(Code::NotImplemented));
+        let with = |name, value| copy_source(&headers(&[("x-amz-copy-source", "traces/a"), (name, value)]));
+        assert!(with("x-amz-copy-source-if-match", "abc").unwrap().preconditions.if_match.is_some());
+        assert_eq!(code(with("x-amz-copy-source-if-modified-since", "soon")), Some(Code::InvalidArgument));
+        for (sent, served) in [("bytes=0-9", true), ("bytes=0-", false), ("bytes=-5", false), ("bytes=0-1,3-4", false)]
+        {
+            assert_eq!(copy_range(&headers(&[("x-amz-copy-source-range", sent)])).is_ok(), served, "{sent}");
+        }
+    }
 }

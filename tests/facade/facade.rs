@@ -40,14 +40,14 @@ name = "pii"
 paths = ["traces/*"]
 fields = ["email"]
 action = "mask"
-reveal_to = ["raw"]
+reveal_to = [REVEALED]
 
 [[redact]]
 name = "secrets"
 paths = ["traces/*"]
 fields = ["api_key"]
 action = "mask"
-reveal_to = ["raw"]
+reveal_to = [REVEALED]
 "#;
 
 /// Roles, each bound to the group of its name: what they are called, their setting `presign`, their rules.
@@ -64,6 +64,8 @@ const ROLES: [(&str, &str, &str); 5] = [
 pub(crate) struct Wish {
     /// More roles: the name and the text below `[role]`, `[[bind]]` and `[[allow]]`.
     pub(crate) roles: Vec<(&'static str, String)>,
+    /// Roles beside `raw` to which nothing is masked.
+    pub(crate) reveal_to: Vec<&'static str>,
     pub(crate) trusted_proxies: Vec<&'static str>,
 }
 
@@ -88,7 +90,7 @@ impl Facade {
     pub(crate) async fn start_with(wish: Wish) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let issuer = Issuer::start().await;
-        policies(&dir.path().join("policies"), &wish.roles);
+        policies(&dir.path().join("policies"), &wish);
         let ring = KeyRing::new(vec![key("one", KeyState::Active)]).unwrap();
         file::write(&dir.path().join("keys.toml"), &ring).unwrap();
         let ring = Arc::new(ArcSwap::from_pointee(ring));
@@ -240,15 +242,17 @@ pub(crate) fn role_file(name: &str, role: &str, rule: &str) -> String {
     )
 }
 
-fn policies(dir: &Path, more: &[(&'static str, String)]) {
+fn policies(dir: &Path, wish: &Wish) {
     std::fs::create_dir_all(dir).unwrap();
     let all = ROLES.iter().map(|(name, role, rule)| (*name, role_file(name, role, rule)));
-    let files: BTreeMap<&str, String> = all.chain(more.iter().cloned()).collect();
+    let files: BTreeMap<&str, String> = all.chain(wish.roles.iter().cloned()).collect();
     for (name, text) in &files {
         std::fs::write(dir.join(format!("{name}.toml")), text).unwrap();
     }
     let list: Vec<String> = files.keys().map(|name| format!("\"{name}.toml\"")).collect();
-    std::fs::write(dir.join("_global.toml"), GLOBAL.replace("FILES", &list.join(", "))).unwrap();
+    let revealed: Vec<String> = ["raw"].iter().chain(&wish.reveal_to).map(|name| format!("\"{name}\"")).collect();
+    let global = GLOBAL.replace("FILES", &list.join(", ")).replace("REVEALED", &revealed.join(", "));
+    std::fs::write(dir.join("_global.toml"), global).unwrap();
 }
 
 fn config(dir: &Path, issuer: &Issuer, wish: &Wish) -> Config {

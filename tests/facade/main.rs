@@ -21,6 +21,8 @@ mod heads;
 #[cfg(test)]
 mod listings;
 #[cfg(test)]
+mod operations;
+#[cfg(test)]
 mod operators;
 #[cfg(test)]
 mod proxies;
@@ -36,3 +38,5 @@ mod reload;
 mod signatures;
 #[cfg(test)]
 mod streams;
+#[cfg(test)]
+mod writes;

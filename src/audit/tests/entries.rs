@@ -136,6 +136,7 @@ proptest! {
         entry(&Permit::for_test(Arc::clone(&who), list, None), &facts);
         let mut op = get(&name);
         let tags: Vec<ETag> = (0..tags).map(|_| ETag(reason.as_str().into())).collect();
+        op.version = Some("v".repeat(1024).parse().unwrap());
         op.preconditions.if_match = Some(Tags::These(tags.clone()));
         op.preconditions.if_none_match = Some(Tags::These(tags));
         let intent = entry(&Permit::for_test(Arc::clone(&who), op, None), &facts);

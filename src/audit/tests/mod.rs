@@ -76,6 +76,7 @@ fn get(key: &str) -> GetObject {
         part: None,
         preconditions: Preconditions::default(),
         overrides: Overrides::default(),
+        version: None,
     }
 }
 

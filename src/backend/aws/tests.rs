@@ -133,7 +133,7 @@ async fn a_head_without_a_body_is_told_by_its_status() {
         ("503 Slow Down", Trouble::Busy),
     ] {
         let server = canned(vec![response(status, "", "")], false).await;
-        assert_eq!(Source::head(&server.aws, &bucket(), &key("k"), None).await, Err(want), "{status}");
+        assert_eq!(Source::head(&server.aws, &bucket(), &key("k"), None, None).await, Err(want), "{status}");
     }
 }
 
@@ -286,7 +286,7 @@ async fn attributes_are_read() {
                 Nks/tw==</ChecksumCRC32C><ChecksumType>FULL_OBJECT</ChecksumType></Checksum><ObjectParts>\
                 <PartsCount>3</PartsCount></ObjectParts></GetObjectAttributesResponse>";
     let server = canned(vec![response("200 OK", HEAD, body)], false).await;
-    let found = Source::attributes(&server.aws, &bucket(), &key("k")).await.unwrap();
+    let found = Source::attributes(&server.aws, &bucket(), &key("k"), None).await.unwrap();
     assert_eq!((found.head.size, found.parts), (9, Some(3)));
     assert_eq!(found.checksums.get("ChecksumCRC32C").map(String::as_str), Some("Nks/tw=="));
     assert_eq!(found.checksum_type.as_deref(), Some("FULL_OBJECT"));

@@ -40,7 +40,8 @@ pub(super) fn of<E: ProvideErrorMetadata>(asked: Asked, error: &SdkError<E, Http
 fn said(asked: Asked, raw: &HttpResponse, code: &str, message: &str) -> Trouble {
     let status = raw.status().as_u16();
     match code {
-        "NoSuchKey" | "NoSuchVersion" => return Trouble::NoSuchKey,
+        "NoSuchKey" => return Trouble::NoSuchKey,
+        "NoSuchVersion" => return Trouble::NoSuchVersion,
         "NoSuchBucket" => return Trouble::NoSuchBucket,
         "InvalidRange" | "InvalidPartNumber" => return Trouble::InvalidRange { size: size_told(raw) },
         "PreconditionFailed" => return Trouble::Changed,

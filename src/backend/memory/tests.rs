@@ -73,15 +73,15 @@ async fn parts_are_counted_and_their_tag_is_a_tag_of_tags() {
     assert_eq!(got(&memory, "parts", part(0)).await, Err(Trouble::InvalidRange { size: Some(5) }));
     assert_eq!(got(&memory, "whole", part(1)).await, Ok((Some((0, 2)), b"abc".to_vec())));
 
-    let head = Source::head(&memory, &bucket(), &key("parts"), Some(1)).await.unwrap().head;
+    let head = Source::head(&memory, &bucket(), &key("parts"), None, Some(1)).await.unwrap().head;
     // md5(md5("aaa") ‖ md5("bb")), computed apart.
     assert_eq!((&*head.etag.0, head.parts_count), ("b9975d734c52a2de0f970f525cb96ad3-2", Some(2)));
-    let head = Source::head(&memory, &bucket(), &key("whole"), None).await.unwrap().head;
+    let head = Source::head(&memory, &bucket(), &key("whole"), None, None).await.unwrap().head;
     assert_eq!((&*head.etag.0, head.parts_count), ("900150983cd24fb0d6963f7d28e17f72", None));
 
-    let found = Source::attributes(&memory, &bucket(), &key("whole")).await.unwrap();
+    let found = Source::attributes(&memory, &bucket(), &key("whole"), None).await.unwrap();
     assert_eq!(found.checksums.get("ChecksumCRC32C").map(String::as_str), Some("Nks/tw=="));
-    let found = Source::attributes(&memory, &bucket(), &key("parts")).await.unwrap();
+    let found = Source::attributes(&memory, &bucket(), &key("parts"), None).await.unwrap();
     assert_eq!((found.parts, found.checksums.len()), (Some(2), 0));
 }
 
@@ -96,7 +96,7 @@ async fn what_is_missing_changed_or_archived_is_said_so() {
     assert_eq!(got(&memory, "k", pin("0cc175b9c0f1b6a831c399e269772661")).await, Ok((None, b"a".to_vec())));
     assert_eq!(got(&memory, "k", pin("old")).await, Err(Trouble::Changed));
     assert_eq!(got(&memory, "cold", Fetch::default()).await, Err(Trouble::Archived));
-    assert!(Source::head(&memory, &bucket(), &key("cold"), None).await.is_ok());
+    assert!(Source::head(&memory, &bucket(), &key("cold"), None, None).await.is_ok());
     assert_eq!(Source::probe(&memory, &other).await, Err(Trouble::NoSuchBucket));
     memory.delete(&bucket(), "k");
     assert_eq!(got(&memory, "k", Fetch::default()).await, Err(Trouble::NoSuchKey));
@@ -157,7 +157,7 @@ async fn a_folder_becomes_buckets() {
     put("other/top.json", "{}");
     let memory = Memory::new();
     assert_eq!(memory.seed_from(folder.path()).unwrap(), 3);
-    let head = Source::head(&memory, &bucket(), &key("model-a/run.jsonl.gz"), None).await.unwrap().head;
+    let head = Source::head(&memory, &bucket(), &key("model-a/run.jsonl.gz"), None, None).await.unwrap().head;
     assert_eq!(head.content_encoding.as_deref(), Some("gzip"));
     assert_eq!(head.content_type.as_deref(), Some("application/x-ndjson"));
     put("Bad_Bucket/x", "");

@@ -1,22 +1,21 @@
 //! The outputs of operations that change a bucket.
 
+use http::{HeaderName, HeaderValue};
 use s3s::S3Response;
 use s3s::dto::{
     self, AbortMultipartUploadOutput, CompleteMultipartUploadOutput, CopyObjectOutput, CopyObjectResult,
     CopyPartResult, CreateMultipartUploadOutput, DeleteObjectOutput, DeleteObjectTaggingOutput, DeleteObjectsOutput,
     DeletedObject, GetObjectTaggingOutput, Initiator, ListMultipartUploadsOutput, ListPartsOutput, MultipartUpload,
-    Owner, Part, PutObjectOutput, PutObjectTaggingOutput, TagSet, UploadPartCopyOutput, UploadPartOutput,
+    Part, PutObjectOutput, PutObjectTaggingOutput, TagSet, UploadPartCopyOutput, UploadPartOutput,
 };
 
-use super::{tag, time, written_as};
+use super::{owner, tag, time, written_as};
 use crate::redact::Redacted;
 use crate::redact::uploads::UploadsPage;
 use crate::s3::answer::{Copied, Deleted, PartPage, Stored, Tag};
 use crate::s3::checksum::{Algorithm, Checksum};
 use crate::s3::error::Refusal;
-use crate::s3::operation::write::{
-    CompleteMultipartUpload, CreateMultipartUpload, DeleteObject, ListMultipartUploads, ListParts,
-};
+use crate::s3::operation::write::{CompleteMultipartUpload, CreateMultipartUpload, ListMultipartUploads, ListParts};
 
 /// The answer of `PutObject`.
 pub(in crate::gateway) type PutAnswer = S3Response<PutObjectOutput>;
@@ -79,18 +78,20 @@ fn checksum_type(full_object: Option<bool>) -> Option<dto::ChecksumType> {
 /// `PutObject`
 pub(in crate::gateway) fn put(shown: Redacted<Stored>) -> PutAnswer {
     let stored = shown.into_inner();
-    let sums = Fields::of(stored.checksum.as_ref());
-    S3Response::new(PutObjectOutput {
-        checksum_crc32: sums.crc32,
-        checksum_crc32c: sums.crc32c,
-        checksum_crc64nvme: sums.crc64nvme,
-        checksum_sha1: sums.sha1,
-        checksum_sha256: sums.sha256,
-        checksum_type: checksum_type(stored.full_object),
+    let mut response = S3Response::new(PutObjectOutput {
+        checksum_type: stored.checksum.as_ref().and_then(|_| checksum_type(stored.full_object)),
         e_tag: stored.etag.as_ref().map(tag),
-        version_id: stored.version_id.map(|id| id.to_string()),
+        version_id: stored.version_id.as_ref().map(ToString::to_string),
         ..PutObjectOutput::default()
-    })
+    });
+    response.headers.extend(checksum_header(&stored));
+    response
+}
+
+/// A checksum as a header: s3s has fields for some algorithms only.
+fn checksum_header(stored: &Stored) -> Option<(HeaderName, HeaderValue)> {
+    let checksum = stored.checksum.as_ref()?;
+    Some((HeaderName::from_static(checksum.algorithm.header()), HeaderValue::from_str(&checksum.value).ok()?))
 }
 
 /// `CreateMultipartUpload`
@@ -108,16 +109,10 @@ pub(in crate::gateway) fn begun(op: &CreateMultipartUpload, shown: Redacted<Stri
 /// `UploadPart`
 pub(in crate::gateway) fn part(shown: Redacted<Stored>) -> PartAnswer {
     let stored = shown.into_inner();
-    let sums = Fields::of(stored.checksum.as_ref());
-    S3Response::new(UploadPartOutput {
-        checksum_crc32: sums.crc32,
-        checksum_crc32c: sums.crc32c,
-        checksum_crc64nvme: sums.crc64nvme,
-        checksum_sha1: sums.sha1,
-        checksum_sha256: sums.sha256,
-        e_tag: stored.etag.as_ref().map(tag),
-        ..UploadPartOutput::default()
-    })
+    let mut response =
+        S3Response::new(UploadPartOutput { e_tag: stored.etag.as_ref().map(tag), ..UploadPartOutput::default() });
+    response.headers.extend(checksum_header(&stored));
+    response
 }
 
 /// `CompleteMultipartUpload`; the location is a path, since only the caller knows by which name they came.
@@ -171,8 +166,8 @@ pub(in crate::gateway) fn parts(op: &ListParts, sent_id: &str, shown: Redacted<P
         is_truncated: Some(page.more_after.is_some()),
         max_parts: i32::try_from(op.max_parts).ok(),
         parts: Some(rows.collect()),
-        initiator: Some(Initiator { display_name: Some(US.into()), id: Some(US.into()) }),
-        owner: Some(us()),
+        initiator: Some(initiator()),
+        owner: Some(owner()),
         storage_class: Some(page.storage_class.unwrap_or_else(|| "STANDARD".into()).into()),
         checksum_algorithm: page.algorithm.map(|algorithm| algorithm.word().to_owned().into()),
         ..ListPartsOutput::default()
@@ -185,9 +180,9 @@ pub(in crate::gateway) fn uploads(op: &ListMultipartUploads, shown: Redacted<Upl
     let written = |text: &str| written_as(op.url_encoded, text);
     let rows = page.uploads.into_iter().map(|row| MultipartUpload {
         initiated: Some(time(row.initiated)),
-        initiator: Some(Initiator { display_name: Some(US.into()), id: Some(US.into()) }),
+        initiator: Some(initiator()),
         key: Some(written(row.key.as_str())),
-        owner: Some(us()),
+        owner: Some(owner()),
         storage_class: Some(row.storage_class.unwrap_or_else(|| "STANDARD".into()).into()),
         upload_id: Some(row.id),
         ..MultipartUpload::default()
@@ -317,14 +312,7 @@ pub(in crate::gateway) fn tags_deleted(_shown: Redacted<()>) -> DeleteTagsAnswer
     response
 }
 
-/// Whether two rows name the same object; S3 answers each, and so do we.
-pub(in crate::gateway) fn row(op: &DeleteObject, outcome: Result<Redacted<Deleted>, Refusal>) -> DeletedRow {
-    DeletedRow { key: op.key.to_string(), version: op.version.as_ref().map(ToString::to_string), outcome }
-}
-
-/// Who owns uploads, as far as callers are told.
-const US: &str = "tracegate";
-
-fn us() -> Owner {
-    Owner { display_name: Some(US.into()), id: Some(US.into()) }
+/// Who began an upload, as far as callers are told.
+fn initiator() -> Initiator {
+    Initiator { display_name: Some("tracegate".into()), id: Some("tracegate".into()) }
 }

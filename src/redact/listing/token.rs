@@ -13,6 +13,9 @@ pub(in crate::redact) const LEAD: &str = "tracegate-page.";
 /// Digits of the place's length, in front of the place.
 const LENGTH_DIGITS: usize = 4;
 
+/// Between the markers of a pair: no key, upload id or version id holds it.
+const BETWEEN: char = '\0';
+
 /// Whom and which query a token is for. Sealed for one, it does not open for another.
 pub(in crate::redact) struct Binding([u8; 32]);
 
@@ -57,18 +60,25 @@ pub(super) fn seal(ring: &KeyRing, binding: &Binding, place: &str) -> String {
     format!("{LEAD}{}", ring.seal(Purpose::PageToken, &plain, &binding.0))
 }
 
-/// Seals a place that is more than a key. Its length shows in steps of [`limits::LIST_PLACE_BYTES_MAX`].
-pub(in crate::redact) fn seal_text(ring: &KeyRing, binding: &Binding, place: &str) -> String {
-    let wide = (place.len() + 1).next_multiple_of(limits::LIST_PLACE_BYTES_MAX);
-    let pad = wide - place.len() - 1;
-    format!("{LEAD}{}", ring.seal(Purpose::PageToken, &format!("{place}\n{:pad$}", ""), &binding.0))
+/// Seals a place of two markers, such as a key and a version. Its length shows only in steps.
+pub(in crate::redact) fn seal_pair(ring: &KeyRing, binding: &Binding, key: &str, beside: &str) -> String {
+    let used = key.len() + beside.len() + 2 * BETWEEN.len_utf8();
+    let pad = used.next_multiple_of(limits::LIST_PLACE_BYTES_MAX) - used;
+    let plain = format!("{key}{BETWEEN}{beside}{BETWEEN}{:pad$}", "");
+    format!("{LEAD}{}", ring.seal(Purpose::PageToken, &plain, &binding.0))
 }
 
-/// Opens what [`seal_text`] sealed for the same binding.
-pub(in crate::redact) fn open_text(ring: &KeyRing, binding: &Binding, token: &str) -> Result<String, NotOurs> {
+/// Opens what [`seal_pair`] sealed for the same binding.
+pub(in crate::redact) fn open_pair(
+    ring: &KeyRing,
+    binding: &Binding,
+    token: &str,
+) -> Result<(String, String), NotOurs> {
     let sealed = token.strip_prefix(LEAD).ok_or(NotOurs)?;
     let plain = ring.open(Purpose::PageToken, sealed, &binding.0)?;
-    plain.rsplit_once('\n').map(|(place, _)| place.to_owned()).ok_or(NotOurs)
+    let mut parts = plain.split(BETWEEN);
+    let (Some(key), Some(beside), Some(_pad)) = (parts.next(), parts.next(), parts.next()) else { return Err(NotOurs) };
+    Ok((key.to_owned(), beside.to_owned()))
 }
 
 /// Opens what [`seal`] sealed for the same binding.
@@ -101,6 +111,20 @@ mod tests {
         for forged in [&token[LEAD.len()..], "", LEAD, "tracegate-page.v4.local.AAAA", &token[..token.len() - 1]] {
             assert_eq!(open(&ring, &ours, forged), Err(NotOurs), "{forged}");
         }
+    }
+
+    #[test]
+    fn a_pair_opens_as_it_was_sealed() {
+        let ring = KeyRing::ephemeral();
+        let binding = Binding::over(&["versions"]);
+        let long = "k".repeat(limits::KEY_BYTES_MAX);
+        for (key, beside) in [("a/b", "v1"), ("", ""), ("é ", ""), (long.as_str(), long.as_str())] {
+            let token = seal_pair(&ring, &binding, key, beside);
+            assert_eq!(open_pair(&ring, &binding, &token), Ok((key.to_owned(), beside.to_owned())));
+            assert_eq!(open_pair(&ring, &Binding::over(&["uploads"]), &token), Err(NotOurs));
+        }
+        let short = seal_pair(&ring, &binding, "a", "b");
+        assert_eq!(short.len(), seal_pair(&ring, &binding, "a/longer/one", "b").len());
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::s3::operation::{ETag, ListVersion};
 use crate::s3::order;
 
 /// What the caller's role sees of the bucket that is listed.
-pub(super) trait Eyes {
+pub(in crate::redact) trait Eyes {
     /// The tag under which a key is shown; `None` if it is not.
     fn shows(&self, listed: &Listed) -> Option<ETag>;
     /// See [`crate::policy::sight::Sight::below`].

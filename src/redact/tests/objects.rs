@@ -1,73 +1,35 @@
 //! Objects under a permit: what a range costs the backend, and that the head decides before the range does.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use async_trait::async_trait;
 use futures::StreamExt as _;
 use jiff::Timestamp;
 
 use super::*;
 use crate::audit::journal::SpaceLeft;
 use crate::audit::{EntryId, Intent, Journal, JournalOptions, RequestFacts};
+use crate::backend::Backend;
+use crate::backend::faulty::Faulty;
 use crate::backend::memory::{Content, Memory};
-use crate::backend::{Ask, Backend, Fetch, Trouble};
 use crate::identity::Identity;
 use crate::keyring::KeyRing;
 use crate::limits;
 use crate::policy::permit::Permit;
 use crate::policy::{Decision, Ruleset, decide};
+use crate::redact::Redaction;
 use crate::redact::object::{first_fetch, show};
-use crate::redact::{Raw, Redaction};
-use crate::s3::answer::{Attributes, Batch, Headed, ObjectHead};
+use crate::s3::answer::ObjectHead;
 use crate::s3::conditional::resolve;
 use crate::s3::error::{Code, Refusal};
-use crate::s3::name::Bucket;
-use crate::s3::operation::{
-    ETag, GetObject, GetObjectAttributes, HeadObject, IfRange, ListObjects, Preconditions, RangeAsk, Tags,
-};
+use crate::s3::operation::{ETag, GetObject, IfRange, Preconditions, RangeAsk, Tags};
 
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
-/// A bucket that notes what is fetched from it.
-#[derive(Default)]
-struct Counted {
-    memory: Memory,
-    fetches: Mutex<Vec<Fetch>>,
-}
-
-#[async_trait]
-impl Backend for Counted {
-    async fn get(
-        &self,
-        intent: Intent<'_, Permit<GetObject>>,
-        fetch: Fetch,
-    ) -> Result<Raw<crate::s3::answer::Object>, Trouble> {
-        self.fetches.lock().unwrap_or_else(PoisonError::into_inner).push(fetch.clone());
-        self.memory.get(intent, fetch).await
-    }
-
-    async fn head(&self, intent: Intent<'_, Permit<HeadObject>>, part: Option<u32>) -> Result<Raw<Headed>, Trouble> {
-        self.memory.head(intent, part).await
-    }
-
-    async fn attributes(&self, intent: Intent<'_, Permit<GetObjectAttributes>>) -> Result<Raw<Attributes>, Trouble> {
-        self.memory.attributes(intent).await
-    }
-
-    async fn list(&self, intent: Intent<'_, Permit<ListObjects>>, ask: Ask) -> Result<Raw<Batch>, Trouble> {
-        self.memory.list(intent, ask).await
-    }
-
-    async fn probe(&self, bucket: &Bucket) -> Result<(), Trouble> {
-        self.memory.probe(bucket).await
-    }
-}
-
 /// A bucket, a role that reads `raw/*` as it is, `recent/*` if it is recent, and `masked/*` redacted, and a journal.
 struct World {
-    backend: Arc<Counted>,
+    /// It notes what is fetched from it.
+    backend: Arc<Faulty<Memory>>,
     rules: Ruleset,
     redaction: Redaction,
     journal: Journal,
@@ -96,17 +58,18 @@ impl World {
         };
         let (journal, _) = Journal::open(options).unwrap();
         let redaction = Redaction::new(Arc::new(ArcSwap::from_pointee(KeyRing::ephemeral())));
-        Self { backend: Arc::default(), rules: rules(), redaction, journal, _dir: dir }
+        Self { backend: Arc::new(Faulty::new(Memory::new())), rules: rules(), redaction, journal, _dir: dir }
     }
 
     fn put(&self, name: &str, content: Content) {
-        self.backend.memory.put(&"traces".parse().unwrap(), name, content);
+        self.backend.inner().put(&"traces".parse().unwrap(), name, content);
     }
 
     async fn get(&self, name: &str, range: Option<RangeAsk>, preconditions: Preconditions) -> Result<Answer, Refusal> {
-        self.backend.fetches.lock().unwrap().clear();
+        drop(self.backend.take_fetches());
         let (bucket, key) = ("traces".parse().unwrap(), name.parse().unwrap());
-        let op = GetObject { bucket, key, range, part: None, preconditions, overrides: Default::default() };
+        let op =
+            GetObject { bucket, key, range, part: None, preconditions, overrides: Default::default(), version: None };
         let who = Arc::new(Identity::for_test("ann", "analyst"));
         let Decision::Allow(permit) = decide(&self.rules, who, op, NOW) else { panic!("{name} may be read") };
         let facts = RequestFacts {
@@ -125,7 +88,7 @@ impl World {
         while let Some(chunk) = object.body.next().await {
             bytes.extend_from_slice(&chunk.unwrap());
         }
-        let fetches = self.backend.fetches.lock().unwrap().len();
+        let fetches = self.backend.take_fetches().len();
         let range = object.range.map(|range| (range.first, range.last));
         Ok(Answer { head: object.head, range, bytes, fetches })
     }
