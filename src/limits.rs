@@ -195,8 +195,9 @@ pub const QUOTA_OBJECTS_MAX: u64 = 1_000_000_000_000;
 pub const QUOTA_RATE_MAX: u32 = 1_000_000;
 /// Roles and subjects whose writes of one day are counted apart; a further one with a quota waits for the next day.
 pub const QUOTA_CALLERS_MAX: usize = 65_536;
-/// Time for which a start waits until the day's writes are counted from the log; it then goes on meanwhile.
-pub const QUOTA_COUNT_PATIENCE: Duration = Duration::from_secs(2);
+/// Time for which a start waits until the day's writes are counted from the log, and again until buckets have shown what
+/// they keep of conditional writes; it then goes on meanwhile.
+pub const START_PATIENCE: Duration = Duration::from_secs(2);
 /// Time after a failed probe of a bucket's conditional writes until the next one.
 pub const CREATE_PROBE_RETRY: Duration = Duration::from_secs(5);
 /// How often the policy folder is looked at for changes.

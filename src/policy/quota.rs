@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::source::{Book, Fields, Node};
 use crate::limits;
 use crate::s3::error::Code;
+use crate::s3::operation::OpName;
 
 /// How much a role may write. Days are those of UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -95,6 +96,14 @@ pub enum Exceeded {
         /// When the next day begins.
         resets: Timestamp,
     },
+}
+
+impl Written {
+    /// What an operation brings that carries so many bytes.
+    pub fn by(op: OpName, bytes: u64) -> Self {
+        let makes = matches!(op, OpName::PutObject | OpName::CompleteMultipartUpload | OpName::CopyObject);
+        Self { objects: u64::from(makes), bytes }
+    }
 }
 
 impl Exceeded {

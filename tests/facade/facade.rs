@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracegate::app::{self, App};
 use tracegate::audit::query::{self, Filter, QueryError, Reader, Row};
-use tracegate::backend::faulty::Faulty;
+use tracegate::backend::faulty::{Fault, Faulty};
 use tracegate::backend::memory::{Content, Memory};
 use tracegate::config::{BackendConfig, Bounds, BucketConfig, Config, IssuerConfig, LogConfig, Logging};
 use tracegate::identity::revocation_log::{Entry, Target};
@@ -41,6 +41,8 @@ paths = ["traces/*"]
 fields = ["email"]
 action = "mask"
 reveal_to = [REVEALED]
+show_metadata = ["run-id"]
+show_tags = ["team"]
 
 [[redact]]
 name = "secrets"
@@ -48,6 +50,8 @@ paths = ["traces/*"]
 fields = ["api_key"]
 action = "mask"
 reveal_to = [REVEALED]
+show_metadata = ["run-id"]
+show_tags = ["team"]
 "#;
 
 /// Roles, each bound to the group of its name: what they are called, their setting `presign`, their rules.
@@ -67,6 +71,8 @@ pub(crate) struct Wish {
     /// Roles beside `raw` to which nothing is masked.
     pub(crate) reveal_to: Vec<&'static str>,
     pub(crate) trusted_proxies: Vec<&'static str>,
+    /// What becomes of the first calls to the backend, while it starts.
+    pub(crate) cues: Vec<Fault>,
 }
 
 /// A running façade.
@@ -101,12 +107,31 @@ impl Facade {
         memory.create_bucket(&bucket);
         memory.create_bucket(&"empty".parse().unwrap());
         let backend = Arc::new(Faulty::new(memory));
-        let app = App::start_with(config(dir.path(), &issuer, &wish), backend.clone()).await.unwrap();
+        wish.cues.iter().for_each(|fault| backend.cue(fault.clone()));
+        Self::serve(config(dir.path(), &issuer, &wish), issuer, bucket, backend, dir).await
+    }
+
+    async fn serve(
+        config: Config,
+        issuer: Issuer,
+        bucket: Bucket,
+        backend: Arc<Faulty<Arc<Memory>>>,
+        dir: TempDir,
+    ) -> Self {
+        let app = App::start_with(config, backend.clone()).await.unwrap();
         let addresses = app.addresses().unwrap();
         let (stop, stopped) = watch::channel(false);
         let served = tokio::spawn(app.run(stopped));
         let (http, admin) = (addresses.http[0], addresses.admin.unwrap());
         Self { http, admin, issuer, bucket, backend, dir, stop, served }
+    }
+
+    /// Stops it, and starts it anew over the same bucket, log and control store.
+    pub(crate) async fn restarted(self) -> Self {
+        self.stop.send_replace(true);
+        self.served.await.unwrap().unwrap();
+        let config = config(self.dir.path(), &self.issuer, &Wish::default());
+        Self::serve(config, self.issuer, self.bucket, self.backend, self.dir).await
     }
 
     /// Puts an object of the tests' own time.

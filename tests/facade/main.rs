@@ -19,6 +19,8 @@ mod framing;
 #[cfg(test)]
 mod heads;
 #[cfg(test)]
+mod ingest;
+#[cfg(test)]
 mod listings;
 #[cfg(test)]
 mod operations;
