@@ -59,6 +59,8 @@ pub const UPLOAD_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 pub const PARTS_MAX: u32 = 10_000;
 /// Largest body of CompleteMultipartUpload, in bytes: [`PARTS_MAX`] parts with their checksums.
 pub const COMPLETE_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Smallest part of an upload but its last, in bytes (S3: 5 MiB).
+pub const PART_BYTES_MIN: u64 = 5 * 1024 * 1024;
 /// Most keys of one DeleteObjects (S3).
 pub const DELETES_MAX: usize = 1000;
 /// Most tags of an object (S3).

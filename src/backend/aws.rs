@@ -3,18 +3,35 @@
 //! The SDK is held to one request per call: no retries (the client has its own), no checksums of its own choice, no
 //! stalled-stream protection (it takes a slow reader for a dead peer), no redirects, no proxies from the environment.
 //! The credential is known only to the SDK's signer; nothing here can print it.
+//!
+//! Its read timeout is off as well: it would count the time that a caller takes to send a body. How long anything may
+//! take is bounded here, see [`Timeouts`].
 
 mod answer;
+mod copy;
+mod delete;
+mod read;
+mod scratch;
+mod sending;
+mod source;
+mod stored;
 mod trouble;
+mod uploads;
+mod versions;
+mod write;
 
 #[cfg(test)]
+mod real;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod write_tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::http::HttpResponse;
@@ -25,19 +42,17 @@ use aws_sdk_s3::config::{
     SharedCredentialsProvider, SharedHttpClient, StalledStreamProtectionConfig,
 };
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::types::{EncodingType, ObjectAttributes};
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use tokio::sync::OnceCell;
 
 use self::trouble::Asked;
-use super::source::Source;
-use super::{Ask, Fetch, Trouble};
+use super::Trouble;
 use crate::identity::secret::SecretText;
 use crate::limits;
-use crate::s3::answer::{Attributes, Batch, Headed, Object};
-use crate::s3::name::{Bucket, Key, VersionId};
+use crate::s3::name::{Bucket, VersionId};
 use crate::s3::operation::{ETag, RangeAsk};
 
 /// Where the real buckets are, and how they are reached.
@@ -82,8 +97,10 @@ pub struct Timeouts {
     pub connect: Duration,
     /// To its response head; of listings and the like, to the end of the answer.
     pub head: Duration,
-    /// Between two pieces of a body.
+    /// Between two pieces of a body, in either direction.
     pub idle: Duration,
+    /// To the end of a copy's answer, or of that of an upload's completion.
+    pub copy: Duration,
 }
 
 impl Default for Timeouts {
@@ -92,6 +109,7 @@ impl Default for Timeouts {
             connect: limits::BACKEND_CONNECT_TIMEOUT,
             head: limits::BACKEND_HEAD_TIMEOUT,
             idle: limits::BACKEND_IDLE_TIMEOUT,
+            copy: limits::BACKEND_COPY_TIMEOUT,
         }
     }
 }
@@ -116,6 +134,8 @@ pub struct Aws {
     client: Client,
     buckets: BTreeMap<Bucket, String>,
     timeouts: Timeouts,
+    /// Of each bucket, whether the store was seen to keep keys with empty segments apart; asked before the first write to one.
+    apart: Arc<BTreeMap<Bucket, OnceCell<bool>>>,
 }
 
 impl fmt::Debug for Aws {
@@ -139,11 +159,13 @@ pub async fn connect(options: AwsOptions) -> Result<Aws, AwsError> {
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
-        .timeout_config(TimeoutConfig::builder().connect_timeout(timeouts.connect).read_timeout(timeouts.head).build());
+        .timeout_config(TimeoutConfig::builder().connect_timeout(timeouts.connect).build());
     if let Some(endpoint) = options.endpoint {
         config = config.endpoint_url(checked(endpoint)?);
     }
-    Ok(Aws { client: Client::from_conf(config.build()), buckets: options.buckets, timeouts })
+    let apart = options.buckets.keys().map(|bucket| (bucket.clone(), OnceCell::new())).collect();
+    let (client, buckets) = (Client::from_conf(config.build()), options.buckets);
+    Ok(Aws { client, buckets, timeouts, apart: Arc::new(apart) })
 }
 
 async fn provider(credentials: Credentials, region: Region) -> SharedCredentialsProvider {
@@ -207,104 +229,27 @@ impl Aws {
         asked: Asked,
         sent: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     ) -> Result<T, Trouble> {
-        match tokio::time::timeout(self.timeouts.connect + self.timeouts.head, sent).await {
-            Ok(answer) => answer.map_err(|error| trouble::of(asked, &error)),
-            Err(_) => Err(Trouble::Timeout),
-        }
+        within(self.timeouts.connect + self.timeouts.head, asked, sent).await
     }
 
-    /// A store on a file system may fold empty segments (`a//b`, `/a`) and answer with the object of another key, which
-    /// nobody has authorised: such a key is read only where the store lists an object of exactly that name.
-    async fn check_unfolded(&self, bucket: &Bucket, key: &Key) -> Result<(), Trouble> {
-        let name = key.as_str();
-        if !(name.starts_with('/') || name.contains("//")) {
-            return Ok(());
-        }
-        let ask = Ask { prefix: name.to_owned(), after: None, delimiter: None, max: 1 };
-        let listed = self.list(bucket, ask).await?;
-        if listed.items.iter().any(|item| item.name() == name) { Ok(()) } else { Err(Trouble::NoSuchKey) }
+    /// The same, for what the store may take long for.
+    async fn settled_late<T, E: ProvideErrorMetadata>(
+        &self,
+        asked: Asked,
+        sent: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, Trouble> {
+        within(self.timeouts.connect + self.timeouts.copy, asked, sent).await
     }
 }
 
-#[async_trait]
-impl Source for Aws {
-    async fn get(&self, bucket: &Bucket, key: &Key, fetch: Fetch) -> Result<Object, Trouble> {
-        self.check_unfolded(bucket, key).await?;
-        let request = self
-            .client
-            .get_object()
-            .set_version_id(fetch.version.as_ref().map(id))
-            .bucket(self.inside(bucket)?)
-            .key(key.as_str())
-            .set_range(fetch.range.map(range_header))
-            .set_part_number(fetch.part.map(part_number))
-            .set_if_match(fetch.pin.as_ref().map(quoted));
-        let found = self.settled(Asked::Object, request.send()).await?;
-        answer::object(found, &fetch, self.timeouts.idle)
-    }
-
-    async fn head(
-        &self,
-        bucket: &Bucket,
-        key: &Key,
-        version: Option<&VersionId>,
-        part: Option<u32>,
-    ) -> Result<Headed, Trouble> {
-        self.check_unfolded(bucket, key).await?;
-        let request = self
-            .client
-            .head_object()
-            .set_version_id(version.map(id))
-            .bucket(self.inside(bucket)?)
-            .key(key.as_str())
-            .set_part_number(part.map(part_number));
-        answer::head(self.settled(Asked::Object, request.send()).await?)
-    }
-
-    async fn attributes(&self, bucket: &Bucket, key: &Key, version: Option<&VersionId>) -> Result<Attributes, Trouble> {
-        self.check_unfolded(bucket, key).await?;
-        let mut request = self.client.get_object_attributes().bucket(self.inside(bucket)?).key(key.as_str());
-        request = request.set_version_id(version.map(id));
-        for wanted in [
-            ObjectAttributes::Etag,
-            ObjectAttributes::Checksum,
-            ObjectAttributes::ObjectParts,
-            ObjectAttributes::StorageClass,
-            ObjectAttributes::ObjectSize,
-        ] {
-            request = request.object_attributes(wanted);
-        }
-        answer::attributes(self.settled(Asked::Object, request.send()).await?)
-    }
-
-    async fn list(&self, bucket: &Bucket, ask: Ask) -> Result<Batch, Trouble> {
-        let max = ask.max.min(limits::PAGE_KEYS_MAX);
-        let request = self
-            .client
-            .list_objects_v2()
-            .bucket(self.inside(bucket)?)
-            .prefix(ask.prefix)
-            .set_start_after(ask.after)
-            .set_delimiter(ask.delimiter)
-            .encoding_type(EncodingType::Url)
-            .max_keys(max.cast_signed());
-        let mut token = None;
-        for _ in 0..limits::LIST_EMPTY_PAGES_MAX {
-            let sent = request.clone().set_continuation_token(token.take()).send();
-            let found = self.settled(Asked::Bucket, sent).await?;
-            // A page may be empty and still not be the last; only the backend's own token leads on from there.
-            token = found.next_continuation_token().map(str::to_owned);
-            let batch = answer::batch(found)?;
-            if batch.is_some() || max == 0 {
-                return Ok(batch.unwrap_or_default());
-            }
-        }
-        Err(Trouble::Broken("its listing sends one empty page after the other".to_owned()))
-    }
-
-    async fn probe(&self, bucket: &Bucket) -> Result<(), Trouble> {
-        let request = self.client.list_objects_v2().bucket(self.inside(bucket)?).max_keys(1);
-        self.settled(Asked::Bucket, request.send()).await.map(drop)
+async fn within<T, E: ProvideErrorMetadata>(
+    limit: Duration,
+    asked: Asked,
+    sent: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+) -> Result<T, Trouble> {
+    match tokio::time::timeout(limit, sent).await {
+        Ok(answer) => answer.map_err(|error| trouble::of(asked, &error)),
+        Err(_) => Err(Trouble::Timeout),
     }
 }
 

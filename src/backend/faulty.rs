@@ -7,10 +7,18 @@ use async_trait::async_trait;
 use futures::{StreamExt as _, future, stream};
 
 use super::source::Source;
-use super::{Ask, Fetch, Trouble};
-use crate::s3::answer::{Attributes, Batch, Body, BodyError, Headed, Object, ObjectHead};
+use super::{Ask, ConditionalWrites, Fetch, Trouble, UploadsAsk, VersionsAsk};
+use crate::s3::answer::{
+    Attributes, Batch, Body, BodyError, Copied, Deleted, Headed, Object, ObjectHead, PartCopied, PartPage, Stored, Tag,
+    UploadBatch, VersionBatch,
+};
 use crate::s3::name::{Bucket, Key, VersionId};
 use crate::s3::operation::ETag;
+use crate::s3::operation::write::{
+    AbortMultipartUpload, CompleteMultipartUpload, CopyObject, CopySource, CreateMultipartUpload, DeleteObject,
+    GetObjectTagging, ListParts, OnlyIf, PutObject, PutObjectTagging, UploadId, UploadPart, UploadPartCopy,
+};
+use crate::s3::payload::Upload;
 
 /// What goes wrong with one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +37,8 @@ pub enum Fault {
     LongHead(u64),
     /// The head tells another tag.
     OtherTag,
+    /// Of the body of a write so many bytes are taken, and no more: it fails, and nothing happened.
+    LeaveBody(u64),
 }
 
 /// A bucket in front of another, with a queue of cues: each call takes the next; without one, it goes through.
@@ -69,6 +79,25 @@ impl<S> Faulty<S> {
             fault => Ok(fault),
         }
     }
+
+    /// The same, for a call that takes a body.
+    async fn next_with(&self, mut upload: Upload) -> Result<(Option<Fault>, Upload), Trouble> {
+        let fault = self.next().await?;
+        let Some(Fault::LeaveBody(bytes)) = fault else { return Ok((fault, upload)) };
+        let mut taken = 0;
+        while taken < bytes {
+            let Some(piece) = upload.body.next().await else { break };
+            taken += piece?.len() as u64;
+        }
+        Err(Trouble::Broken("left the body on cue".to_owned()))
+    }
+
+    /// A call under the next cue. It does not begin before the cue lets it.
+    async fn cued<T>(&self, call: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
+        let fault = self.next().await?;
+        let found = call.await?;
+        unless_failed(fault).map(|_| found)
+    }
 }
 
 #[async_trait]
@@ -83,7 +112,14 @@ impl<S: Source> Source for Faulty<S> {
                 first(bytes, object.body).chain(stream::once(future::ready(Err(broken)))).boxed()
             }
             Some(Fault::StallBody(bytes)) => first(bytes, object.body).chain(stream::pending()).boxed(),
-            Some(Fault::Before(_) | Fault::After(_) | Fault::NoAnswer | Fault::LongHead(_) | Fault::OtherTag)
+            Some(
+                Fault::Before(_)
+                | Fault::After(_)
+                | Fault::NoAnswer
+                | Fault::LongHead(_)
+                | Fault::OtherTag
+                | Fault::LeaveBody(_),
+            )
             | None => object.body,
         };
         Ok(Object { head: altered(fault, object.head)?, range: object.range, body })
@@ -108,16 +144,88 @@ impl<S: Source> Source for Faulty<S> {
     }
 
     async fn list(&self, bucket: &Bucket, ask: Ask) -> Result<Batch, Trouble> {
+        self.cued(self.inner.list(bucket, ask)).await
+    }
+
+    async fn versions(&self, bucket: &Bucket, ask: VersionsAsk) -> Result<VersionBatch, Trouble> {
+        self.cued(self.inner.versions(bucket, ask)).await
+    }
+
+    async fn put(&self, op: &PutObject, only_if: OnlyIf, upload: Upload) -> Result<Stored, Trouble> {
+        let (fault, upload) = self.next_with(upload).await?;
+        let stored = self.inner.put(op, only_if, upload).await?;
+        unless_failed(fault).map(|_| stored)
+    }
+
+    async fn begin(&self, op: &CreateMultipartUpload) -> Result<UploadId, Trouble> {
+        self.cued(self.inner.begin(op)).await
+    }
+
+    async fn put_part(&self, op: &UploadPart, upload: Upload) -> Result<Stored, Trouble> {
+        let (fault, upload) = self.next_with(upload).await?;
+        let stored = self.inner.put_part(op, upload).await?;
+        unless_failed(fault).map(|_| stored)
+    }
+
+    async fn complete(&self, op: &CompleteMultipartUpload, only_if: OnlyIf) -> Result<Stored, Trouble> {
+        self.cued(self.inner.complete(op, only_if)).await
+    }
+
+    async fn abort(&self, op: &AbortMultipartUpload) -> Result<(), Trouble> {
+        self.cued(self.inner.abort(op)).await
+    }
+
+    async fn parts(&self, op: &ListParts) -> Result<PartPage, Trouble> {
+        self.cued(self.inner.parts(op)).await
+    }
+
+    async fn uploads(&self, bucket: &Bucket, ask: UploadsAsk) -> Result<UploadBatch, Trouble> {
+        self.cued(self.inner.uploads(bucket, ask)).await
+    }
+
+    async fn source(&self, source: &CopySource) -> Result<ObjectHead, Trouble> {
         let fault = self.next().await?;
-        let batch = self.inner.list(bucket, ask).await?;
-        unless_failed(fault)?;
-        Ok(batch)
+        altered(fault, self.inner.source(source).await?)
+    }
+
+    async fn copy(&self, op: &CopyObject, only_if: OnlyIf, pin: &ETag) -> Result<Copied, Trouble> {
+        self.cued(self.inner.copy(op, only_if, pin)).await
+    }
+
+    async fn copy_part(&self, op: &UploadPartCopy, pin: &ETag) -> Result<PartCopied, Trouble> {
+        self.cued(self.inner.copy_part(op, pin)).await
+    }
+
+    async fn delete(&self, op: &DeleteObject) -> Result<Deleted, Trouble> {
+        self.cued(self.inner.delete(op)).await
+    }
+
+    async fn delete_all(&self, ops: &[&DeleteObject]) -> Vec<Result<Deleted, Trouble>> {
+        let fault = match self.next().await {
+            Ok(fault) => fault,
+            Err(trouble) => return ops.iter().map(|_| Err(trouble.clone())).collect(),
+        };
+        let answers = self.inner.delete_all(ops).await;
+        match unless_failed(fault) {
+            Ok(_) => answers,
+            Err(trouble) => ops.iter().map(|_| Err(trouble.clone())).collect(),
+        }
+    }
+
+    async fn tags(&self, op: &GetObjectTagging) -> Result<Vec<Tag>, Trouble> {
+        self.cued(self.inner.tags(op)).await
+    }
+
+    async fn set_tags(&self, op: &PutObjectTagging) -> Result<(), Trouble> {
+        self.cued(self.inner.set_tags(op)).await
+    }
+
+    async fn conditional_writes(&self, bucket: &Bucket) -> Result<ConditionalWrites, Trouble> {
+        self.cued(self.inner.conditional_writes(bucket)).await
     }
 
     async fn probe(&self, bucket: &Bucket) -> Result<(), Trouble> {
-        let fault = self.next().await?;
-        self.inner.probe(bucket).await?;
-        unless_failed(fault).map(drop)
+        self.cued(self.inner.probe(bucket)).await
     }
 }
 
@@ -132,8 +240,15 @@ fn altered(fault: Option<Fault>, mut head: ObjectHead) -> Result<ObjectHead, Tro
     match unless_failed(fault)? {
         Some(Fault::LongHead(more)) => head.size += more,
         Some(Fault::OtherTag) => head.etag = ETag("0".repeat(32).into()),
-        Some(Fault::Before(_) | Fault::After(_) | Fault::NoAnswer | Fault::CutBody(_) | Fault::StallBody(_)) | None => {
-        }
+        Some(
+            Fault::Before(_)
+            | Fault::After(_)
+            | Fault::NoAnswer
+            | Fault::CutBody(_)
+            | Fault::StallBody(_)
+            | Fault::LeaveBody(_),
+        )
+        | None => {}
     }
     Ok(head)
 }
@@ -161,6 +276,7 @@ mod tests {
 
     use super::*;
     use crate::backend::memory::{Content, Memory};
+    use crate::backend::suite::{Knows, Suite};
 
     async fn bytes_until_end(mut body: Body) -> (usize, bool) {
         let mut count = 0;
@@ -201,5 +317,35 @@ mod tests {
         faulty.cue(Fault::OtherTag);
         assert_eq!(get().await.unwrap().head.size, 300_001);
         assert_ne!(get().await.unwrap().head.etag, get().await.unwrap().head.etag);
+    }
+
+    #[tokio::test]
+    async fn writes_fail_before_or_after_or_in_the_middle() {
+        let bucket: Bucket = "traces".parse().unwrap();
+        let memory = Arc::new(Memory::new());
+        memory.create_bucket(&bucket);
+        let faulty = Faulty::new(memory);
+        let suite = Suite { source: &faulty, bucket, knows: Knows::all() };
+        let put = |body: &'static [u8]| suite.put("k", body, OnlyIf::Always);
+        let read = || suite.read("k", None);
+
+        faulty.cue(Fault::Before(Trouble::Busy));
+        assert_eq!(put(b"never").await, Err(Trouble::Busy));
+        faulty.cue(Fault::NoAnswer);
+        assert!(put(b"never").now_or_never().is_none());
+        faulty.cue(Fault::LeaveBody(2));
+        assert!(matches!(put(b"never").await, Err(Trouble::Broken(_))));
+        assert_eq!(read().await, Err(Trouble::NoSuchKey));
+
+        faulty.cue(Fault::After(Trouble::Timeout));
+        assert_eq!(put(b"stored").await, Err(Trouble::Timeout));
+        assert_eq!(read().await.unwrap(), b"stored");
+        let op = suite.delete_op("k", None);
+        faulty.cue(Fault::Before(Trouble::Busy));
+        assert_eq!(faulty.delete_all(&[&op]).await, [Err(Trouble::Busy)]);
+        assert_eq!(read().await.unwrap(), b"stored");
+        faulty.cue(Fault::After(Trouble::Timeout));
+        assert_eq!(faulty.delete_all(&[&op]).await, [Err(Trouble::Timeout)]);
+        assert_eq!(read().await, Err(Trouble::NoSuchKey));
     }
 }

@@ -4,8 +4,13 @@
 //! page, keys behind `start-after` rolled up even if it lies inside of their common prefix.
 
 mod content;
+mod history;
 mod list;
 mod seed;
+mod shelf;
+mod uploads;
+mod versions;
+mod write;
 
 #[cfg(test)]
 mod tests;
@@ -18,22 +23,38 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream;
+use jiff::Timestamp;
 
 pub use self::content::Content;
+use self::shelf::{Found, Shelf};
 use super::source::Source;
-use super::{Ask, Fetch, Trouble};
+use super::{Ask, ConditionalWrites, Fetch, Trouble, UploadsAsk, VersionsAsk};
 use crate::limits;
-use crate::s3::answer::{Attributes, Batch, Body, ContentRange, Headed, Object};
+use crate::s3::answer::{
+    Attributes, Batch, Body, ContentRange, Copied, Deleted, Headed, Object, ObjectHead, PartCopied, PartPage, Stored,
+    Tag, UploadBatch, VersionBatch,
+};
 use crate::s3::name::{Bucket, Key, VersionId};
-
-/// Keys in the order of their bytes. A key may be one that [`Key`] rules out: real buckets have them, too.
-type Contents = BTreeMap<Box<str>, Arc<Content>>;
+use crate::s3::operation::ETag;
+use crate::s3::operation::write::{
+    AbortMultipartUpload, CompleteMultipartUpload, CopyObject, CopySource, CreateMultipartUpload, DeleteObject,
+    GetObjectTagging, ListParts, OnlyIf, PutObject, PutObjectTagging, UploadId, UploadPart, UploadPartCopy,
+};
+use crate::s3::payload::Upload;
 
 /// Buckets in memory. See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Memory {
-    buckets: RwLock<BTreeMap<Bucket, Contents>>,
+    buckets: RwLock<BTreeMap<Bucket, Shelf>>,
     pages: AtomicU64,
+    /// The bucket's own clock, as the real one has its own: what it writes it dates.
+    clock: fn() -> Timestamp,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self::with_clock(Timestamp::now)
+    }
 }
 
 impl Memory {
@@ -42,24 +63,29 @@ impl Memory {
         Self::default()
     }
 
+    /// No buckets; what is written is dated by that clock.
+    pub fn with_clock(clock: fn() -> Timestamp) -> Self {
+        Self { buckets: RwLock::default(), pages: AtomicU64::new(0), clock }
+    }
+
     /// Makes a bucket, if there is none of that name.
     pub fn create_bucket(&self, bucket: &Bucket) {
-        let mut buckets = self.buckets.write().unwrap_or_else(PoisonError::into_inner);
-        buckets.entry(bucket.clone()).or_default();
+        self.make(bucket, |_| ());
+    }
+
+    /// From now on the bucket keeps versions of what is written. Makes the bucket.
+    pub fn enable_versioning(&self, bucket: &Bucket) {
+        self.make(bucket, |shelf| shelf.versioned = true);
     }
 
     /// Puts an object under a key, over what is there. Makes the bucket. Many keys may share one content.
     pub fn put(&self, bucket: &Bucket, key: &str, content: impl Into<Arc<Content>>) {
-        let mut buckets = self.buckets.write().unwrap_or_else(PoisonError::into_inner);
-        buckets.entry(bucket.clone()).or_default().insert(key.into(), content.into());
+        self.make(bucket, |shelf| drop(shelf.store(key, content.into(), Vec::new())));
     }
 
     /// Removes an object, if it is there.
     pub fn delete(&self, bucket: &Bucket, key: &str) {
-        let mut buckets = self.buckets.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(contents) = buckets.get_mut(bucket) {
-            contents.remove(key);
-        }
+        self.make(bucket, |shelf| drop(shelf.delete(key, None, (self.clock)())));
     }
 
     /// How many pages of listings were served so far.
@@ -71,26 +97,35 @@ impl Memory {
     #[cfg(test)]
     pub(crate) fn page_for_test(&self, bucket: &Bucket, ask: &Ask) -> Batch {
         self.pages.fetch_add(1, Ordering::Relaxed);
-        self.read(bucket, |contents| list::page(contents, ask)).unwrap()
+        self.read(bucket, |shelf| list::page(&shelf.keys, ask)).unwrap()
     }
 
-    fn read<T>(&self, bucket: &Bucket, read: impl FnOnce(&Contents) -> T) -> Result<T, Trouble> {
+    /// Alters a bucket, which is made where there is none.
+    fn make(&self, bucket: &Bucket, alter: impl FnOnce(&mut Shelf)) {
+        let mut buckets = self.buckets.write().unwrap_or_else(PoisonError::into_inner);
+        alter(buckets.entry(bucket.clone()).or_default());
+    }
+
+    fn read<T>(&self, bucket: &Bucket, read: impl FnOnce(&Shelf) -> T) -> Result<T, Trouble> {
         let buckets = self.buckets.read().unwrap_or_else(PoisonError::into_inner);
         buckets.get(bucket).map(read).ok_or(Trouble::NoSuchBucket)
     }
 
-    fn find(&self, bucket: &Bucket, key: &Key, version: Option<&VersionId>) -> Result<Arc<Content>, Trouble> {
-        if version.is_some_and(|version| version.as_str() != "null") {
-            return Err(Trouble::NoSuchVersion);
-        }
-        self.read(bucket, |contents| contents.get(key.as_str()).cloned())?.ok_or(Trouble::NoSuchKey)
+    fn write<T>(&self, bucket: &Bucket, write: impl FnOnce(&mut Shelf) -> T) -> Result<T, Trouble> {
+        let mut buckets = self.buckets.write().unwrap_or_else(PoisonError::into_inner);
+        buckets.get_mut(bucket).map(write).ok_or(Trouble::NoSuchBucket)
+    }
+
+    fn find(&self, bucket: &Bucket, key: &Key, version: Option<&VersionId>) -> Result<Found, Trouble> {
+        self.read(bucket, |shelf| shelf.find(key, version))?
     }
 }
 
 #[async_trait]
 impl Source for Memory {
     async fn get(&self, bucket: &Bucket, key: &Key, fetch: Fetch) -> Result<Object, Trouble> {
-        let content = self.find(bucket, key, fetch.version.as_ref())?;
+        let found = self.find(bucket, key, fetch.version.as_ref())?;
+        let content = &found.content;
         if fetch.pin.is_some_and(|pin| pin != content.head.etag) {
             return Err(Trouble::Changed);
         }
@@ -102,7 +137,7 @@ impl Source for Memory {
             (None, Some(ask)) => Some(content.span(ask)?),
             (None, None) => None,
         };
-        Ok(Object { head: content.head_of(fetch.part), range, body: stream_of(&content.bytes, range) })
+        Ok(Object { head: found.head(fetch.part), range, body: stream_of(&content.bytes, range) })
     }
 
     async fn head(
@@ -112,19 +147,90 @@ impl Source for Memory {
         version: Option<&VersionId>,
         part: Option<u32>,
     ) -> Result<Headed, Trouble> {
-        let content = self.find(bucket, key, version)?;
-        let range = part.map(|part| content.part(part)).transpose()?.flatten();
-        Ok(Headed { head: content.head_of(part), range })
+        let found = self.find(bucket, key, version)?;
+        let range = part.map(|part| found.content.part(part)).transpose()?.flatten();
+        Ok(Headed { head: found.head(part), range })
     }
 
     async fn attributes(&self, bucket: &Bucket, key: &Key, version: Option<&VersionId>) -> Result<Attributes, Trouble> {
-        Ok(self.find(bucket, key, version)?.attributes())
+        let found = self.find(bucket, key, version)?;
+        Ok(Attributes { head: found.head(None), ..found.content.attributes() })
     }
 
     async fn list(&self, bucket: &Bucket, ask: Ask) -> Result<Batch, Trouble> {
-        let batch = self.read(bucket, |contents| list::page(contents, &ask))?;
+        let batch = self.read(bucket, |shelf| list::page(&shelf.keys, &ask))?;
         self.pages.fetch_add(1, Ordering::Relaxed);
         Ok(batch)
+    }
+
+    async fn versions(&self, bucket: &Bucket, ask: VersionsAsk) -> Result<VersionBatch, Trouble> {
+        self.read(bucket, |shelf| versions::page(shelf, &ask))
+    }
+
+    async fn put(&self, op: &PutObject, only_if: OnlyIf, upload: Upload) -> Result<Stored, Trouble> {
+        self.put_object(op, &only_if, upload).await
+    }
+
+    async fn begin(&self, op: &CreateMultipartUpload) -> Result<UploadId, Trouble> {
+        self.write(&op.bucket, |shelf| shelf.begin(op, (self.clock)()))
+    }
+
+    async fn put_part(&self, op: &UploadPart, upload: Upload) -> Result<Stored, Trouble> {
+        self.upload_part(op, upload).await
+    }
+
+    async fn complete(&self, op: &CompleteMultipartUpload, only_if: OnlyIf) -> Result<Stored, Trouble> {
+        self.write(&op.bucket, |shelf| shelf.complete(op, &only_if, (self.clock)()))?
+    }
+
+    async fn abort(&self, op: &AbortMultipartUpload) -> Result<(), Trouble> {
+        self.write(&op.bucket, |shelf| shelf.abort(&op.key, &op.upload))?
+    }
+
+    async fn parts(&self, op: &ListParts) -> Result<PartPage, Trouble> {
+        self.read(&op.bucket, |shelf| shelf.parts(op))?
+    }
+
+    async fn uploads(&self, bucket: &Bucket, ask: UploadsAsk) -> Result<UploadBatch, Trouble> {
+        self.read(bucket, |shelf| shelf.uploads(&ask))
+    }
+
+    async fn source(&self, source: &CopySource) -> Result<ObjectHead, Trouble> {
+        Ok(self.find(&source.bucket, &source.key, source.version.as_ref())?.head(None))
+    }
+
+    async fn copy(&self, op: &CopyObject, only_if: OnlyIf, pin: &ETag) -> Result<Copied, Trouble> {
+        self.copy_object(op, &only_if, pin)
+    }
+
+    async fn copy_part(&self, op: &UploadPartCopy, pin: &ETag) -> Result<PartCopied, Trouble> {
+        self.upload_part_copy(op, pin)
+    }
+
+    async fn delete(&self, op: &DeleteObject) -> Result<Deleted, Trouble> {
+        self.write(&op.bucket, |shelf| shelf.delete(op.key.as_str(), op.version.as_ref(), (self.clock)()))
+    }
+
+    async fn delete_all(&self, ops: &[&DeleteObject]) -> Vec<Result<Deleted, Trouble>> {
+        let mut answers = Vec::with_capacity(ops.len());
+        for op in ops {
+            answers.push(Source::delete(self, op).await);
+        }
+        answers
+    }
+
+    async fn tags(&self, op: &GetObjectTagging) -> Result<Vec<Tag>, Trouble> {
+        Ok(self.find(&op.bucket, &op.key, op.version.as_ref())?.tags)
+    }
+
+    async fn set_tags(&self, op: &PutObjectTagging) -> Result<(), Trouble> {
+        let tags = op.tags.clone().unwrap_or_default();
+        self.write(&op.bucket, |shelf| shelf.tag(&op.key, op.version.as_ref(), tags))?
+    }
+
+    /// Each write looks and stores under one lock.
+    async fn conditional_writes(&self, bucket: &Bucket) -> Result<ConditionalWrites, Trouble> {
+        self.read(bucket, |_| ConditionalWrites { put: true, complete: true, copy: true })
     }
 
     async fn probe(&self, bucket: &Bucket) -> Result<(), Trouble> {

@@ -9,6 +9,8 @@ pub mod memory;
 mod refusal;
 mod sealed;
 mod source;
+#[cfg(test)]
+mod suite;
 
 use async_trait::async_trait;
 

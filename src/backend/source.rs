@@ -42,69 +42,37 @@ pub trait Source: Send + Sync + 'static {
     /// `ListObjectsV2`
     async fn list(&self, bucket: &Bucket, ask: Ask) -> Result<Batch, Trouble>;
     /// `ListObjectVersions`
-    async fn versions(&self, bucket: &Bucket, ask: VersionsAsk) -> Result<VersionBatch, Trouble> {
-        Err(Trouble::Unable("list versions"))
-    }
+    async fn versions(&self, bucket: &Bucket, ask: VersionsAsk) -> Result<VersionBatch, Trouble>;
     /// `PutObject`; `only_if` goes before the operation's own.
-    async fn put(&self, op: &PutObject, only_if: OnlyIf, upload: Upload) -> Result<Stored, Trouble> {
-        Err(Trouble::Unable("write"))
-    }
+    async fn put(&self, op: &PutObject, only_if: OnlyIf, upload: Upload) -> Result<Stored, Trouble>;
     /// `CreateMultipartUpload`
-    async fn begin(&self, op: &CreateMultipartUpload) -> Result<UploadId, Trouble> {
-        Err(Trouble::Unable("write"))
-    }
+    async fn begin(&self, op: &CreateMultipartUpload) -> Result<UploadId, Trouble>;
     /// `UploadPart`
-    async fn put_part(&self, op: &UploadPart, upload: Upload) -> Result<Stored, Trouble> {
-        Err(Trouble::Unable("write"))
-    }
+    async fn put_part(&self, op: &UploadPart, upload: Upload) -> Result<Stored, Trouble>;
     /// `CompleteMultipartUpload`; `only_if` goes before the operation's own.
-    async fn complete(&self, op: &CompleteMultipartUpload, only_if: OnlyIf) -> Result<Stored, Trouble> {
-        Err(Trouble::Unable("write"))
-    }
+    async fn complete(&self, op: &CompleteMultipartUpload, only_if: OnlyIf) -> Result<Stored, Trouble>;
     /// `AbortMultipartUpload`
-    async fn abort(&self, op: &AbortMultipartUpload) -> Result<(), Trouble> {
-        Err(Trouble::Unable("write"))
-    }
+    async fn abort(&self, op: &AbortMultipartUpload) -> Result<(), Trouble>;
     /// `ListParts`
-    async fn parts(&self, op: &ListParts) -> Result<PartPage, Trouble> {
-        Err(Trouble::Unable("write"))
-    }
+    async fn parts(&self, op: &ListParts) -> Result<PartPage, Trouble>;
     /// `ListMultipartUploads`
-    async fn uploads(&self, bucket: &Bucket, ask: UploadsAsk) -> Result<UploadBatch, Trouble> {
-        Err(Trouble::Unable("write"))
-    }
+    async fn uploads(&self, bucket: &Bucket, ask: UploadsAsk) -> Result<UploadBatch, Trouble>;
     /// The head of what a copy would read.
-    async fn source(&self, source: &CopySource) -> Result<ObjectHead, Trouble> {
-        Err(Trouble::Unable("write"))
-    }
+    async fn source(&self, source: &CopySource) -> Result<ObjectHead, Trouble>;
     /// `CopyObject`; `only_if` goes before the operation's own.
-    async fn copy(&self, op: &CopyObject, only_if: OnlyIf, pin: &ETag) -> Result<Copied, Trouble> {
-        Err(Trouble::Unable("write"))
-    }
+    async fn copy(&self, op: &CopyObject, only_if: OnlyIf, pin: &ETag) -> Result<Copied, Trouble>;
     /// `UploadPartCopy`
-    async fn copy_part(&self, op: &UploadPartCopy, pin: &ETag) -> Result<PartCopied, Trouble> {
-        Err(Trouble::Unable("write"))
-    }
+    async fn copy_part(&self, op: &UploadPartCopy, pin: &ETag) -> Result<PartCopied, Trouble>;
     /// `DeleteObject`
-    async fn delete(&self, op: &DeleteObject) -> Result<Deleted, Trouble> {
-        Err(Trouble::Unable("write"))
-    }
+    async fn delete(&self, op: &DeleteObject) -> Result<Deleted, Trouble>;
     /// `DeleteObjects`, of one bucket; an answer for each, in order.
-    async fn delete_all(&self, ops: &[&DeleteObject]) -> Vec<Result<Deleted, Trouble>> {
-        ops.iter().map(|_| Err(Trouble::Unable("delete"))).collect()
-    }
+    async fn delete_all(&self, ops: &[&DeleteObject]) -> Vec<Result<Deleted, Trouble>>;
     /// `GetObjectTagging`
-    async fn tags(&self, op: &GetObjectTagging) -> Result<Vec<Tag>, Trouble> {
-        Err(Trouble::Unable("write"))
-    }
+    async fn tags(&self, op: &GetObjectTagging) -> Result<Vec<Tag>, Trouble>;
     /// `PutObjectTagging`, `DeleteObjectTagging`
-    async fn set_tags(&self, op: &PutObjectTagging) -> Result<(), Trouble> {
-        Err(Trouble::Unable("write"))
-    }
+    async fn set_tags(&self, op: &PutObjectTagging) -> Result<(), Trouble>;
     /// Tries conditional writes in a scratch key.
-    async fn conditional_writes(&self, bucket: &Bucket) -> Result<ConditionalWrites, Trouble> {
-        Err(Trouble::Unable("write"))
-    }
+    async fn conditional_writes(&self, bucket: &Bucket) -> Result<ConditionalWrites, Trouble>;
     /// Whether the bucket can be read.
     async fn probe(&self, bucket: &Bucket) -> Result<(), Trouble>;
 }

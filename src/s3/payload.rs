@@ -107,7 +107,7 @@ impl Fate {
 
     /// Notes why it broke off; the first reason counts.
     pub fn fail(&self, error: UploadError) {
-        let _ = self.failed.set(error);
+        self.failed.get_or_init(|| error);
     }
 
     /// Why it broke off, if it did.

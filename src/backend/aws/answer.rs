@@ -150,7 +150,7 @@ fn listed(name: &str, object: SdkObject) -> Result<Option<Listed>, Trouble> {
 }
 
 /// A name as `encoding-type=url` writes it: percent-encoded, and a space may be a plus.
-fn decoded(name: Option<&str>, encoded: bool) -> Result<String, Trouble> {
+pub(super) fn decoded(name: Option<&str>, encoded: bool) -> Result<String, Trouble> {
     let name = name.ok_or_else(|| broken("its listing lacks a name"))?;
     if !encoded {
         return Ok(name.to_owned());
@@ -183,17 +183,17 @@ fn answers(range: ContentRange, size: u64, asked: Option<RangeAsk>) -> bool {
     }
 }
 
-fn tag(text: Option<String>) -> Result<ETag, Trouble> {
+pub(super) fn tag(text: Option<String>) -> Result<ETag, Trouble> {
     let text = text.ok_or_else(|| broken("it sent no ETag"))?;
     Ok(ETag(text.trim_matches('"').into()))
 }
 
-fn time(told: Option<&DateTime>) -> Result<Timestamp, Trouble> {
+pub(super) fn time(told: Option<&DateTime>) -> Result<Timestamp, Trouble> {
     let time = told.and_then(|time| Timestamp::from_second(time.secs()).ok());
     time.ok_or_else(|| broken("it sent no time of the last change"))
 }
 
-fn natural(number: Option<i64>, what: &str) -> Result<u64, Trouble> {
+pub(super) fn natural(number: Option<i64>, what: &str) -> Result<u64, Trouble> {
     number.and_then(|number| u64::try_from(number).ok()).ok_or_else(|| broken(&format!("it did not send {what}")))
 }
 
@@ -201,7 +201,7 @@ fn metadata(told: Option<HashMap<String, String>>) -> BTreeMap<String, String> {
     told.unwrap_or_default().into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect()
 }
 
-fn broken(what: &str) -> Trouble {
+pub(super) fn broken(what: &str) -> Trouble {
     Trouble::Broken(what.to_owned())
 }
 

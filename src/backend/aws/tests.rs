@@ -8,24 +8,30 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::s3::answer::Item;
+use crate::backend::source::Source;
+use crate::backend::{Ask, Fetch};
+use crate::s3::answer::{Item, Object};
+use crate::s3::name::Key;
 
 const ACCESS_KEY: &str = "AKIDTESTTESTTESTTEST";
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG";
-const HEAD: &str =
+pub(super) const HEAD: &str =
     "ETag: \"0cc1\"\r\nLast-Modified: Fri, 20 Nov 2026 06:00:00 GMT\r\nContent-Type: application/json\r\n";
 
 /// A server that answers every request with this text and then closes, or, if `stalls`, keeps silent.
-struct Canned {
-    aws: Aws,
-    requests: Arc<Mutex<Vec<String>>>,
+pub(super) struct Canned {
+    pub(super) aws: Aws,
+    /// The heads of the requests.
+    pub(super) requests: Arc<Mutex<Vec<String>>>,
+    /// Their bodies, as far as they came.
+    pub(super) bodies: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
-async fn canned(answers: Vec<String>, stalls: bool) -> Canned {
+pub(super) async fn canned(answers: Vec<String>, stalls: bool) -> Canned {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let requests = Arc::new(Mutex::new(Vec::new()));
-    let seen = requests.clone();
+    let (requests, bodies) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
+    let (seen, seen_bodies) = (requests.clone(), bodies.clone());
     tokio::spawn(async move {
         for answer in answers.into_iter().cycle() {
             let (mut socket, _) = listener.accept().await.unwrap();
@@ -33,17 +39,28 @@ async fn canned(answers: Vec<String>, stalls: bool) -> Canned {
             while !head.ends_with(b"\r\n\r\n") {
                 head.push(socket.read_u8().await.unwrap());
             }
-            seen.lock().unwrap().push(String::from_utf8(head).unwrap());
+            let head = String::from_utf8(head).unwrap();
+            let length = header(&head, "content-length").map_or(0, |length| length.parse().unwrap());
+            seen.lock().unwrap().push(head);
+            let mut body = Vec::new();
+            drop((&mut socket).take(length).read_to_end(&mut body).await);
+            seen_bodies.lock().unwrap().push(body);
             socket.write_all(answer.as_bytes()).await.unwrap();
             if stalls {
                 std::future::pending::<()>().await;
             }
         }
     });
-    Canned { aws: connect(options(Some(endpoint))).await.unwrap(), requests }
+    Canned { aws: connect(options(Some(endpoint))).await.unwrap(), requests, bodies }
 }
 
-fn options(endpoint: Option<String>) -> AwsOptions {
+/// The value of a header of a request.
+pub(super) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    let lines = head.lines().filter_map(|line| line.split_once(": "));
+    lines.filter(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value).next()
+}
+
+pub(super) fn options(endpoint: Option<String>) -> AwsOptions {
     let short = Duration::from_millis(400);
     AwsOptions {
         endpoint,
@@ -56,24 +73,24 @@ fn options(endpoint: Option<String>) -> AwsOptions {
         },
         ca_pem: None,
         buckets: [(bucket(), "inner-bucket".to_owned())].into(),
-        timeouts: Timeouts { connect: short, head: short, idle: short },
+        timeouts: Timeouts { connect: short, head: short, idle: short, copy: short },
     }
 }
 
-fn bucket() -> Bucket {
+pub(super) fn bucket() -> Bucket {
     "traces".parse().unwrap()
 }
 
-fn key(text: &str) -> Key {
+pub(super) fn key(text: &str) -> Key {
     text.parse().unwrap()
 }
 
-fn response(status: &str, headers: &str, body: &str) -> String {
+pub(super) fn response(status: &str, headers: &str, body: &str) -> String {
     let length = body.len();
     format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}")
 }
 
-fn error(status: &str, code: &str, message: &str) -> String {
+pub(super) fn error(status: &str, code: &str, message: &str) -> String {
     let body = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code><Message>{message}</Message>\
          <AWSAccessKeyId>{ACCESS_KEY}</AWSAccessKeyId><ActualObjectSize>7</ActualObjectSize></Error>"
@@ -235,14 +252,14 @@ async fn regression_a_store_that_folds_slashes_is_not_believed() {
     }
 }
 
-fn listed(key: &str) -> String {
+pub(super) fn listed(key: &str) -> String {
     format!(
         "<Contents><Key>{key}</Key><LastModified>2026-11-20T06:00:00.000Z</LastModified><ETag>&quot;0cc1&quot;</ETag>\
          <Size>2</Size></Contents>"
     )
 }
 
-fn listing(truncated: bool, rest: &str) -> String {
+pub(super) fn listing(truncated: bool, rest: &str) -> String {
     let body = format!(
         "<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><IsTruncated>{truncated}</IsTruncated>\
          <EncodingType>url</EncodingType><NextContinuationToken>more</NextContinuationToken>{rest}</ListBucketResult>"

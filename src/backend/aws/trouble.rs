@@ -9,11 +9,52 @@ use aws_sdk_s3::error::{ConnectorError, ProvideErrorMetadata, SdkError};
 
 use crate::backend::Trouble;
 
-/// What was asked for: a HEAD has no body, so its 404 does not say what is missing.
+/// What was asked for: a HEAD has no body, so its 404 does not say what is missing; nor does a 412 say what changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asked {
+    /// An object that is there now.
     Object,
+    /// A version of one.
+    Version,
+    /// A bucket.
     Bucket,
+    /// That something is written.
+    Write,
+    /// That something is copied.
+    Copy,
+    /// What is done with an upload in parts.
+    Upload,
+}
+
+impl Asked {
+    /// What a failed condition is about: of a read or a copy the object that was pinned, of a write what is there.
+    fn condition(self) -> Trouble {
+        match self {
+            Asked::Object | Asked::Version | Asked::Bucket | Asked::Copy => Trouble::Changed,
+            Asked::Write | Asked::Upload => Trouble::Occupied,
+        }
+    }
+
+    /// What is missing where only a status says so.
+    fn missing(self) -> Trouble {
+        match self {
+            Asked::Object | Asked::Copy => Trouble::NoSuchKey,
+            Asked::Version => Trouble::NoSuchVersion,
+            Asked::Bucket | Asked::Write => Trouble::NoSuchBucket,
+            Asked::Upload => Trouble::NoSuchUpload,
+        }
+    }
+
+    /// What a value that the store refuses is.
+    fn invalid(self, status: u16, code: &str, message: &str) -> Trouble {
+        match self {
+            Asked::Version => Trouble::NoSuchVersion,
+            Asked::Copy if message.contains("to itself") => Trouble::Invalid("copy of an object onto itself"),
+            Asked::Copy if message.contains("larger than") => Trouble::TooLarge,
+            Asked::Write | Asked::Copy | Asked::Upload => Trouble::Invalid("request"),
+            Asked::Object | Asked::Bucket => Trouble::Broken(shown(status, code)),
+        }
+    }
 }
 
 pub(super) fn of<E: ProvideErrorMetadata>(asked: Asked, error: &SdkError<E, HttpResponse>) -> Trouble {
@@ -37,34 +78,77 @@ pub(super) fn of<E: ProvideErrorMetadata>(asked: Asked, error: &SdkError<E, Http
     }
 }
 
+/// The trouble with one entry of an answer that is about many.
+pub(super) fn of_entry(asked: Asked, code: &str, message: &str) -> Trouble {
+    coded(asked, 200, code, message).unwrap_or_else(|| Trouble::Broken(shown(200, code)))
+}
+
 fn said(asked: Asked, raw: &HttpResponse, code: &str, message: &str) -> Trouble {
     let status = raw.status().as_u16();
-    match code {
-        "NoSuchKey" => return Trouble::NoSuchKey,
-        "NoSuchVersion" => return Trouble::NoSuchVersion,
-        "NoSuchBucket" => return Trouble::NoSuchBucket,
-        "InvalidRange" | "InvalidPartNumber" => return Trouble::InvalidRange { size: size_told(raw) },
-        "PreconditionFailed" => return Trouble::Changed,
-        "InvalidObjectState" => return Trouble::Archived,
-        "SlowDown" | "ServiceUnavailable" | "Throttling" | "ThrottlingException" | "RequestLimitExceeded" => {
-            return Trouble::Busy;
-        }
-        "RequestTimeout" => return Trouble::Timeout,
-        _ if code.starts_with("KMS.") => return Trouble::KeyService(shown(status, code)),
-        "AccessDenied" if message.to_ascii_lowercase().contains("kms") => {
-            return Trouble::KeyService(shown(status, code));
-        }
-        _ => {}
-    }
+    let trouble = match coded(asked, status, code, message) {
+        Some(Trouble::InvalidRange { .. }) => Trouble::InvalidRange { size: size_told(raw) },
+        Some(trouble) => trouble,
+        None => by_status(asked, raw, status, code),
+    };
+    let is_marker = raw.headers().get("x-amz-delete-marker") == Some("true");
     match (status, asked) {
-        (404, Asked::Object) => Trouble::NoSuchKey,
-        (404, Asked::Bucket) => Trouble::NoSuchBucket,
-        (401 | 403, _) => Trouble::Refused(shown(status, code)),
-        (412, _) => Trouble::Changed,
-        (416, _) => Trouble::InvalidRange { size: size_told(raw) },
-        (408 | 504, _) => Trouble::Timeout,
-        (429 | 503, _) => Trouble::Busy,
-        (301..=308, _) => Trouble::Broken(format!("it redirects: {}", shown(status, code))),
+        (404 | 405, Asked::Version) if is_marker => Trouble::DeleteMarker,
+        (404, Asked::Object) if is_marker => Trouble::NoSuchKey,
+        _ => trouble,
+    }
+}
+
+/// What S3's codes say.
+fn coded(asked: Asked, status: u16, code: &str, message: &str) -> Option<Trouble> {
+    let message = message.to_ascii_lowercase();
+    Some(match code {
+        "NoSuchKey" => Trouble::NoSuchKey,
+        "NoSuchVersion" => Trouble::NoSuchVersion,
+        "NoSuchBucket" => Trouble::NoSuchBucket,
+        "NoSuchUpload" => Trouble::NoSuchUpload,
+        "InvalidRange" | "InvalidPartNumber" => Trouble::InvalidRange { size: None },
+        "InvalidPart" => Trouble::InvalidPart,
+        "InvalidPartOrder" => Trouble::InvalidPartOrder,
+        "EntityTooSmall" => Trouble::TooSmall,
+        "EntityTooLarge" => Trouble::TooLarge,
+        "BadDigest" | "InvalidDigest" | "XAmzContentChecksumMismatch" | "XAmzContentSHA256Mismatch" => {
+            Trouble::BadDigest
+        }
+        "InvalidStorageClass" => Trouble::Invalid("storage class"),
+        "InvalidTag" => Trouble::Invalid("tag"),
+        "MetadataTooLarge" => Trouble::Invalid("metadata"),
+        "InvalidArgument" | "InvalidRequest" | "MalformedXML" => asked.invalid(status, code, &message),
+        "NotImplemented" => Trouble::Unable("do this"),
+        "ConditionalRequestConflict" | "OperationAborted" => Trouble::Conflict,
+        "PreconditionFailed" => asked.condition(),
+        "InvalidObjectState" => Trouble::Archived,
+        "SlowDown" | "ServiceUnavailable" | "Throttling" | "ThrottlingException" | "RequestLimitExceeded" => {
+            Trouble::Busy
+        }
+        "RequestTimeout" => Trouble::Timeout,
+        _ if code.starts_with("KMS.") => Trouble::KeyService(shown(status, code)),
+        "AccessDenied" if message.contains("kms") => Trouble::KeyService(shown(status, code)),
+        "AccessDenied" if message.contains("object lock") => Trouble::Locked,
+        "ObjectLocked" => Trouble::Locked,
+        _ => return None,
+    })
+}
+
+fn by_status(asked: Asked, raw: &HttpResponse, status: u16, code: &str) -> Trouble {
+    match status {
+        404 => asked.missing(),
+        400 if code.is_empty() && asked == Asked::Version => Trouble::NoSuchVersion,
+        // What cannot be read of a version is that of a delete marker (S3, "Working with delete markers").
+        405 if asked == Asked::Version => Trouble::DeleteMarker,
+        401 | 403 => Trouble::Refused(shown(status, code)),
+        409 if asked != Asked::Bucket => Trouble::Conflict,
+        412 => asked.condition(),
+        413 => Trouble::TooLarge,
+        416 => Trouble::InvalidRange { size: size_told(raw) },
+        408 | 504 => Trouble::Timeout,
+        429 | 503 => Trouble::Busy,
+        501 => Trouble::Unable("do this"),
+        301..=308 => Trouble::Broken(format!("it redirects: {}", shown(status, code))),
         _ => Trouble::Broken(shown(status, code)),
     }
 }

@@ -10,10 +10,14 @@ use md5::{Digest as _, Md5};
 
 use crate::backend::Trouble;
 use crate::s3::answer::{Attributes, ContentRange, ObjectHead};
+use crate::s3::checksum::{Algorithm, Checksum};
+use crate::s3::operation::write::NewHead;
 use crate::s3::operation::{ETag, RangeAsk};
 
 /// The storage class of an object that must be restored before it can be read.
 const ARCHIVED: &str = "GLACIER";
+/// The type of an object that was put without one.
+const UNTYPED: &str = "binary/octet-stream";
 
 /// What is put under a key.
 #[derive(Debug, Clone)]
@@ -22,30 +26,30 @@ pub struct Content {
     pub(super) head: ObjectHead,
     /// Sizes of the parts, if it was uploaded in parts.
     parts: Option<Vec<u64>>,
-    crc32c: Option<String>,
+    pub(super) checksum: Option<Checksum>,
 }
 
 impl Content {
     /// An object put at once: its tag is the MD5 of its bytes. S3 keeps times in whole seconds.
     pub fn new(bytes: impl Into<Bytes>, last_modified: Timestamp) -> Self {
         let bytes = bytes.into();
-        let etag = hex::encode(Md5::digest(&bytes));
+        let etag = md5_tag(&bytes);
         Self::of(bytes, etag, last_modified)
     }
 
     /// An object uploaded in parts: its tag is the MD5 of the parts' MD5s, and their number.
     pub fn from_parts(parts: &[Bytes], last_modified: Timestamp) -> Self {
         let sums: Vec<u8> = parts.iter().flat_map(Md5::digest).collect();
-        let etag = format!("{}-{}", hex::encode(Md5::digest(&sums)), parts.len());
+        let etag = ETag(format!("{}-{}", hex::encode(Md5::digest(&sums)), parts.len()).into());
         let sizes = parts.iter().map(|part| part.len() as u64).collect();
         Self { parts: Some(sizes), ..Self::of(Bytes::from(parts.concat()), etag, last_modified) }
     }
 
-    fn of(bytes: Bytes, etag: String, last_modified: Timestamp) -> Self {
+    fn of(bytes: Bytes, etag: ETag, last_modified: Timestamp) -> Self {
         let head = ObjectHead {
             size: bytes.len() as u64,
-            etag: ETag(etag.into()),
-            last_modified: Timestamp::from_second(last_modified.as_second()).unwrap_or(last_modified),
+            etag,
+            last_modified: whole_seconds(last_modified),
             content_type: None,
             content_encoding: None,
             content_disposition: None,
@@ -57,7 +61,7 @@ impl Content {
             parts_count: None,
             user_metadata: BTreeMap::new(),
         };
-        Self { bytes, head, parts: None, crc32c: None }
+        Self { bytes, head, parts: None, checksum: None }
     }
 
     /// With a `Content-Type`.
@@ -84,7 +88,8 @@ impl Content {
     /// With a CRC-32C of all bytes, as a client sends it that asks for that checksum.
     #[must_use]
     pub fn with_crc32c(mut self) -> Self {
-        self.crc32c = Some(STANDARD.encode(crc32c::crc32c(&self.bytes).to_be_bytes()));
+        let value = STANDARD.encode(crc32c::crc32c(&self.bytes).to_be_bytes()).into();
+        self.checksum = Some(Checksum { algorithm: Algorithm::Crc32c, value });
         self
     }
 
@@ -92,6 +97,28 @@ impl Content {
     #[must_use]
     pub fn archived(mut self) -> Self {
         self.head.storage_class = Some(ARCHIVED.to_owned());
+        self
+    }
+
+    /// With what a write says of it.
+    pub(super) fn described(mut self, new: &NewHead) -> Self {
+        self.head = ObjectHead {
+            content_type: new.content_type.clone().or_else(|| Some(UNTYPED.to_owned())),
+            content_encoding: new.content_encoding.clone(),
+            content_disposition: new.content_disposition.clone(),
+            content_language: new.content_language.clone(),
+            cache_control: new.cache_control.clone(),
+            expires: new.expires.clone(),
+            storage_class: new.storage_class.clone(),
+            user_metadata: new.user_metadata.clone(),
+            ..self.head
+        };
+        self
+    }
+
+    /// With this checksum of all bytes, which was verified before.
+    pub(super) fn with_checksum(mut self, checksum: Option<Checksum>) -> Self {
+        self.checksum = checksum;
         self
     }
 
@@ -106,7 +133,8 @@ impl Content {
     }
 
     pub(super) fn attributes(&self) -> Attributes {
-        let checksums: BTreeMap<_, _> = self.crc32c.iter().map(|sum| ("ChecksumCRC32C", sum.clone())).collect();
+        let element = |sum: &Checksum| (element(sum.algorithm), sum.value.to_string());
+        let checksums: BTreeMap<_, _> = self.checksum.iter().map(element).collect();
         Attributes {
             head: self.head.clone(),
             checksum_type: (!checksums.is_empty()).then(|| "FULL_OBJECT".to_owned()),
@@ -140,5 +168,25 @@ impl Content {
 
     fn parts_count(&self) -> Option<u32> {
         self.parts.as_ref().and_then(|parts| u32::try_from(parts.len()).ok())
+    }
+}
+
+/// The tag of bytes that were put at once.
+pub(super) fn md5_tag(bytes: &[u8]) -> ETag {
+    ETag(hex::encode(Md5::digest(bytes)).into())
+}
+
+/// S3 keeps times in whole seconds.
+pub(super) fn whole_seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+fn element(algorithm: Algorithm) -> &'static str {
+    match algorithm {
+        Algorithm::Crc32 => "ChecksumCRC32",
+        Algorithm::Crc32c => "ChecksumCRC32C",
+        Algorithm::Crc64Nvme => "ChecksumCRC64NVME",
+        Algorithm::Sha1 => "ChecksumSHA1",
+        Algorithm::Sha256 => "ChecksumSHA256",
     }
 }

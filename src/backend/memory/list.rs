@@ -1,15 +1,19 @@
 //! One page of `ListObjectsV2` over the sorted map. Its work grows with the page, not with the bucket.
 
+use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::Arc;
 
-use super::{Content, Contents};
+use super::Content;
+use super::history::History;
 use crate::backend::Ask;
 use crate::limits;
 use crate::s3::answer::{Batch, Item, Listed};
 use crate::s3::order;
 
-pub(super) fn page(contents: &Contents, ask: &Ask) -> Batch {
+/// Keys in the order of their bytes.
+type Keys = BTreeMap<Box<str>, History>;
+
+pub(super) fn page(keys: &Keys, ask: &Ask) -> Batch {
     let max = ask.max.min(limits::PAGE_KEYS_MAX);
     let mut batch = Batch::default();
     let mut names = 0;
@@ -18,7 +22,7 @@ pub(super) fn page(contents: &Contents, ask: &Ask) -> Batch {
         Some(after) if *after >= ask.prefix => Some(order::just_behind(after)),
         _ => Some(ask.prefix.clone()),
     };
-    while let Some((key, content)) = from.take().and_then(|from| next(contents, &from)) {
+    while let Some((key, content)) = from.take().and_then(|from| next(keys, &from)) {
         if !key.starts_with(&ask.prefix) {
             break;
         }
@@ -42,9 +46,10 @@ pub(super) fn page(contents: &Contents, ask: &Ask) -> Batch {
     batch
 }
 
-fn next<'a>(contents: &'a Contents, from: &str) -> Option<(&'a str, &'a Arc<Content>)> {
-    let (key, content) = contents.range::<str, _>((Bound::Included(from), Bound::Unbounded)).next()?;
-    Some((key, content))
+/// The first key from there on that has an object; a deleted one has none.
+fn next<'a>(keys: &'a Keys, from: &str) -> Option<(&'a str, &'a Content)> {
+    let mut rest = keys.range::<str, _>((Bound::Included(from), Bound::Unbounded));
+    rest.find_map(|(key, history)| Some((&**key, &**history.live()?)))
 }
 
 fn listed(key: &str, content: &Content) -> Option<Item> {

@@ -5,6 +5,7 @@ use futures::TryStreamExt as _;
 use jiff::Timestamp;
 
 use super::*;
+use crate::backend::suite::{Knows, Suite, suite};
 use crate::s3::answer::Item;
 use crate::s3::operation::{ETag, RangeAsk};
 
@@ -171,4 +172,46 @@ fn a_link_in_a_seed_folder_is_an_error() {
     std::fs::create_dir(folder.path().join("traces")).unwrap();
     std::os::unix::fs::symlink("/etc/passwd", folder.path().join("traces/link")).unwrap();
     assert!(Memory::new().seed_from(folder.path()).is_err());
+}
+
+/// A bucket in memory under test.
+struct Store(Memory);
+
+impl Store {
+    fn suite(&self) -> Suite<'_> {
+        Suite { source: &self.0, bucket: bucket(), knows: Knows::all() }
+    }
+}
+
+/// The suite that every kind of bucket must pass.
+mod writes {
+    use super::*;
+
+    async fn store(_name: &str, versioned: bool) -> Store {
+        let memory = Memory::new();
+        memory.create_bucket(&bucket());
+        if versioned {
+            memory.enable_versioning(&bucket());
+        }
+        Store(memory)
+    }
+
+    suite!(store);
+}
+
+/// What was written before a bucket kept versions has the version `null`, and keeps it.
+#[tokio::test]
+async fn what_is_older_than_versioning_is_version_null() {
+    let store = Store(Memory::with_clock(|| Timestamp::UNIX_EPOCH));
+    let memory = &store.0;
+    memory.put(&bucket(), "k", Content::new("old", Timestamp::UNIX_EPOCH));
+    let null: VersionId = "null".parse().unwrap();
+    let suite = store.suite();
+    assert_eq!(suite.read("k", Some(&null)).await.unwrap(), b"old");
+    memory.enable_versioning(&bucket());
+    let stored = suite.put("k", b"new", OnlyIf::Always).await.unwrap();
+    assert_ne!(stored.version_id.as_ref(), Some(&null));
+    assert_eq!(suite.read("k", Some(&null)).await.unwrap(), b"old");
+    assert_eq!(suite.read("k", None).await.unwrap(), b"new");
+    assert_eq!(suite.read("other", Some(&null)).await, Err(Trouble::NoSuchVersion));
 }
