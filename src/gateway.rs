@@ -17,10 +17,10 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use s3s::dto::{
     AbortMultipartUploadInput, CompleteMultipartUploadInput, CopyObjectInput, CreateMultipartUploadInput,
-    DeleteObjectInput, DeleteObjectTaggingInput, DeleteObjectsInput, GetBucketLocationInput, GetObjectAttributesInput,
-    GetObjectInput, GetObjectTaggingInput, HeadBucketInput, HeadObjectInput, ListBucketsInput,
-    ListMultipartUploadsInput, ListObjectVersionsInput, ListObjectsInput, ListObjectsV2Input, ListPartsInput,
-    PutObjectInput, PutObjectTaggingInput, UploadPartCopyInput, UploadPartInput,
+    DeleteObjectInput, DeleteObjectTaggingInput, DeleteObjectsInput, GetBucketLocationInput, GetBucketVersioningInput,
+    GetObjectAttributesInput, GetObjectInput, GetObjectTaggingInput, HeadBucketInput, HeadObjectInput,
+    ListBucketsInput, ListMultipartUploadsInput, ListObjectVersionsInput, ListObjectsInput, ListObjectsV2Input,
+    ListPartsInput, PutObjectInput, PutObjectTaggingInput, UploadPartCopyInput, UploadPartInput,
 };
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3, S3Error, S3Request, S3Result};
@@ -41,7 +41,7 @@ use crate::s3::error::{Code, Refusal};
 use crate::s3::host::HostNames;
 use crate::s3::name::Bucket;
 use crate::s3::operation::version::ListObjectVersions;
-use crate::s3::operation::{GetBucketLocation, HeadBucket, ListBuckets, ListObjects, Op};
+use crate::s3::operation::{GetBucketLocation, GetBucketVersioning, HeadBucket, ListBuckets, ListObjects, Op};
 use answer::write as written;
 use ask::write as asking;
 use call::{Call, Left};
@@ -286,6 +286,21 @@ impl S3 for Served {
         let op = out(&call, ask::bucket(&request.input.bucket))?;
         let recorded = out(&call, gateway.recorded_alone(&call, GetBucketLocation { bucket: op }).await)?;
         Ok(answer::location(redact::nothing(&recorded)))
+    }
+
+    async fn get_bucket_versioning(
+        &self,
+        request: S3Request<GetBucketVersioningInput>,
+    ) -> S3Result<answer::VersioningAnswer> {
+        let (call, gateway) = (Self::call(&request)?, &self.0);
+        let shown = async {
+            let op = GetBucketVersioning { bucket: ask::bucket(&request.input.bucket)? };
+            let queued = gateway.permit(&call, op).await?;
+            let versioning = async |intent: Intent<'_, Permit<_>>| gateway.backend.versioning(intent).await;
+            let (recorded, raw) = gateway.recorded(&call, queued, versioning).await?;
+            redact::versioning(raw, &recorded)
+        };
+        out(&call, shown.await).map(answer::versioning)
     }
 
     async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<written::PutAnswer> {

@@ -224,7 +224,7 @@ impl Aws {
     }
 
     /// Waits for an answer, but not for ever: the SDK's own timeouts cover neither the credential nor an answer's end.
-    async fn settled<T, E: ProvideErrorMetadata>(
+    async fn settled<T, E: ProvideErrorMetadata + std::error::Error + 'static>(
         &self,
         asked: Asked,
         sent: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
@@ -233,7 +233,7 @@ impl Aws {
     }
 
     /// The same, for what the store may take long for.
-    async fn settled_late<T, E: ProvideErrorMetadata>(
+    async fn settled_late<T, E: ProvideErrorMetadata + std::error::Error + 'static>(
         &self,
         asked: Asked,
         sent: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
@@ -242,7 +242,7 @@ impl Aws {
     }
 }
 
-async fn within<T, E: ProvideErrorMetadata>(
+async fn within<T, E: ProvideErrorMetadata + std::error::Error + 'static>(
     limit: Duration,
     asked: Asked,
     sent: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,

@@ -1,7 +1,10 @@
 //! A bucket that fails on cue: for tests of what must happen when the real one does.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::{StreamExt as _, future, stream};
@@ -10,7 +13,7 @@ use super::source::Source;
 use super::{Ask, ConditionalWrites, Fetch, Trouble, UploadsAsk, VersionsAsk};
 use crate::s3::answer::{
     Attributes, Batch, Body, BodyError, Copied, Deleted, Headed, Object, ObjectHead, PartCopied, PartPage, Stored, Tag,
-    UploadBatch, VersionBatch,
+    UploadBatch, VersionBatch, Versioning,
 };
 use crate::s3::name::{Bucket, Key, VersionId};
 use crate::s3::operation::ETag;
@@ -29,6 +32,8 @@ pub enum Fault {
     After(Trouble),
     /// It is never answered.
     NoAnswer,
+    /// It fails after so long, and nothing happened.
+    Late(Duration, Trouble),
     /// The body breaks off after so many bytes.
     CutBody(u64),
     /// The body stands still for ever after so many bytes.
@@ -47,12 +52,13 @@ pub struct Faulty<S> {
     inner: S,
     cues: Mutex<VecDeque<Option<Fault>>>,
     fetches: Mutex<Vec<Fetch>>,
+    calls: AtomicU64,
 }
 
 impl<S> Faulty<S> {
     /// Nothing is cued yet.
     pub fn new(inner: S) -> Self {
-        Self { inner, cues: Mutex::default(), fetches: Mutex::default() }
+        Self { inner, cues: Mutex::default(), fetches: Mutex::default(), calls: AtomicU64::new(0) }
     }
 
     /// One more call is answered so; `None` lets it through.
@@ -65,6 +71,11 @@ impl<S> Faulty<S> {
         std::mem::take(&mut self.fetches.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// How many calls came so far.
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
     /// The bucket behind.
     pub fn inner(&self) -> &S {
         &self.inner
@@ -72,10 +83,15 @@ impl<S> Faulty<S> {
 
     /// The next cue, once what must happen before the call did.
     async fn next(&self) -> Result<Option<Fault>, Trouble> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
         let fault = self.cues.lock().unwrap_or_else(PoisonError::into_inner).pop_front().flatten();
         match fault {
             Some(Fault::Before(trouble)) => Err(trouble),
             Some(Fault::NoAnswer) => future::pending().await,
+            Some(Fault::Late(after, trouble)) => {
+                tokio::time::sleep(after).await;
+                Err(trouble)
+            }
             fault => Ok(fault),
         }
     }
@@ -116,6 +132,7 @@ impl<S: Source> Source for Faulty<S> {
                 Fault::Before(_)
                 | Fault::After(_)
                 | Fault::NoAnswer
+                | Fault::Late(..)
                 | Fault::LongHead(_)
                 | Fault::OtherTag
                 | Fault::LeaveBody(_),
@@ -224,6 +241,13 @@ impl<S: Source> Source for Faulty<S> {
         self.cued(self.inner.conditional_writes(bucket)).await
     }
 
+    async fn versioning(&self, bucket: &Bucket) -> Result<Option<Versioning>, Trouble> {
+        let fault = self.next().await?;
+        let found = self.inner.versioning(bucket).await?;
+        unless_failed(fault)?;
+        Ok(found)
+    }
+
     async fn probe(&self, bucket: &Bucket) -> Result<(), Trouble> {
         self.cued(self.inner.probe(bucket)).await
     }
@@ -244,6 +268,7 @@ fn altered(fault: Option<Fault>, mut head: ObjectHead) -> Result<ObjectHead, Tro
             Fault::Before(_)
             | Fault::After(_)
             | Fault::NoAnswer
+            | Fault::Late(..)
             | Fault::CutBody(_)
             | Fault::StallBody(_)
             | Fault::LeaveBody(_),

@@ -32,7 +32,7 @@ use super::{Ask, ConditionalWrites, Fetch, Trouble, UploadsAsk, VersionsAsk};
 use crate::limits;
 use crate::s3::answer::{
     Attributes, Batch, Body, ContentRange, Copied, Deleted, Headed, Object, ObjectHead, PartCopied, PartPage, Stored,
-    Tag, UploadBatch, VersionBatch,
+    Tag, UploadBatch, VersionBatch, Versioning,
 };
 use crate::s3::name::{Bucket, Key, VersionId};
 use crate::s3::operation::ETag;
@@ -73,11 +73,6 @@ impl Memory {
         self.make(bucket, |_| ());
     }
 
-    /// From now on the bucket keeps versions of what is written. Makes the bucket.
-    pub fn enable_versioning(&self, bucket: &Bucket) {
-        self.make(bucket, |shelf| shelf.versioned = true);
-    }
-
     /// Puts an object under a key, over what is there. Makes the bucket. Many keys may share one content.
     pub fn put(&self, bucket: &Bucket, key: &str, content: impl Into<Arc<Content>>) {
         self.make(bucket, |shelf| drop(shelf.store(key, content.into(), Vec::new())));
@@ -86,6 +81,11 @@ impl Memory {
     /// Removes an object, if it is there.
     pub fn delete(&self, bucket: &Bucket, key: &str) {
         self.make(bucket, |shelf| drop(shelf.delete(key, None, (self.clock)())));
+    }
+
+    /// Lets a bucket keep versions of what is written from now on, or no longer. Makes the bucket.
+    pub fn set_versioning(&self, bucket: &Bucket, versioning: Versioning) {
+        self.make(bucket, |shelf| shelf.versioning = Some(versioning));
     }
 
     /// How many pages of listings were served so far.
@@ -231,6 +231,10 @@ impl Source for Memory {
     /// Each write looks and stores under one lock.
     async fn conditional_writes(&self, bucket: &Bucket) -> Result<ConditionalWrites, Trouble> {
         self.read(bucket, |_| ConditionalWrites { put: true, complete: true, copy: true })
+    }
+
+    async fn versioning(&self, bucket: &Bucket) -> Result<Option<Versioning>, Trouble> {
+        self.read(bucket, |shelf| shelf.versioning)
     }
 
     async fn probe(&self, bucket: &Bucket) -> Result<(), Trouble> {

@@ -19,7 +19,7 @@ use crate::policy::permit::Permit;
 use crate::redact::Raw;
 use crate::s3::answer::{
     Attributes, Batch, Copied, Deleted, Headed, Object, ObjectHead, PartCopied, PartPage, Stored, Tag, UploadBatch,
-    VersionBatch,
+    VersionBatch, Versioning,
 };
 use crate::s3::name::{Bucket, VersionId};
 use crate::s3::operation::version::ListObjectVersions;
@@ -27,7 +27,9 @@ use crate::s3::operation::write::{
     AbortMultipartUpload, CompleteMultipartUpload, CopyObject, CreateMultipartUpload, DeleteObject, GetObjectTagging,
     ListMultipartUploads, ListParts, PutObject, PutObjectTagging, UploadId, UploadPart, UploadPartCopy,
 };
-use crate::s3::operation::{ETag, GetObject, GetObjectAttributes, HeadObject, ListObjects, RangeAsk};
+use crate::s3::operation::{
+    ETag, GetBucketVersioning, GetObject, GetObjectAttributes, HeadObject, ListObjects, RangeAsk,
+};
 use crate::s3::payload::{Upload, UploadError};
 
 /// Which bytes to bring of the object that the permit names.
@@ -160,6 +162,9 @@ pub enum Trouble {
     /// The backend refused our own credential.
     #[error("the backend refused the façade's credential: {0}")]
     Refused(String),
+    /// There is no credential to ask the backend with.
+    #[error("the façade has no credential for the backend: {0}")]
+    NoCredential(&'static str),
     /// The backend asks for fewer requests.
     #[error("the backend is busy")]
     Busy,
@@ -228,6 +233,11 @@ pub trait Backend: Send + Sync + 'static {
     async fn set_tags(&self, recorded: &Recorded<Permit<PutObjectTagging>>) -> Result<Raw<()>, Trouble>;
     /// Tries in a scratch key, written twice, whether conditional writes replace nothing there.
     async fn conditional_writes(&self, bucket: &Bucket) -> Result<ConditionalWrites, Trouble>;
+    /// `GetBucketVersioning`; `None` where it was never asked to keep versions.
+    async fn versioning(
+        &self,
+        intent: Intent<'_, Permit<GetBucketVersioning>>,
+    ) -> Result<Raw<Option<Versioning>>, Trouble>;
     /// Whether the bucket of that outside name can be read with the façade's credential; for `check` and readiness.
     async fn probe(&self, bucket: &Bucket) -> Result<(), Trouble>;
 }

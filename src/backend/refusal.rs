@@ -60,7 +60,7 @@ impl Trouble {
                 return Refusal::new(Code::NotImplemented, format!("The real bucket cannot {what}."));
             }
             Trouble::Upload(error) => return error.refusal(),
-            Trouble::Refused(_) => (
+            Trouble::Refused(_) | Trouble::NoCredential(_) => (
                 Code::ServiceUnavailable,
                 "The service cannot read the real bucket with its own credential; its operators must act.",
             ),

@@ -9,7 +9,7 @@ use crate::policy::permit::Permit;
 use crate::redact::Raw;
 use crate::s3::answer::{
     Attributes, Batch, Copied, Deleted, Headed, Object, ObjectHead, PartCopied, PartPage, Stored, Tag, UploadBatch,
-    VersionBatch,
+    VersionBatch, Versioning,
 };
 use crate::s3::name::Bucket;
 use crate::s3::operation::version::ListObjectVersions;
@@ -17,7 +17,7 @@ use crate::s3::operation::write::{
     AbortMultipartUpload, CompleteMultipartUpload, CopyObject, CreateMultipartUpload, DeleteObject, GetObjectTagging,
     ListMultipartUploads, ListParts, OnlyIf, PutObject, PutObjectTagging, UploadId, UploadPart, UploadPartCopy,
 };
-use crate::s3::operation::{ETag, GetObject, GetObjectAttributes, HeadObject, ListObjects, Op};
+use crate::s3::operation::{ETag, GetBucketVersioning, GetObject, GetObjectAttributes, HeadObject, ListObjects, Op};
 use crate::s3::payload::Upload;
 
 #[async_trait]
@@ -40,6 +40,13 @@ impl<S: Source> Backend for S {
 
     async fn list(&self, intent: Intent<'_, Permit<ListObjects>>, ask: Ask) -> Result<Raw<Batch>, Trouble> {
         Source::list(self, &intent.op().bucket, ask).await.map(Raw::seal)
+    }
+
+    async fn versioning(
+        &self,
+        intent: Intent<'_, Permit<GetBucketVersioning>>,
+    ) -> Result<Raw<Option<Versioning>>, Trouble> {
+        Source::versioning(self, &intent.op().bucket).await.map(Raw::seal)
     }
 
     async fn versions(

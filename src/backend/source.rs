@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use super::{Ask, ConditionalWrites, Fetch, Trouble, UploadsAsk, VersionsAsk};
 use crate::s3::answer::{
     Attributes, Batch, Copied, Deleted, Headed, Object, ObjectHead, PartCopied, PartPage, Stored, Tag, UploadBatch,
-    VersionBatch,
+    VersionBatch, Versioning,
 };
 use crate::s3::name::{Bucket, Key, VersionId};
 use crate::s3::operation::ETag;
@@ -73,6 +73,8 @@ pub trait Source: Send + Sync + 'static {
     async fn set_tags(&self, op: &PutObjectTagging) -> Result<(), Trouble>;
     /// Tries conditional writes in a scratch key.
     async fn conditional_writes(&self, bucket: &Bucket) -> Result<ConditionalWrites, Trouble>;
+    /// `GetBucketVersioning`
+    async fn versioning(&self, bucket: &Bucket) -> Result<Option<Versioning>, Trouble>;
     /// Whether the bucket can be read.
     async fn probe(&self, bucket: &Bucket) -> Result<(), Trouble>;
 }
@@ -163,6 +165,10 @@ impl<S: Source> Source for Arc<S> {
 
     async fn conditional_writes(&self, bucket: &Bucket) -> Result<ConditionalWrites, Trouble> {
         Source::conditional_writes(&**self, bucket).await
+    }
+
+    async fn versioning(&self, bucket: &Bucket) -> Result<Option<Versioning>, Trouble> {
+        Source::versioning(&**self, bucket).await
     }
 
     async fn probe(&self, bucket: &Bucket) -> Result<(), Trouble> {

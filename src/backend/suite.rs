@@ -16,12 +16,12 @@ use super::source::Source;
 use super::{Ask, ConditionalWrites, Fetch, Trouble, UploadsAsk, VersionsAsk};
 use crate::limits;
 use crate::s3::answer::{Deleted, ObjectHead, Stored, Tag, VersionItem};
-use crate::s3::checksum::{Algorithm, Checksum};
+use crate::s3::checksum::{Algorithm, Checksum, Hasher};
 use crate::s3::name::{Bucket, Key, VersionId};
 use crate::s3::operation::write::{
-    AbortMultipartUpload, CompleteMultipartUpload, CopyObject, CopySource, CreateMultipartUpload, DeleteObject,
-    GetObjectTagging, ListParts, NewHead, OnlyIf, PartNamed, PutObject, PutObjectTagging, UploadId, UploadPart,
-    UploadPartCopy,
+    AbortMultipartUpload, ChecksumPlan, CompleteMultipartUpload, CopyObject, CopySource, CreateMultipartUpload,
+    DeleteObject, GetObjectTagging, ListParts, NewHead, OnlyIf, PartNamed, PutObject, PutObjectTagging, UploadId,
+    UploadPart, UploadPartCopy,
 };
 use crate::s3::operation::{ETag, Preconditions, RangeAsk};
 use crate::s3::payload::{Fate, Upload, UploadError};
@@ -225,7 +225,7 @@ macro_rules! suite {
     ($store:expr) => {
         $crate::backend::suite::suite! { $store;
             plain: objects_are_put_with_their_heads, checksums_are_passed_on, what_breaks_off_is_not_stored,
-                writes_hold_their_conditions, parts_become_an_object, wrong_parts_become_none, uploads_are_listed,
+                writes_hold_their_conditions, parts_become_an_object, parts_carry_their_checksums, wrong_parts_become_none, uploads_are_listed,
                 objects_are_copied, parts_are_copied, keys_are_deleted, tags_are_set, conditional_writes_are_tried;
             versioned: versions_are_kept, trials_leave_no_versions;
         }

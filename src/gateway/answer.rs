@@ -7,9 +7,9 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::StreamBody;
 use hyper::body::Frame;
 use s3s::dto::{
-    self, CommonPrefix, GetBucketLocationOutput, GetObjectAttributesOutput, GetObjectAttributesParts, GetObjectOutput,
-    HeadBucketOutput, HeadObjectOutput, ListBucketsOutput, ListObjectVersionsOutput, ListObjectsOutput,
-    ListObjectsV2Output, StreamingBlob,
+    self, BucketVersioningStatus, CommonPrefix, GetBucketLocationOutput, GetBucketVersioningOutput,
+    GetObjectAttributesOutput, GetObjectAttributesParts, GetObjectOutput, HeadBucketOutput, HeadObjectOutput,
+    ListBucketsOutput, ListObjectVersionsOutput, ListObjectsOutput, ListObjectsV2Output, StreamingBlob,
 };
 use s3s::{S3Error, S3ErrorCode, S3Response};
 
@@ -21,7 +21,7 @@ use crate::limits;
 use crate::redact::Redacted;
 use crate::redact::listing::Page;
 use crate::redact::versions::VersionsPage;
-use crate::s3::answer::{Attributes, Headed, Item, Object, ObjectHead, VersionItem, VersionListed};
+use crate::s3::answer::{Attributes, Headed, Item, Object, ObjectHead, VersionItem, VersionListed, Versioning};
 use crate::s3::error::Refusal;
 use crate::s3::name::Bucket;
 use crate::s3::operation::version::ListObjectVersions;
@@ -45,6 +45,8 @@ pub(super) type BucketsAnswer = S3Response<ListBucketsOutput>;
 pub(super) type BucketAnswer = S3Response<HeadBucketOutput>;
 /// The answer of `GetBucketLocation`.
 pub(super) type LocationAnswer = S3Response<GetBucketLocationOutput>;
+/// The answer of `GetBucketVersioning`.
+pub(super) type VersioningAnswer = S3Response<GetBucketVersioningOutput>;
 
 /// What S3 leaves as it is under `encoding-type=url`.
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'/').remove(b'*');
@@ -268,6 +270,15 @@ pub(super) fn bucket(_shown: Redacted<()>) -> BucketAnswer {
 pub(super) fn location(_shown: Redacted<()>) -> LocationAnswer {
     let region = dto::BucketLocationConstraint::from(limits::REGION.to_owned());
     S3Response::new(GetBucketLocationOutput { location_constraint: Some(region) })
+}
+
+/// `GetBucketVersioning`
+pub(super) fn versioning(shown: Redacted<Option<Versioning>>) -> VersioningAnswer {
+    let status = shown.into_inner().map(|versioning| match versioning {
+        Versioning::Enabled => BucketVersioningStatus::from_static(BucketVersioningStatus::ENABLED),
+        Versioning::Suspended => BucketVersioningStatus::from_static(BucketVersioningStatus::SUSPENDED),
+    });
+    S3Response::new(GetBucketVersioningOutput { status, ..GetBucketVersioningOutput::default() })
 }
 
 fn rows(asked: &ListObjects, items: Vec<Item>) -> (Option<Vec<dto::Object>>, Option<Vec<CommonPrefix>>) {

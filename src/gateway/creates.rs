@@ -124,6 +124,7 @@ impl Kind {
             | OpName::ListBuckets
             | OpName::HeadBucket
             | OpName::GetBucketLocation
+            | OpName::GetBucketVersioning
             | OpName::UploadPart
             | OpName::AbortMultipartUpload
             | OpName::ListParts

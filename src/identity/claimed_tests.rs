@@ -3,6 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use super::*;
+use crate::identity::secret::SecretText;
 use crate::identity::sigv4::Service;
 use crate::identity::testing::now;
 
@@ -55,11 +56,13 @@ fn sound_forms() {
     let Claimed::Signed(claim) = header_form("", "").unwrap() else { panic!("signed") };
     assert_eq!((claim.access_key_id.as_str(), claim.service), (KEY, Service::S3));
     assert_eq!((claim.session_token.expose(), claim.presigned, claim.signed_at), ("tok", None, now()));
+    assert!(claim.chunk_signer(&SecretText::new("s")).is_some());
 
     let Claimed::Signed(claim) = query_form("", "").unwrap() else { panic!("signed") };
     let presigned = claim.presigned.unwrap();
     assert_eq!(presigned.lifetime.as_secs(), 900);
     assert_eq!(presigned.expires.to_string(), "2026-11-20T10:05:00Z");
+    assert!(claim.chunk_signer(&SecretText::new("s")).is_none(), "a presigned URL signs no body");
 
     assert_eq!(read("GET /b/k?list-type=2"), Ok(Claimed::None));
     for (request, token, role) in [

@@ -8,7 +8,7 @@ pub mod write;
 
 use jiff::Timestamp;
 
-use super::answer::{Attributes, Batch, Headed, Object};
+use super::answer::{Attributes, Batch, Headed, Object, Versioning};
 use super::name::{Bucket, Key, Prefix, VersionId};
 
 /// What a policy grants. `get` covers HEAD; nothing else is implied by anything else.
@@ -157,6 +157,7 @@ operations! {
     GetObjectTagging,
     PutObjectTagging,
     DeleteObjectTagging,
+    GetBucketVersioning,
 }
 
 /// A byte range as asked (RFC 9110, section 14.1.2), not yet compared with a size.
@@ -339,6 +340,13 @@ pub struct GetBucketLocation {
     pub bucket: Bucket,
 }
 
+/// `GetBucketVersioning`: whether the real bucket keeps versions.
+#[derive(Debug, Clone)]
+pub struct GetBucketVersioning {
+    /// Outside name of the bucket.
+    pub bucket: Bucket,
+}
+
 impl Op for GetObject {
     type Found = Object;
     fn name(&self) -> OpName {
@@ -420,6 +428,16 @@ impl Op for GetBucketLocation {
     type Found = ();
     fn name(&self) -> OpName {
         OpName::GetBucketLocation
+    }
+    fn touches(&self) -> Vec<Touch<'_>> {
+        vec![Touch::Bucket(&self.bucket)]
+    }
+}
+
+impl Op for GetBucketVersioning {
+    type Found = Option<Versioning>;
+    fn name(&self) -> OpName {
+        OpName::GetBucketVersioning
     }
     fn touches(&self) -> Vec<Touch<'_>> {
         vec![Touch::Bucket(&self.bucket)]

@@ -97,7 +97,7 @@ impl Fate {
 
     /// Notes the checksum of the whole body that the caller sent, ahead or in a trailer, and that holds.
     pub fn verify(&self, checksum: Checksum) {
-        let _ = self.checksum.set(checksum);
+        self.checksum.get_or_init(|| checksum);
     }
 
     /// The caller's checksum of the whole body, once it is verified.

@@ -55,6 +55,7 @@ const ATTRIBUTES: [&str; 2] = ["attributes", "versionId"];
 const VERSIONS: [&str; 7] =
     ["delimiter", "encoding-type", "key-marker", "max-keys", "prefix", "version-id-marker", "versions"];
 const LOCATION: [&str; 1] = ["location"];
+const VERSIONING: [&str; 1] = ["versioning"];
 const BUCKETS: [&str; 2] = ["max-buckets", "prefix"];
 const UPLOADS: [&str; 7] =
     ["delimiter", "encoding-type", "key-marker", "max-uploads", "prefix", "upload-id-marker", "uploads"];
@@ -128,6 +129,7 @@ pub fn changes(op: OpName) -> bool {
         | OpName::ListBuckets
         | OpName::HeadBucket
         | OpName::GetBucketLocation
+        | OpName::GetBucketVersioning
         | OpName::ListParts
         | OpName::ListMultipartUploads
         | OpName::ListObjectVersions
@@ -149,6 +151,7 @@ pub fn body(op: OpName) -> Carries {
         | OpName::ListBuckets
         | OpName::HeadBucket
         | OpName::GetBucketLocation
+        | OpName::GetBucketVersioning
         | OpName::CreateMultipartUpload
         | OpName::AbortMultipartUpload
         | OpName::ListParts
@@ -251,6 +254,7 @@ fn named(method: &Method, resource: Resource, parameters: &[(String, String)], c
         (Resource::Service, &Method::GET) => Ok((OpName::ListBuckets, &BUCKETS)),
         (Resource::Bucket, &Method::HEAD) => Ok((OpName::HeadBucket, &[])),
         (Resource::Bucket, &Method::GET) if has("location") => Ok((OpName::GetBucketLocation, &LOCATION)),
+        (Resource::Bucket, &Method::GET) if has("versioning") => Ok((OpName::GetBucketVersioning, &VERSIONING)),
         (Resource::Bucket, &Method::GET) if has("versions") => Ok((OpName::ListObjectVersions, &VERSIONS)),
         (Resource::Bucket, &Method::GET) if has("uploads") => Ok((OpName::ListMultipartUploads, &UPLOADS)),
         (Resource::Bucket, &Method::GET) if is("list-type", "2") => Ok((OpName::ListObjectsV2, &LIST_V2)),
@@ -310,6 +314,7 @@ mod tests {
             ("GET", "/traces?prefix=a&delimiter=%2F&encoding-type=url&marker=x&max-keys=5", OpName::ListObjects),
             ("GET", "/traces?list-type=2&start-after=a&fetch-owner=true", OpName::ListObjectsV2),
             ("GET", "/traces?location", OpName::GetBucketLocation),
+            ("GET", "/traces?versioning", OpName::GetBucketVersioning),
             ("HEAD", "/traces", OpName::HeadBucket),
             ("GET", "/traces/a/b", OpName::GetObject),
             ("GET", "/traces//", OpName::GetObject),
@@ -361,6 +366,8 @@ mod tests {
             ("GET", "/traces?acl", Code::NotImplemented),
             ("GET", "/traces?policy", Code::NotImplemented),
             ("GET", "/traces?versions&list-type=2", Code::NotImplemented),
+            ("GET", "/traces?versioning&location", Code::NotImplemented),
+            ("GET", "/traces/a?versioning", Code::NotImplemented),
             ("GET", "/traces?list-type=3", Code::NotImplemented),
             ("GET", "/traces/a?torrent", Code::NotImplemented),
             ("GET", "/traces/a?tagging&x-id=GetObject", Code::NotImplemented),

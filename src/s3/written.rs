@@ -72,6 +72,7 @@ pub fn known_headers(op: OpName, headers: &HeaderMap) -> Result<(), Refusal> {
                 | OpName::DeleteObject
                 | OpName::DeleteObjectTagging
                 | OpName::GetBucketLocation
+                | OpName::GetBucketVersioning
                 | OpName::GetObject
                 | OpName::GetObjectAttributes
                 | OpName::GetObjectTagging

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tracegate::backend::Trouble;
 use tracegate::backend::faulty::Fault;
+use tracegate::s3::answer::Versioning;
 
 use super::facade::{Facade, Wish, role_file, within};
 use super::wire::{self, Answer, Ask};
@@ -370,7 +371,7 @@ async fn an_answer_that_takes_long_is_kept_alive_and_its_error_recorded_as_what_
     let facade = facade().await;
     facade.put("w/a", "1");
     facade.backend.cue(None);
-    facade.backend.cue(Fault::Slow(Duration::from_secs(12), Some(Trouble::Busy)));
+    facade.backend.cue(Fault::Late(Duration::from_secs(12), Trouble::Busy));
     let ask = put("/traces/w/b", "").with("x-amz-copy-source", "traces/w/a").bearer(&facade.token("writer"));
     let mut socket = wire::open(facade.http, &ask).await;
     let mut early = [0; 1024];
@@ -388,7 +389,7 @@ async fn an_answer_that_takes_long_is_kept_alive_and_its_error_recorded_as_what_
 #[tokio::test]
 async fn versions_obey_the_rules_of_their_key() {
     let facade = facade().await;
-    facade.backend.inner().enable_versioning(&facade.bucket);
+    facade.backend.inner().set_versioning(&facade.bucket, Versioning::Enabled);
     let mut ids = Vec::new();
     for body in ["{\"email\":\"one\"}", "{\"email\":\"two\"}"] {
         let stored = facade.as_role("writer", put("/traces/w/a.json", body)).await;

@@ -9,6 +9,8 @@ mod ends;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod login;
+#[cfg(test)]
 mod parts;
 #[cfg(test)]
 mod people;
@@ -23,3 +25,5 @@ mod support;
 mod tokens;
 #[cfg(test)]
 mod transfers;
+#[cfg(test)]
+mod upstream;

@@ -2,8 +2,14 @@
 
 #![allow(dead_code, reason = "of what the test binaries share, a part is used")]
 
+#[path = "../../../tests/support/authority.rs"]
+mod authority;
+#[path = "../../../tests/support/clients.rs"]
+mod clients;
 #[path = "../../../tests/support/http.rs"]
 mod http;
+#[path = "../../../tests/support/idp.rs"]
+mod idp;
 #[path = "../../../tests/support/install.rs"]
 mod install;
 #[path = "../../../tests/support/localstack.rs"]
@@ -28,6 +34,12 @@ use crate::s3::operation::write::OnlyIf;
 struct AccessKey {
     id: &'static str,
     secret: &'static str,
+}
+
+/// The provider whose tokens SeaweedFS takes.
+fn oidc_provider() -> &'static idp::OidcProvider {
+    static SHARED: OnceLock<idp::OidcProvider> = OnceLock::new();
+    SHARED.get_or_init(idp::OidcProvider::start)
 }
 
 /// A bucket of a real server under test.

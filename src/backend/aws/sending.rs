@@ -27,35 +27,36 @@ use crate::s3::payload::{Fate, Upload, UploadError};
 pub(super) struct Watch {
     flow: Arc<Flow>,
     fate: Arc<Fate>,
+    length: u64,
     timeouts: Timeouts,
 }
 
 /// The body for the SDK, and its watch.
 ///
-/// An empty body is read to its end at once: it has no last piece that could be held back until it is verified.
-///
 /// # Errors
-/// An empty body that does not hold what was said of it.
-pub(super) async fn body(mut upload: Upload, timeouts: Timeouts) -> Result<(ByteStream, Watch), Trouble> {
-    if upload.length == 0 {
-        check_empty(&mut upload).await?;
-    }
-    let flow = Arc::new(Flow::new(upload.length));
+/// A body that breaks off before its first piece, or is empty and does not hold what was said of it.
+pub(super) async fn body(upload: Upload, timeouts: Timeouts) -> Result<(ByteStream, Watch), Trouble> {
+    let fate = upload.fate.clone();
+    let upload = upload.primed().await.map_err(|error| fate.failed().unwrap_or(error))?;
+    let flow = Arc::new(Flow { began: Instant::now(), state: AtomicU64::new(0) });
     let body =
         Sending { pieces: Mutex::new(upload.body), left: upload.length, flow: flow.clone(), fate: upload.fate.clone() };
-    let watch = Watch { flow, fate: upload.fate, timeouts };
+    let watch = Watch { flow, fate: upload.fate, length: upload.length, timeouts };
     Ok((ByteStream::new(SdkBody::from_body_1_x(body)), watch))
 }
 
 impl Aws {
     /// Waits for the answer to a request that carries such a body. If the body broke off, the store's word on it does
     /// not count.
-    pub(super) async fn sent<T, E: ProvideErrorMetadata>(
+    pub(super) async fn sent<T, E>(
         &self,
         asked: Asked,
         sent: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
         watch: Watch,
-    ) -> Result<T, Trouble> {
+    ) -> Result<T, Trouble>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
         let answer = tokio::select! {
             answer = sent => answer.map_err(|error| trouble::of(asked, &error)),
             () = watch.stuck() => Err(Trouble::Timeout),
@@ -64,7 +65,7 @@ impl Aws {
             return Err(error.into());
         }
         match answer {
-            Ok(_) if watch.flow.now().0 != Turn::Done => {
+            Ok(_) if watch.length > 0 && watch.flow.now().0 != Turn::Done => {
                 Err(Trouble::Broken("it answered before it had the whole body".to_owned()))
             }
             answer => answer,
@@ -105,7 +106,7 @@ struct Flow {
 /// Who is to act next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Turn {
-    /// The connection is to be made, and the first piece asked for.
+    /// The connection is to be made, and the first piece asked for, if there is one.
     Opening,
     /// The caller is to send.
     Caller,
@@ -118,14 +119,6 @@ enum Turn {
 const TURNS: [Turn; 4] = [Turn::Opening, Turn::Caller, Turn::Store, Turn::Done];
 
 impl Flow {
-    fn new(length: u64) -> Self {
-        let flow = Self { began: Instant::now(), state: AtomicU64::new(0) };
-        if length == 0 {
-            flow.is(Turn::Done);
-        }
-        flow
-    }
-
     fn is(&self, turn: Turn) {
         let millis = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX >> 2);
         self.state.store((millis << 2) | turn as u64, Ordering::Release);
@@ -183,13 +176,4 @@ impl Sending {
         self.flow.is(if self.left == 0 { Turn::Done } else { Turn::Store });
         Ok(piece)
     }
-}
-
-async fn check_empty(upload: &mut Upload) -> Result<(), Trouble> {
-    while let Some(piece) = upload.body.next().await {
-        if !piece.map_err(|error| upload.fate.failed().unwrap_or(error))?.is_empty() {
-            return Err(UploadError::Malformed.into());
-        }
-    }
-    Ok(())
 }

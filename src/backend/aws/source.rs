@@ -7,7 +7,7 @@ use crate::backend::source::Source;
 use crate::backend::{Ask, ConditionalWrites, Fetch, Trouble, UploadsAsk, VersionsAsk};
 use crate::s3::answer::{
     Attributes, Batch, Copied, Deleted, Headed, Object, ObjectHead, PartCopied, PartPage, Stored, Tag, UploadBatch,
-    VersionBatch,
+    VersionBatch, Versioning,
 };
 use crate::s3::name::{Bucket, Key, VersionId};
 use crate::s3::operation::ETag;
@@ -39,6 +39,10 @@ impl Source for Aws {
 
     async fn list(&self, bucket: &Bucket, ask: Ask) -> Result<Batch, Trouble> {
         self.list_objects(bucket, ask).await
+    }
+
+    async fn versioning(&self, bucket: &Bucket) -> Result<Option<Versioning>, Trouble> {
+        self.bucket_versioning(bucket).await
     }
 
     async fn versions(&self, bucket: &Bucket, ask: VersionsAsk) -> Result<VersionBatch, Trouble> {

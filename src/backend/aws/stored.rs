@@ -24,6 +24,11 @@ macro_rules! checksum {
             (Algorithm::Crc32, $found.checksum_crc32()),
             (Algorithm::Sha256, $found.checksum_sha256()),
             (Algorithm::Sha1, $found.checksum_sha1()),
+            (Algorithm::Sha512, $found.checksum_sha512()),
+            (Algorithm::Md5, $found.checksum_md5()),
+            (Algorithm::Xxhash64, $found.checksum_xxhash64()),
+            (Algorithm::Xxhash3, $found.checksum_xxhash3()),
+            (Algorithm::Xxhash128, $found.checksum_xxhash128()),
         ];
         told.into_iter().find_map(|(algorithm, value)| Some(Checksum { algorithm, value: value?.into() }))
     }};

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::backend::source::Source;
 use crate::backend::{Ask, Fetch};
-use crate::s3::answer::{Item, Object};
+use crate::s3::answer::{Item, Object, Versioning};
 use crate::s3::name::Key;
 
 const ACCESS_KEY: &str = "AKIDTESTTESTTESTTEST";
@@ -307,6 +307,22 @@ async fn attributes_are_read() {
     assert_eq!((found.head.size, found.parts), (9, Some(3)));
     assert_eq!(found.checksums.get("ChecksumCRC32C").map(String::as_str), Some("Nks/tw=="));
     assert_eq!(found.checksum_type.as_deref(), Some("FULL_OBJECT"));
+}
+
+#[tokio::test]
+async fn versioning_is_read() {
+    for (said, want) in [
+        ("", Ok(None)),
+        ("<Status>Enabled</Status>", Ok(Some(Versioning::Enabled))),
+        ("<Status>Suspended</Status>", Ok(Some(Versioning::Suspended))),
+        ("<Status>Sometimes</Status>", Err(Trouble::Broken("its state of versioning cannot be read".to_owned()))),
+    ] {
+        let body = format!("<VersioningConfiguration>{said}</VersioningConfiguration>");
+        let server = canned(vec![response("200 OK", "", &body)], false).await;
+        assert_eq!(Source::versioning(&server.aws, &bucket()).await, want, "{said}");
+        let request = server.requests.lock().unwrap()[0].clone();
+        assert!(request.starts_with("GET /inner-bucket/?versioning"), "{request}");
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_s3::types::{ServerSideEncryption, StorageClass, Tag as SdkTag, Tagging};
+use aws_sdk_s3::types::{ChecksumAlgorithm, ServerSideEncryption, StorageClass, Tag as SdkTag, Tagging};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::read::asked;
@@ -11,6 +11,7 @@ use super::{Aws, id, part_number, quoted, sending, stored};
 use crate::backend::Trouble;
 use crate::limits;
 use crate::s3::answer::{Stored, Tag};
+use crate::s3::checksum::{Algorithm, Checksum};
 use crate::s3::operation::write::{GetObjectTagging, NewHead, OnlyIf, PutObject, PutObjectTagging, UploadPart};
 use crate::s3::payload::Upload;
 
@@ -46,6 +47,11 @@ macro_rules! with_checksum {
             Some((Algorithm::Crc64Nvme, value)) => $request.checksum_crc64_nvme(value),
             Some((Algorithm::Sha1, value)) => $request.checksum_sha1(value),
             Some((Algorithm::Sha256, value)) => $request.checksum_sha256(value),
+            Some((Algorithm::Sha512, value)) => $request.checksum_sha512(value),
+            Some((Algorithm::Md5, value)) => $request.checksum_md5(value),
+            Some((Algorithm::Xxhash64, value)) => $request.checksum_xxhash64(value),
+            Some((Algorithm::Xxhash3, value)) => $request.checksum_xxhash3(value),
+            Some((Algorithm::Xxhash128, value)) => $request.checksum_xxhash128(value),
         }
     }};
 }
@@ -87,12 +93,16 @@ impl Aws {
     pub(super) async fn upload_part(&self, op: &UploadPart, upload: Upload) -> Result<Stored, Trouble> {
         self.check_apart(&op.bucket, &op.key).await?;
         let (length, checksum, md5) = ahead(&upload)?;
+        // An upload that was begun with an algorithm takes no part without its checksum. Where the caller's comes in a
+        // trailer, the SDK computes one anew, and frames the body, whose length on the wire is then its own matter.
+        let trailer = upload.fate.announced().filter(|_| checksum.is_none()).and_then(computed);
         let request = with_checksum!(self.client.upload_part(), checksum.as_ref())
             .bucket(self.inside(&op.bucket)?)
             .key(op.key.as_str())
             .upload_id(&*op.upload.inside)
             .part_number(part_number(op.part))
-            .content_length(length)
+            .set_content_length(trailer.is_none().then_some(length))
+            .set_checksum_algorithm(trailer)
             .set_content_md5(md5);
         let (body, watch) = sending::body(upload, self.timeouts).await?;
         let found = self.sent(Asked::Upload, request.body(body).send(), watch).await?;
@@ -136,12 +146,24 @@ impl Aws {
 }
 
 /// What is sent ahead of a body: its length in the SDK's measure, and what the store is to verify.
-fn ahead(upload: &Upload) -> Result<(i64, Option<crate::s3::checksum::Checksum>, Option<String>), Trouble> {
+fn ahead(upload: &Upload) -> Result<(i64, Option<Checksum>, Option<String>), Trouble> {
     if upload.length > limits::UPLOAD_BYTES_MAX {
         return Err(Trouble::TooLarge);
     }
     let length = i64::try_from(upload.length).map_err(|_| Trouble::TooLarge)?;
     Ok((length, upload.checksum.clone(), upload.md5.as_deref().map(str::to_owned)))
+}
+
+/// The algorithm, where the SDK can compute it.
+fn computed(algorithm: Algorithm) -> Option<ChecksumAlgorithm> {
+    match algorithm {
+        Algorithm::Crc32 => Some(ChecksumAlgorithm::Crc32),
+        Algorithm::Crc32c => Some(ChecksumAlgorithm::Crc32C),
+        Algorithm::Crc64Nvme => Some(ChecksumAlgorithm::Crc64Nvme),
+        Algorithm::Sha1 => Some(ChecksumAlgorithm::Sha1),
+        Algorithm::Sha256 => Some(ChecksumAlgorithm::Sha256),
+        Algorithm::Sha512 | Algorithm::Md5 | Algorithm::Xxhash64 | Algorithm::Xxhash3 | Algorithm::Xxhash128 => None,
+    }
 }
 
 /// `If-Match` and `If-None-Match`.

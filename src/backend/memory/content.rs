@@ -188,5 +188,10 @@ fn element(algorithm: Algorithm) -> &'static str {
         Algorithm::Crc64Nvme => "ChecksumCRC64NVME",
         Algorithm::Sha1 => "ChecksumSHA1",
         Algorithm::Sha256 => "ChecksumSHA256",
+        Algorithm::Sha512 => "ChecksumSHA512",
+        Algorithm::Md5 => "ChecksumMD5",
+        Algorithm::Xxhash64 => "ChecksumXXHASH64",
+        Algorithm::Xxhash3 => "ChecksumXXHASH3",
+        Algorithm::Xxhash128 => "ChecksumXXHASH128",
     }
 }

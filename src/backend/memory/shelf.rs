@@ -9,7 +9,7 @@ use super::Content;
 use super::history::{self, History, Version};
 use super::uploads::Pending;
 use crate::backend::Trouble;
-use crate::s3::answer::{Deleted, ObjectHead, Tag};
+use crate::s3::answer::{Deleted, ObjectHead, Tag, Versioning};
 use crate::s3::name::{Key, VersionId};
 use crate::s3::operation::write::OnlyIf;
 
@@ -17,7 +17,8 @@ use crate::s3::operation::write::OnlyIf;
 #[derive(Debug, Default)]
 pub(super) struct Shelf {
     pub(super) keys: BTreeMap<Box<str>, History>,
-    pub(super) versioned: bool,
+    /// What the bucket says of its versions.
+    pub(super) versioning: Option<Versioning>,
     /// By key and id; ids are in the order of their beginning.
     pub(super) uploads: BTreeMap<(Box<str>, Box<str>), Pending>,
 }
@@ -40,6 +41,11 @@ impl Found {
 }
 
 impl Shelf {
+    /// Whether what is written gets a version of its own.
+    fn versioned(&self) -> bool {
+        self.versioning == Some(Versioning::Enabled)
+    }
+
     /// The object, or that version of it.
     pub(super) fn find(&self, key: &Key, version: Option<&VersionId>) -> Result<Found, Trouble> {
         let history = self.keys.get(key.as_str());
@@ -49,7 +55,7 @@ impl Shelf {
         };
         let version = version.ok_or(Trouble::NoSuchKey)?;
         let content = version.object.clone().ok_or(Trouble::DeleteMarker)?;
-        let id = self.versioned.then(|| version.id.clone());
+        let id = self.versioned().then(|| version.id.clone());
         Ok(Found { content, version: id, tags: version.tags.clone() })
     }
 
@@ -70,13 +76,13 @@ impl Shelf {
         let at = content.head.last_modified;
         let version = Version { id: id.clone(), at, object: Some(content), tags };
         self.keys.entry(key.into()).or_default().push(version);
-        self.versioned.then_some(id)
+        self.versioned().then_some(id)
     }
 
     /// Deletes a version for good; without one the object, or puts a delete marker over it. What is not there is as
     /// good as deleted.
     pub(super) fn delete(&mut self, key: &str, version: Option<&VersionId>, now: Timestamp) -> Deleted {
-        if version.is_none() && self.versioned {
+        if version.is_none() && self.versioned() {
             let id = history::fresh();
             let marker = Version { id: id.clone(), at: now, object: None, tags: Vec::new() };
             self.keys.entry(key.into()).or_default().push(marker);
@@ -107,6 +113,6 @@ impl Shelf {
     }
 
     fn next_id(&self) -> VersionId {
-        if self.versioned { history::fresh() } else { history::null() }
+        if self.versioned() { history::fresh() } else { history::null() }
     }
 }

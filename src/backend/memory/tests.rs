@@ -191,7 +191,7 @@ mod writes {
         let memory = Memory::new();
         memory.create_bucket(&bucket());
         if versioned {
-            memory.enable_versioning(&bucket());
+            memory.set_versioning(&bucket(), Versioning::Enabled);
         }
         Store(memory)
     }
@@ -208,7 +208,7 @@ async fn what_is_older_than_versioning_is_version_null() {
     let null: VersionId = "null".parse().unwrap();
     let suite = store.suite();
     assert_eq!(suite.read("k", Some(&null)).await.unwrap(), b"old");
-    memory.enable_versioning(&bucket());
+    memory.set_versioning(&bucket(), Versioning::Enabled);
     let stored = suite.put("k", b"new", OnlyIf::Always).await.unwrap();
     assert_ne!(stored.version_id.as_ref(), Some(&null));
     assert_eq!(suite.read("k", Some(&null)).await.unwrap(), b"old");

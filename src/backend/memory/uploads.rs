@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use jiff::Timestamp;
 
@@ -10,7 +12,7 @@ use super::shelf::Shelf;
 use crate::backend::{Trouble, UploadsAsk};
 use crate::limits;
 use crate::s3::answer::{PartListed, PartPage, Stored, UploadBatch, UploadListed};
-use crate::s3::checksum::Checksum;
+use crate::s3::checksum::{Algorithm, Checksum, Hasher};
 use crate::s3::name::Key;
 use crate::s3::operation::ETag;
 use crate::s3::operation::write::{
@@ -91,11 +93,19 @@ impl Shelf {
         self.admit(&op.key, only_if)?;
         let (head, tags) = (pending.head.clone(), pending.head.tags.clone());
         let bytes: Vec<Bytes> = parts.into_iter().map(|part| part.bytes.clone()).collect();
+        let plan = pending.plan.clone();
+        let whole = Whole::of(op, plan.as_ref(), &bytes);
+        if op.checksum.as_ref().is_some_and(|said| whole.as_ref().is_none_or(|whole| !whole.is(said))) {
+            return Err(Trouble::BadDigest);
+        }
+        let full_object = whole.as_ref().map(|whole| whole.full_object);
+        let checksum = whole.map(|whole| whole.checksum);
         let content = Content::from_parts(&bytes, now).described(&head);
+        let content = content.with_checksum(checksum.clone().filter(|_| full_object == Some(true)));
         let etag = Some(content.head.etag.clone());
         self.uploads.remove(&place(&op.key, &op.upload));
         let version_id = self.store(op.key.as_str(), content.into(), tags);
-        Ok(Stored { etag, version_id, ..Stored::default() })
+        Ok(Stored { etag, version_id, checksum, full_object })
     }
 
     pub(super) fn parts(&self, op: &ListParts) -> Result<PartPage, Trouble> {
@@ -152,6 +162,44 @@ impl Part {
             (_, None) => true,
         };
         named.etag == self.etag && same_checksum
+    }
+}
+
+/// The checksum of an object that was put together: of its bytes, or of its parts' checksums.
+struct Whole {
+    checksum: Checksum,
+    full_object: bool,
+}
+
+impl Whole {
+    /// What the caller said, or else the plan of the upload, tells which is meant ("Checking object integrity").
+    fn of(op: &CompleteMultipartUpload, plan: Option<&ChecksumPlan>, parts: &[Bytes]) -> Option<Self> {
+        let said = op.checksum.as_ref();
+        let algorithm = said.map(|said| said.algorithm).or(plan.map(|plan| plan.algorithm))?;
+        let kind = op.full_object.or(plan.and_then(|plan| plan.full_object));
+        let full_object = kind.unwrap_or(algorithm == Algorithm::Crc64Nvme);
+        let mut whole = Hasher::new(algorithm);
+        for part in parts {
+            if full_object {
+                whole.update(part);
+                continue;
+            }
+            let mut own = Hasher::new(algorithm);
+            own.update(part);
+            whole.update(&STANDARD.decode(&*own.finish().value).ok()?);
+        }
+        let mut checksum = whole.finish();
+        if !full_object {
+            checksum.value = format!("{}-{}", checksum.value, parts.len()).into();
+        }
+        Some(Self { checksum, full_object })
+    }
+
+    /// Whether that is it; of parts' checksums their number may be left out.
+    fn is(&self, said: &Checksum) -> bool {
+        let own = &*self.checksum.value;
+        said.algorithm == self.checksum.algorithm
+            && (*said.value == *own || own.rsplit_once('-').is_some_and(|(value, _)| *said.value == *value))
     }
 }
 

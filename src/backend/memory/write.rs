@@ -93,7 +93,7 @@ impl Content {
     }
 }
 
-/// A body, whole, and the checksum that was said of it ahead. What is not as long as was said is not stored.
+/// A body, whole, and the checksum that was said of it, ahead or in a trailer, and holds. What is not as long as was said is not stored.
 async fn received(upload: Upload) -> Result<(Bytes, Option<Checksum>), Trouble> {
     let Upload { length, checksum, md5, mut body, fate } = upload;
     if length > limits::UPLOAD_BYTES_MAX {
@@ -112,5 +112,5 @@ async fn received(upload: Upload) -> Result<(Bytes, Option<Checksum>), Trouble> 
     if md5.is_some_and(|said| *said != *STANDARD.encode(Md5::digest(&bytes))) {
         return Err(Trouble::BadDigest);
     }
-    Ok((bytes.freeze(), checksum))
+    Ok((bytes.freeze(), checksum.or_else(|| fate.checksum().cloned())))
 }

@@ -47,6 +47,34 @@ impl Suite<'_> {
         assert_eq!(late, Err(Trouble::NoSuchUpload));
     }
 
+    /// The checksum of a part comes behind it, and an upload that was begun for such takes no part without one.
+    pub(in crate::backend) async fn parts_carry_their_checksums(&self) {
+        let plan = ChecksumPlan { algorithm: Algorithm::Crc32, full_object: None };
+        let (bucket, head) = (self.bucket.clone(), NewHead::default());
+        let op = CreateMultipartUpload { bucket, key: key("sums/k"), head, checksum: Some(plan) };
+        let id = self.source.begin(&op).await.unwrap();
+        let mut parts = Vec::new();
+        for (part, ahead) in [(1, true), (2, false)] {
+            let body = bytes(limits::PART_BYTES_MIN as usize, part);
+            let mut hasher = Hasher::new(Algorithm::Crc32);
+            hasher.update(&body);
+            let checksum = hasher.finish();
+            let fate = if ahead { Fate::default() } else { Fate::announcing(Some(Algorithm::Crc32)) };
+            fate.verify(checksum.clone());
+            let ahead = ahead.then(|| checksum.clone());
+            let sent = Upload { checksum: ahead, fate: Arc::new(fate), ..upload(body) };
+            let op = UploadPart { bucket: self.bucket.clone(), key: key("sums/k"), upload: id.clone(), part };
+            let stored = self.source.put_part(&op, sent).await.unwrap();
+            assert!(!self.knows.checksums || stored.checksum.as_ref() == Some(&checksum), "{stored:?}");
+            parts.push(PartNamed { part, etag: etag(&stored), checksum: Some(checksum) });
+        }
+        let stored = self.complete("sums/k", &id, &parts, OnlyIf::Always).await.unwrap();
+        let told = stored.checksum.map(|checksum| checksum.value.ends_with("-2"));
+        assert!(!self.knows.checksums || told == Some(true));
+        let body = [1, 2].map(|seed| bytes(limits::PART_BYTES_MIN as usize, seed)).concat();
+        assert_eq!(self.read("sums/k", None).await.unwrap(), body);
+    }
+
     pub(in crate::backend) async fn wrong_parts_become_none(&self) {
         let id = self.begin("wrong/k", NewHead::default()).await;
         let one = self.part("wrong/k", &id, 1, Bytes::from_static(b"small")).await.unwrap();

@@ -58,7 +58,8 @@ async fn the_last_piece_is_held_back_until_everything_holds() {
 #[tokio::test]
 async fn what_does_not_hold_never_gives_its_last_piece() {
     let (caller, mut upload) = begin(MINUTE, &[FIVE, CRC]);
-    ["hel", "lp"].map(|text| caller.send(text));
+    caller.send("hel");
+    caller.send("lp");
     drop(caller);
     assert_eq!(upload.body.next().await, Some(Ok("hel".into())));
     assert_eq!(upload.body.next().await, Some(Err(UploadError::Checksum)));
@@ -95,7 +96,7 @@ async fn an_upload_is_primed_by_its_first_piece_or_its_verified_end() {
         async move {
             let upload = upload.primed().await?;
             drop(caller);
-            upload.body.map(|piece| piece.unwrap()).collect::<Vec<_>>().map(Ok).await
+            upload.body.map(|piece| piece.unwrap()).collect::<Vec<_>>().map(Ok::<_, UploadError>).await
         }
     };
     let ended = |headers: &[(&'static str, &str)], piece: &'static str| {
@@ -159,7 +160,7 @@ async fn a_caller_that_leaves_or_says_more_than_s3_knows_has_not_uploaded() {
 async fn small_bodies_are_read_whole_and_verified() {
     let read = |max, pieces: [&'static str; 2]| {
         let (caller, upload) = begin(MINUTE, &[FIVE, CRC]);
-        pieces.map(|text| caller.send(text));
+        pieces.iter().for_each(|text| caller.send(text));
         read_all(upload, max).map(|read| read.map_err(|refusal| refusal.code))
     };
     assert_eq!(read(5, ["he", "llo"]).await, Ok("hello".into()));

@@ -122,7 +122,7 @@ fn length(headers: &HeaderMap, framing: Framing, wire_length: Option<u64>) -> Re
                 // Stored as it is, the framing would become part of the object.
                 return Err(invalid("Content-Encoding: aws-chunked needs x-amz-content-sha256: STREAMING-…"));
             }
-            if decoded.is_some() && decoded != wire_length {
+            if wire_length.is_some() && decoded.is_some_and(|decoded| Some(decoded) != wire_length) {
                 return Err(invalid("x-amz-decoded-content-length is not that of the body."));
             }
             wire_length
