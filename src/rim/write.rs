@@ -56,9 +56,9 @@ impl Rim {
             }
         };
         let headers = std::mem::take(&mut parts.headers);
+        head::strip(&mut parts);
         parts.headers = bare(&headers, xml.len());
         call.headers = Arc::new(headers);
-        head::strip(&mut parts);
         let (facts, rim) = (call.facts.clone(), Arc::clone(self));
         let task = tokio::spawn(async move { rim.carried_out(parts, call, xml).await });
         answered(task, op, &facts).await

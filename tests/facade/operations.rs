@@ -165,7 +165,7 @@ fn the_table_names_every_operation_of_s3_once() {
 /// A role that may do everything there is.
 fn anything() -> Wish {
     let rule = "actions = [\"*\"]\npaths = [\"traces/*\"]";
-    Wish { roles: vec![("anything", role_file("anything", "", rule))], ..Wish::default() }
+    Wish { roles: vec![("anything", role_file("anything", "", rule))], reveal_to: vec!["anything"], ..Wish::default() }
 }
 
 #[tokio::test]

@@ -309,7 +309,7 @@ async fn a_body_that_is_not_what_was_said_of_it_is_not_stored() {
     let sum = |body: &str| STANDARD.encode(Sha256::digest(body.as_bytes()));
     for (name, value, code) in [
         ("x-amz-checksum-sha256", sum("other"), "BadDigest"),
-        ("x-amz-checksum-crc32", "AAAAAA==".to_owned(), "BadDigest"),
+        ("x-amz-checksum-crc32", "AAAAAQ==".to_owned(), "BadDigest"),
         ("content-md5", STANDARD.encode([0; 16]), "BadDigest"),
         ("x-amz-content-sha256", hex::encode(Sha256::digest(b"other")), "XAmzContentSHA256Mismatch"),
         ("x-amz-checksum-crc32", "nonsense".to_owned(), "InvalidRequest"),
