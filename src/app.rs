@@ -3,6 +3,7 @@
 //! Whatever could only be served wrongly stops the start: no policy set, no key ring, a log that cannot be written.
 
 pub mod admin;
+mod quota;
 mod readiness;
 mod refresh;
 
@@ -23,6 +24,7 @@ use crate::backend::Backend;
 use crate::backend::aws::{self, AwsOptions, Credentials, Timeouts};
 use crate::backend::memory::Memory;
 use crate::config::{BackendConfig, Config, IssuerConfig, Mistake};
+use crate::gateway::creates::CreateProofs;
 use crate::gateway::{self, Gateway, Rules};
 use crate::identity::authority::Authority;
 use crate::identity::issuer::{IssuerEntry, IssuerTerms};
@@ -33,6 +35,7 @@ use crate::identity::secret::SecretText;
 use crate::identity::session::Sessions;
 use crate::keyring::{self, KeyRing, Purpose};
 use crate::policy::{Ruleset, lint};
+use crate::quota::Quotas;
 use crate::redact::Redaction;
 use crate::rim::Rim;
 use crate::s3::host::HostNames;
@@ -171,14 +174,20 @@ impl App {
         told(&recovery);
         let keys = Arc::new(ArcSwap::from_pointee(keys));
         let (authority, in_force) = authority(&config, &keys).await?;
+        let metrics = Arc::new(Metrics::new());
+        let started = Timestamp::now();
+        let quotas = Arc::new(Quotas::new(started));
+        quota::recount(quotas.clone(), config.log.dir.clone(), started).await;
         let gateway = Arc::new(Gateway {
             rules: Arc::new(ArcSwap::from_pointee(rules)),
             journal: journal.clone(),
             backend,
             keys: keys.clone(),
             redaction: Redaction::new(keys.clone()),
+            quotas,
+            creates: CreateProofs::new(config.buckets.keys().cloned(), metrics.clone()),
             buckets: config.buckets.keys().cloned().collect(),
-            since: Timestamp::now(),
+            since: started,
         });
         let loaded = gateway.rules.load();
         let event =
@@ -186,7 +195,6 @@ impl App {
         for event in [event, refresh::revocations_in_force(in_force), refresh::ring_in_use(&keys.load())] {
             journal.event(event).await.map_err(|error| unrecorded(&config, &journal, error))?;
         }
-        let metrics = Arc::new(Metrics::new());
         let host_names = HostNames::new(&config.host_names);
         let rim = Arc::new(Rim {
             service: gateway::service(gateway.clone(), authority.clone(), host_names.clone()),
@@ -198,6 +206,7 @@ impl App {
             metrics,
         });
         let mut tasks = JoinSet::new();
+        refresh::creates(rim.gateway.clone()).await;
         tasks.spawn(refresh::revocations(authority.revocations().clone(), journal.clone()));
         tasks.spawn(refresh::policies(rim.clone(), config.clone()));
         tasks.spawn(refresh::keys(keys, config.keys.clone(), journal.clone()));

@@ -7,6 +7,8 @@ mod access;
 mod answer;
 mod ask;
 pub mod call;
+mod charge;
+pub mod creates;
 mod write;
 
 use std::sync::Arc;
@@ -32,6 +34,7 @@ use crate::identity::roles::RoleBook;
 use crate::keyring::KeyRing;
 use crate::policy::permit::Permit;
 use crate::policy::{self, Decision, Ruleset};
+use crate::quota::Quotas;
 use crate::redact::{self, Redacted, Redaction};
 use crate::s3::answer::Stored;
 use crate::s3::error::{Code, Refusal};
@@ -42,6 +45,7 @@ use crate::s3::operation::{GetBucketLocation, GetBucketVersioning, HeadBucket, L
 use answer::write as written;
 use ask::write as asking;
 use call::{Call, Left};
+use creates::CreateProofs;
 use write::opening;
 
 /// What every request needs, in one plain struct.
@@ -56,6 +60,10 @@ pub struct Gateway {
     pub keys: Arc<ArcSwap<KeyRing>>,
     /// Plans and keys of the redaction.
     pub redaction: Redaction,
+    /// What was written today.
+    pub quotas: Arc<Quotas>,
+    /// Which buckets keep the condition of writes that must replace nothing.
+    pub creates: CreateProofs,
     /// The buckets served, in order.
     pub buckets: Vec<Bucket>,
     /// What `ListBuckets` says of when they were made.
@@ -90,23 +98,20 @@ pub fn service(gateway: Arc<Gateway>, authority: Arc<Authority>, host_names: Hos
 }
 
 impl Gateway {
-    /// From an operation to the right to do it, with the journal; a denial is on the record before it is answered.
+    /// From an operation to the right to do it, with the journal; a denial, and a quota that is used up, is on the record
+    /// before it is answered.
     async fn permit<O: Op>(&self, call: &Call, op: O) -> Result<Queued<Permit<O>>, Refusal> {
         let served = op.touches().iter().all(|touch| touch.bucket().is_none_or(|bucket| self.buckets.contains(bucket)));
-        match policy::decide(&self.rules.load().set, who(call)?, op, call.now) {
+        let rules = self.rules.load_full();
+        match policy::decide(&rules.set, who(call)?, op, call.now) {
             Decision::Allow(_) if !served => {
                 Err(Refusal::new(Code::NoSuchBucket, "The specified bucket does not exist."))
             }
-            Decision::Allow(permit) => Ok(self.journal.queue(permit, &call.facts)?),
-            Decision::Deny(denial) => {
-                let denial = self.journal.queue(denial, &call.facts)?.durable().await?;
-                call.slot.leave(|left| left.on_record = true);
-                Err(if denial.looks_missing() {
-                    Refusal::new(Code::NoSuchKey, "The specified key does not exist.")
-                } else {
-                    Refusal::new(Code::AccessDenied, denial.reason())
-                })
-            }
+            Decision::Allow(permit) => match self.charge(call, &permit, &rules.set) {
+                Ok(()) => Ok(self.journal.queue(permit, &call.facts)?),
+                Err(exceeded) => Err(self.denied(call, permit.over_quota(&exceeded)).await),
+            },
+            Decision::Deny(denial) => Err(self.denied(call, denial).await),
         }
     }
 

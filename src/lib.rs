@@ -23,6 +23,8 @@ pub mod identity;
 
 pub mod policy;
 
+pub mod quota;
+
 pub mod audit;
 
 pub mod backend;

@@ -200,6 +200,19 @@ pub const FIELD_PATH_BYTES_MAX: usize = 512;
 pub const KEY_DATE_DAYS_MAX: u32 = 36_500;
 /// Sets of redact profiles, each compiled once, that are kept for one role.
 pub const MASK_SETS_MAX: u64 = 1024;
+/// Most names of user metadata, or keys of tags, that one profile may let through.
+pub const SHOWN_NAMES_MAX: usize = 100;
+/// Largest quota of objects a day.
+pub const QUOTA_OBJECTS_MAX: u64 = 1_000_000_000_000;
+/// Largest quota of requests a second.
+pub const QUOTA_RATE_MAX: u32 = 1_000_000;
+/// Roles and subjects whose writes of one day are counted apart; a further one with a quota waits for the next day.
+pub const QUOTA_CALLERS_MAX: usize = 65_536;
+/// Time for which a start waits until the day's writes are counted from the log, and again until buckets have shown what
+/// they keep of conditional writes; it then goes on meanwhile.
+pub const START_PATIENCE: Duration = Duration::from_secs(2);
+/// Time after a failed probe of a bucket's conditional writes until the next one.
+pub const CREATE_PROBE_RETRY: Duration = Duration::from_secs(5);
 /// How often the policy folder is looked at for changes.
 pub const POLICY_POLL: Duration = Duration::from_secs(1);
 

@@ -248,12 +248,15 @@ impl Rim {
         // What a write answers was true before it was sent.
         let settled = bodyless || left.concluded;
         let mut outcome = Outcome::new(status.as_u16(), Ended::Ok);
-        outcome.received = left.fate.as_ref().map(|fate| fate.received());
+        outcome.received = left.fate.as_ref().map(|fate| fate.received()).or(left.copied);
         let failed = status.is_client_error() || status.is_server_error();
         if let Some(code) = left.refused.or(failed.then_some(Code::InternalError)) {
             outcome.ended = Ended::Refused(code);
             entry.close(outcome);
             return Ok(finished(response.map(Closing::plain), facts, method));
+        }
+        if let Some(reserved) = left.reserved.take() {
+            reserved.keep();
         }
         outcome.view_etag = left.view_etag;
         outcome.version_id = left.version_id;

@@ -56,6 +56,15 @@ pub struct OperationLabel {
     pub operation: &'static str,
 }
 
+/// The labels of a conditional write.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ConditionalLabels {
+    /// Outside name of the bucket.
+    pub bucket: String,
+    /// The operation of S3.
+    pub operation: &'static str,
+}
+
 /// Everything that is counted.
 pub struct Metrics {
     registry: Registry,
@@ -73,6 +82,8 @@ pub struct Metrics {
     pub policy_loads: Counter,
     /// Policy sets refused, the last good one kept.
     pub policy_rejects: Counter,
+    /// 1 where the store keeps the condition of a write that must replace nothing, 0 where it ignores it.
+    conditional_writes: Family<ConditionalLabels, Gauge>,
     /// Entries of the log, as the journal counts them.
     pub log_entries: Gauge<u64, AtomicU64>,
     /// Bytes of the log.
@@ -104,6 +115,7 @@ impl Metrics {
             connections_refused: Family::default(),
             policy_loads: Counter::default(),
             policy_rejects: Counter::default(),
+            conditional_writes: Family::default(),
             log_entries: Gauge::default(),
             log_bytes: Gauge::default(),
             log_queued: Gauge::default(),
@@ -126,6 +138,11 @@ impl Metrics {
             "Policy sets refused, the last good one kept",
             metrics.policy_rejects.clone(),
         );
+        registry.register(
+            "conditional_writes",
+            "1 where the store keeps writes from replacing anything, 0 where it ignores the condition",
+            metrics.conditional_writes.clone(),
+        );
         registry.register("log_entries", "Entries of the log", metrics.log_entries.clone());
         registry.register("log_bytes", "Bytes of the log", metrics.log_bytes.clone());
         registry.register("log_queued", "Entries that wait for the disk", metrics.log_queued.clone());
@@ -138,6 +155,12 @@ impl Metrics {
     pub fn answered(&self, operation: &'static str, status: u16, after: Duration) {
         self.requests.get_or_create(&RequestLabels { operation, status }).inc();
         self.seconds.get_or_create(&OperationLabel { operation }).observe(after.as_secs_f64());
+    }
+
+    /// Tells whether a bucket's store keeps the condition of that operation.
+    pub fn conditional_writes(&self, bucket: &str, operation: &'static str, kept: bool) {
+        let labels = ConditionalLabels { bucket: bucket.to_owned(), operation };
+        self.conditional_writes.get_or_create(&labels).set(i64::from(kept));
     }
 
     /// Counts one connection that was closed at once.

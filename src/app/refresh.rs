@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use crate::audit::{Event, Journal};
 use crate::config::Config;
+use crate::gateway::Gateway;
 use crate::identity::revocation::Revocations;
 use crate::identity::revocation_log::Entry;
 use crate::keyring::{self, KeyRing};
@@ -55,6 +56,19 @@ pub(super) async fn policies(rim: Arc<Rim>, config: Config) {
             }
         };
         record(&gateway.journal, event).await;
+    }
+}
+
+/// Tries once, at the start, which buckets keep roles that may only create from overwriting, and waits a moment for it.
+pub(super) async fn creates(gateway: Arc<Gateway>) {
+    let tries = tokio::spawn(async move {
+        let rules = gateway.rules.load_full();
+        for bucket in gateway.buckets.iter().filter(|bucket| rules.set.creates_in(bucket)) {
+            gateway.creates.of(bucket, gateway.backend.as_ref()).await;
+        }
+    });
+    if tokio::time::timeout(limits::START_PATIENCE, tries).await.is_err() {
+        tracing::info!("what the buckets keep of conditional writes is still being tried");
     }
 }
 

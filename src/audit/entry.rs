@@ -89,7 +89,7 @@ pub struct Outcome {
     pub ended: Ended,
     /// Bytes of the body that were handed to the connection.
     pub bytes: u64,
-    /// Bytes of the request's body that were received, decoded; of a write only.
+    /// Bytes that a write brought: of the request's body, decoded, or of a copy's source.
     pub received: Option<u64>,
     /// Keyed BLAKE3 of these bytes ([`super::OpenEntry::digest_key`]); only under a view that redacts.
     pub digest: Option<[u8; 32]>,

@@ -13,7 +13,7 @@ use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input};
 use serde::{Deserialize, Serialize};
 
-use super::segment::{self, Found};
+use super::segment::{self, Found, SegmentPath};
 
 /// Why a log cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +70,27 @@ impl Reader {
         }
     }
 
+    /// A reader that begins shortly before a time, and whether the folder still holds everything since then.
+    ///
+    /// # Errors
+    /// The folder holds no log, or cannot be read.
+    pub fn since(dir: impl Into<PathBuf>, from: Timestamp) -> Result<(Self, bool), QueryError> {
+        let dir = dir.into();
+        let segments = segment::list(&dir).map_err(|error| unreadable(&dir, error))?;
+        for (nth, segment) in segments.into_iter().enumerate().rev() {
+            let whole_from = segment.base == 0;
+            let at = Place::beginning(segment)?;
+            let older = match at.look()? {
+                Found::Frame { entry, .. } => row_of(&entry).is_some_and(|row| row.time < from),
+                Found::Nothing | Found::Unsound => false,
+            };
+            if older || nth == 0 {
+                return Ok((Self { dir, at }, older || whole_from));
+            }
+        }
+        Err(QueryError::NoLog(dir))
+    }
+
     /// The next entry's bytes; `None` where the log ends for now.
     ///
     /// # Errors
@@ -99,6 +120,11 @@ impl Reader {
 }
 
 impl Place {
+    fn beginning(segment: SegmentPath) -> Result<Self, QueryError> {
+        let file = File::open(&segment.path).map_err(|error| unreadable(&segment.path, error))?;
+        Ok(Self { path: segment.path, base: segment.base, file, offset: 0 })
+    }
+
     fn look(&self) -> Result<Found, QueryError> {
         segment::read_frame(&self.file, self.offset).map_err(|error| unreadable(&self.path, error))
     }
@@ -114,8 +140,7 @@ fn segment_after(dir: &Path, base: Option<u64>) -> Result<Option<Place>, QueryEr
     let Some(next) = segments.into_iter().find(|segment| base.is_none_or(|base| segment.base > base)) else {
         return Ok(None);
     };
-    let file = File::open(&next.path).map_err(|error| unreadable(&next.path, error))?;
-    Ok(Some(Place { path: next.path, base: next.base, file, offset: 0 }))
+    Place::beginning(next).map(Some)
 }
 
 fn unreadable(path: &Path, error: io::Error) -> QueryError {
@@ -165,6 +190,9 @@ pub struct Row {
     pub status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
+    /// Bytes that a write brought.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub received: Option<u64>,
     /// Values that were hidden.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redacted: Option<u64>,
@@ -257,9 +285,20 @@ impl PathGlob {
 pub fn query<E: From<QueryError>>(
     dir: &Path,
     filter: &mut Filter,
+    show: impl FnMut(&Row) -> Result<(), E>,
+) -> Result<(), E> {
+    rows(Reader::open(dir)?, filter, show)
+}
+
+/// The same of what a reader has before it.
+///
+/// # Errors
+/// As [`query`].
+pub fn rows<E: From<QueryError>>(
+    mut reader: Reader,
+    filter: &mut Filter,
     mut show: impl FnMut(&Row) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut reader = Reader::open(dir)?;
     let mut open: HashMap<String, Row> = HashMap::new();
     while let Some(bytes) = reader.next_entry()? {
         let Ok(entry) = serde_json::from_slice::<Entry>(&bytes) else { continue };
@@ -292,6 +331,7 @@ fn joined(entry: Entry, open: &mut HashMap<String, Row>) -> Option<Row> {
                 reason: row.reason,
                 status: row.status,
                 bytes: row.bytes,
+                received: row.received,
                 redacted: row.redacted,
                 listed: row.listed,
                 complete: Some(row.seq),
@@ -327,6 +367,7 @@ struct Entry {
     reason: Option<String>,
     status: Option<u16>,
     bytes: Option<u64>,
+    received: Option<u64>,
     #[serde(default)]
     redactions: Vec<(String, u64)>,
     listing: Option<Listing>,
@@ -425,6 +466,7 @@ impl From<Entry> for Row {
             reason: entry.decision.reason.or(entry.reason),
             status: entry.decision.status.or(entry.status),
             bytes: entry.bytes,
+            received: entry.received,
             redacted: Some(redacted).filter(|count| *count > 0),
             listed: entry.listing.map(|listing| listing.count),
             count: entry.count,

@@ -113,7 +113,7 @@ impl sealed::Asked for Denial {
                 reason: Some(clip(self.reason(), limits::LOG_NAME_BYTES_MAX)),
                 policy: self.policy().to_string(),
                 masks: None,
-                status: Some(if self.looks_missing() { 404 } else { 403 }),
+                status: Some(self.code().status()),
             },
         })
     }

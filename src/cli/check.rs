@@ -8,9 +8,12 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::app;
+use crate::backend::{ConditionalWrites, Trouble};
 use crate::config::{BackendConfig, Config};
+use crate::gateway::creates::ignored;
 use crate::keyring;
 use crate::policy::Ruleset;
+use crate::s3::name::Bucket;
 
 /// What `check` takes.
 #[derive(Debug, Args)]
@@ -22,7 +25,8 @@ pub struct CheckArgs {
     /// The configuration.
     #[arg(long, value_name = "FILE", default_value = "tracegate.toml")]
     config: PathBuf,
-    /// Also ask the backend for each bucket, with the façade's own credential.
+    /// Also ask the backend for each bucket, with the façade's own credential; where a role may only create, write and
+    /// remove a scratch key, to see whether the bucket keeps it from overwriting.
     #[arg(long)]
     online: bool,
     /// Print JSON.
@@ -44,9 +48,9 @@ pub async fn run(args: CheckArgs) -> Result<ExitCode> {
         Err(mistakes) => report.mistakes.extend(mistakes.iter().map(ToString::to_string)),
         Ok(config) => {
             described(&config, &mut report);
-            parts(&config, &mut report);
-            if args.online && report.mistakes.is_empty() {
-                online(&config, &mut report).await;
+            let rules = parts(&config, &mut report);
+            if let Some(rules) = rules.filter(|_| args.online && report.mistakes.is_empty()) {
+                online(&config, &rules, &mut report).await;
             }
         }
     }
@@ -84,17 +88,22 @@ fn described(config: &Config, report: &mut Report) {
     }
 }
 
-fn parts(config: &Config, report: &mut Report) {
+/// The policy set, if it is sound.
+fn parts(config: &Config, report: &mut Report) -> Option<Ruleset> {
     if let Err(error) = keyring::file::read(&config.keys) {
         report.mistakes.push(format!("{error}; `tracegate keys init` makes a key file"));
     }
-    match Ruleset::load_with(&config.policies, &app::issuer_names(config)) {
+    let rules = match Ruleset::load_with(&config.policies, &app::issuer_names(config)) {
         Ok((set, warnings)) => {
             report.serves.push(format!("{} roles, policy {}", set.roles().count(), set.digest()));
             report.warnings.extend(warnings.iter().map(ToString::to_string));
+            Some(set)
         }
-        Err(mistakes) => report.mistakes.extend(mistakes.iter().map(ToString::to_string)),
-    }
+        Err(mistakes) => {
+            report.mistakes.extend(mistakes.iter().map(ToString::to_string));
+            None
+        }
+    };
     if let Err(error) = app::issuers(config) {
         report.mistakes.push(format!("{error:#}"));
     }
@@ -103,9 +112,10 @@ fn parts(config: &Config, report: &mut Report) {
     {
         report.mistakes.push(error.to_string());
     }
+    rules
 }
 
-async fn online(config: &Config, report: &mut Report) {
+async fn online(config: &Config, rules: &Ruleset, report: &mut Report) {
     crate::identity::fetch::install_crypto_provider();
     match app::backend(config).await {
         Err(error) => report.mistakes.push(format!("{error:#}")),
@@ -115,8 +125,27 @@ async fn online(config: &Config, report: &mut Report) {
                     Ok(()) => report.serves.push(format!("bucket {bucket} answers")),
                     Err(trouble) => report.mistakes.push(format!("bucket {bucket}: {trouble}")),
                 }
+                if rules.creates_in(bucket) {
+                    conditional(bucket, backend.conditional_writes(bucket).await, report);
+                }
             }
         }
+    }
+}
+
+/// What is said of a bucket in which some role may only create.
+fn conditional(bucket: &Bucket, kept: Result<ConditionalWrites, Trouble>, report: &mut Report) {
+    match kept.map(ignored) {
+        Ok(ignored) if ignored.is_empty() => {
+            report.serves.push(format!("bucket {bucket} keeps roles that only create from overwriting"));
+        }
+        Ok(ignored) => report.warnings.push(format!(
+            "bucket {bucket} ignores the condition that keeps a role with `create` from overwriting: {} will be refused",
+            ignored.join(", ")
+        )),
+        Err(trouble) => report.mistakes.push(format!(
+            "bucket {bucket}: whether it keeps roles that only create from overwriting cannot be tried: {trouble}"
+        )),
     }
 }
 

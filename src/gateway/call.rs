@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use crate::audit::{ListingShown, OpenEntry, RequestFacts};
 use crate::identity::Identity;
 use crate::identity::session::OpenedSession;
+use crate::quota::Reservation;
 use crate::redact::tally::TallyCell;
 use crate::s3::error::Code;
 use crate::s3::operation::{OpName, Preconditions, RangeAsk};
@@ -61,6 +62,11 @@ impl Payload {
         Self(Arc::new(Mutex::new(Some(upload))))
     }
 
+    /// Bytes of the decoded body, as announced; of what has none, or was taken, 0.
+    pub fn announced(&self) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map_or(0, |upload| upload.length)
+    }
+
     /// The body, if nobody has taken it. Asked once a request, never per byte.
     pub fn take(&self) -> Option<Upload> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
@@ -90,6 +96,10 @@ pub struct Left {
     pub concluded: bool,
     /// What became of the body of a write.
     pub fate: Option<Arc<Fate>>,
+    /// What a write took from its role's quota; kept if it is carried out, else given back.
+    pub reserved: Option<Reservation>,
+    /// Bytes that a copy brings.
+    pub copied: Option<u64>,
     /// When a stream is cut.
     pub until: Option<Timestamp>,
     /// What is hidden while the body runs; `None` if nothing is.

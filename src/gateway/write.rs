@@ -32,6 +32,7 @@ impl Gateway {
         if recorded.conditions().ask_the_object() {
             return Err(by_age());
         }
+        self.creates.settle(&recorded, self.backend.as_ref()).await?;
         Ok(recorded)
     }
 
@@ -93,14 +94,17 @@ impl Gateway {
 
     pub(super) async fn copy(&self, call: &Call, op: CopyObject) -> Result<Redacted<Copied>, Refusal> {
         let recorded = self.recorded_alone(call, op).await?;
-        let pin = redact::write::source_of_copy(self.backend.source_of_copy(&recorded).await, &recorded)?;
-        redact::write::copied(self.backend.copy(&recorded, &pin).await, &recorded)
+        self.creates.settle(&recorded, self.backend.as_ref()).await?;
+        let source = redact::write::source_of_copy(self.backend.source_of_copy(&recorded).await, &recorded)?;
+        self.charge_copy(call, source.bytes)?;
+        redact::write::copied(self.backend.copy(&recorded, &source.tag).await, &recorded)
     }
 
     pub(super) async fn copy_part(&self, call: &Call, op: UploadPartCopy) -> Result<Redacted<Copied>, Refusal> {
         let recorded = self.recorded_alone(call, op).await?;
-        let pin = redact::write::source_of_part(self.backend.source_of_part(&recorded).await, &recorded)?;
-        redact::write::copied(self.backend.copy_part(&recorded, &pin).await, &recorded)
+        let source = redact::write::source_of_part(self.backend.source_of_part(&recorded).await, &recorded)?;
+        self.charge_copy(call, source.bytes)?;
+        redact::write::copied(self.backend.copy_part(&recorded, &source.tag).await, &recorded)
     }
 
     pub(super) async fn delete(&self, call: &Call, op: DeleteObject) -> Result<Redacted<Deleted>, Refusal> {
@@ -134,6 +138,7 @@ impl Gateway {
         if let Some(refusal) = ops.iter().find_map(|op| op.as_ref().err()).filter(|_| ops.iter().all(Result::is_err)) {
             return Err(refusal.clone());
         }
+        self.charge_batch(call, &bucket).await?;
         let decided = futures::future::join_all(ops.into_iter().map(async |op| self.may_go(call, op?).await)).await;
         // From here on every key is on the record; the request itself adds nothing to it.
         call.slot.leave(|left| left.on_record = true);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::oidc::{TokenError, VerifiedToken};
-use super::roles::{Bind, RoleBook, RoleTerms};
+use super::roles::{Bind, Clash, RoleBook, RoleTerms};
 use super::session::IssueError;
 use super::{Claims, RoleName};
 use crate::limits::{
@@ -81,6 +81,9 @@ pub enum ExchangeError {
     /// Several, and none was named.
     #[error("This token holds several roles, so the request must name one: {}.", list(.0))]
     SeveralRoles(Vec<RoleName>),
+    /// An exclusive one together with another.
+    #[error(transparent)]
+    Exclusive(#[from] Clash),
     /// A parameter is wrong.
     #[error("{0}")]
     Validation(String),
@@ -106,7 +109,10 @@ impl From<ExchangeError> for Refusal {
                 Code::ServiceUnavailable
             }
             ExchangeError::Token(_) => Code::InvalidToken,
-            ExchangeError::NoRole | ExchangeError::NotHeld { .. } | ExchangeError::Revoked => Code::AccessDenied,
+            ExchangeError::NoRole
+            | ExchangeError::NotHeld { .. }
+            | ExchangeError::Exclusive(_)
+            | ExchangeError::Revoked => Code::AccessDenied,
             ExchangeError::SeveralRoles(_)
             | ExchangeError::Validation(_)
             | ExchangeError::Issue(IssueError::TooLong) => Code::InvalidRequest,
@@ -123,7 +129,7 @@ pub fn held<'b>(token: &VerifiedToken, book: &'b RoleBook, now: Timestamp) -> Ve
     book.roles.iter().filter(alive).filter(|terms| terms.binds.iter().any(|bind| admits(bind, token))).collect()
 }
 
-/// The role that a token assumes: the wanted one, or the only one.
+/// The role that a token assumes: the wanted one, or the only one; none where it holds an exclusive role and another.
 pub fn choose<'b>(
     token: &VerifiedToken,
     wanted: Option<&RoleName>,
@@ -131,6 +137,9 @@ pub fn choose<'b>(
     now: Timestamp,
 ) -> Result<&'b RoleTerms, ExchangeError> {
     let held = held(token, book, now);
+    if let Some(clash) = Clash::among(held.iter().copied()) {
+        return Err(clash.into());
+    }
     let names = || held.iter().map(|terms| terms.name.clone()).collect();
     match (wanted, &held[..]) {
         (_, []) => Err(ExchangeError::NoRole),

@@ -44,6 +44,27 @@ fn the_wanted_role_or_the_only_one() {
 }
 
 #[test]
+fn an_exclusive_role_is_held_alone_or_not_at_all() {
+    let mut book = book(ISSUER);
+    book.roles[0].exclusive = true;
+    let chosen = |groups: serde_json::Value, wanted: Option<&str>| {
+        let wanted = wanted.map(|name| name.parse().unwrap());
+        choose(&token(groups), wanted.as_ref(), &book, now()).map(|terms| terms.name.to_string())
+    };
+    let clash = Clash { exclusive: "admin".parse().unwrap(), other: "analyst".parse().unwrap() };
+    for wanted in [None, Some("admin"), Some("analyst"), Some("nobody")] {
+        let refused = chosen(json!(["analysts", "admins"]), wanted).unwrap_err();
+        assert_eq!(refused, ExchangeError::Exclusive(clash.clone()), "{wanted:?}");
+    }
+    assert!(clash.to_string().contains("admin") && clash.to_string().contains("analyst"), "{clash}");
+    assert_eq!(chosen(json!(["admins"]), None), Ok("admin".into()));
+    assert_eq!(chosen(json!(["analysts"]), None), Ok("analyst".into()));
+    book.roles[1].expires = Some(now());
+    let held = json!(["analysts", "admins"]);
+    assert_eq!(choose(&token(held), None, &book, now()).map(|t| t.name.to_string()), Ok("admin".into()), "one is over");
+}
+
+#[test]
 fn all_of_a_bind_must_hold() {
     let bind = |issuer: &str, claims: &[(&str, &str)], subjects: &[&str]| Bind {
         issuer: issuer.into(),

@@ -133,7 +133,10 @@ pub fn credentials_refused(error: &ExchangeError) -> Reply {
         ExchangeError::RevocationsUnknown => (503, "ServiceUnavailable"),
         ExchangeError::Token(TokenError::Expired) => (401, "ExpiredToken"),
         ExchangeError::Token(_) => (401, "InvalidToken"),
-        ExchangeError::NoRole | ExchangeError::NotHeld { .. } | ExchangeError::Revoked => (403, "AccessDenied"),
+        ExchangeError::NoRole
+        | ExchangeError::NotHeld { .. }
+        | ExchangeError::Exclusive(_)
+        | ExchangeError::Revoked => (403, "AccessDenied"),
         ExchangeError::SeveralRoles(_) => (400, "RoleNotNamed"),
         ExchangeError::Validation(_) | ExchangeError::Issue(IssueError::TooLong) => (400, "ValidationError"),
         ExchangeError::Issue(IssueError::AmbiguousRing) => (500, "InternalError"),

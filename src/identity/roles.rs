@@ -27,6 +27,8 @@ pub struct RoleTerms {
     pub expires: Option<Timestamp>,
     /// Longest life of a presigned URL; `None` allows none.
     pub presign: Option<Duration>,
+    /// Whether a token that also holds another role opens none.
+    pub exclusive: bool,
     /// Any of them admits; all conditions inside one must hold.
     pub binds: Vec<Bind>,
     /// Claims that stand in this role's paths; only these are kept in its sessions.
@@ -55,6 +57,28 @@ pub struct StaticToken {
     pub role: RoleName,
     /// When it ends.
     pub expires: Timestamp,
+}
+
+/// An exclusive role that is held together with another.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "This token holds the role {exclusive}, which is exclusive, together with {other}, so it opens neither. Ask the \
+     administrators of your identity provider for an identity that holds one of them only."
+)]
+pub struct Clash {
+    /// The exclusive role.
+    pub exclusive: RoleName,
+    /// Another one.
+    pub other: RoleName,
+}
+
+impl Clash {
+    /// The first of those held together: an exclusive role, and any other.
+    pub fn among<'b>(held: impl IntoIterator<Item = &'b RoleTerms> + Clone) -> Option<Self> {
+        let exclusive = held.clone().into_iter().find(|terms| terms.exclusive)?;
+        let other = held.into_iter().find(|terms| terms.name != exclusive.name)?;
+        Some(Self { exclusive: exclusive.name.clone(), other: other.name.clone() })
+    }
 }
 
 impl RoleBook {

@@ -177,7 +177,10 @@ pub fn exchange_refused(error: &ExchangeError, request_id: &str) -> Reply {
         ExchangeError::Token(TokenError::Expired) => (400, "ExpiredTokenException"),
         ExchangeError::Token(TokenError::ProviderUnavailable) => (400, "IDPCommunicationError"),
         ExchangeError::Token(_) => (400, "InvalidIdentityToken"),
-        ExchangeError::NoRole | ExchangeError::NotHeld { .. } | ExchangeError::Revoked => (403, "AccessDenied"),
+        ExchangeError::NoRole
+        | ExchangeError::NotHeld { .. }
+        | ExchangeError::Exclusive(_)
+        | ExchangeError::Revoked => (403, "AccessDenied"),
         ExchangeError::SeveralRoles(_) | ExchangeError::Validation(_) | ExchangeError::Issue(IssueError::TooLong) => {
             (400, "ValidationError")
         }

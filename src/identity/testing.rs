@@ -182,6 +182,7 @@ pub(super) fn role(name: &str) -> RoleTerms {
         max_session: None,
         expires: None,
         presign: None,
+        exclusive: false,
         binds: Vec::new(),
         claims_used: BTreeSet::from(["region".to_owned(), "email".to_owned()]),
     }

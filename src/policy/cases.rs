@@ -8,8 +8,11 @@ use serde::Serialize;
 
 use super::explain::{Explanation, explain};
 use super::load::{Ruleset, TESTS};
-use super::source::{At, Book, Fields, Mistake, Value};
+use super::quota::{Quota, Written};
+use super::source::{At, Book, Fields, Mistake, Node, Value};
+use crate::identity::roles::{Clash, RoleTerms};
 use crate::identity::{Claims, RoleName};
+use crate::limits;
 use crate::s3::name::{Bucket, Key};
 use crate::s3::operation::Action;
 
@@ -32,10 +35,20 @@ pub struct Case {
     pub bucket: Bucket,
     /// On which object.
     pub key: Key,
+    /// Other roles that the caller's token holds.
+    pub also_holds: Vec<RoleName>,
+    /// What was written before on that day, where a quota counts it.
+    pub written_today: Written,
+    /// Size of what is written, in bytes.
+    pub size: u64,
     /// Whether it must be allowed.
     pub allow: bool,
     /// The profiles that must apply, all of them, if the case says so.
     pub masks: Option<Vec<String>>,
+    /// The user metadata that must be shown under those masks, if the case says so.
+    pub show_metadata: Option<Vec<String>>,
+    /// The tags that must be shown under those masks, if the case says so.
+    pub show_tags: Option<Vec<String>>,
 }
 
 /// A case that went otherwise.
@@ -93,16 +106,39 @@ fn check(rules: &Ruleset, case: &Case) -> Option<Failure> {
         return fail(format!("there is no role {}", case.role));
     }
     let sight = rules.sight(&case.role, &case.claims);
-    let Explanation { actions, masks, .. } = explain(&sight, &case.bucket, &case.key, case.now, case.modified);
+    let Explanation { actions, masks, shown, quota, .. } =
+        explain(&sight, &case.bucket, &case.key, case.now, case.modified);
     let outcome = actions.into_iter().find(|outcome| outcome.action == case.action.word())?;
-    if outcome.allowed != case.allow {
-        let word = |allow| if allow { "allow" } else { "deny" };
-        return fail(format!("expected {}, but: {}", word(case.allow), outcome.because));
+    let refused = if outcome.allowed { refused(rules, case, quota) } else { Some(outcome.because.clone()) };
+    if refused.is_none() != case.allow {
+        let word = if case.allow { "allow" } else { "deny" };
+        return fail(format!("expected {word}, but: {}", refused.unwrap_or(outcome.because)));
     }
-    let found: Vec<String> = masks.into_iter().map(|hidden| hidden.profile).collect();
-    let wanted = case.masks.as_ref()?;
-    let same = wanted.iter().all(|name| found.contains(name)) && wanted.len() == found.len();
-    if same { None } else { fail(format!("expected the masks {wanted:?}, but: {found:?}")) }
+    let profiles: Vec<String> = masks.into_iter().map(|hidden| hidden.profile).collect();
+    let lists = [
+        ("masks", &case.masks, profiles),
+        ("show_metadata", &case.show_metadata, shown.metadata),
+        ("show_tags", &case.show_tags, shown.tags),
+    ];
+    lists.into_iter().find_map(|(what, wanted, found)| {
+        let wanted = wanted.as_ref()?;
+        let same = wanted.iter().all(|name| found.contains(name)) && wanted.len() == found.len();
+        if same { None } else { fail(format!("expected `{what}` {wanted:?}, but: {found:?}")) }
+    })
+}
+
+/// Why what the rules allow is refused all the same: for the other roles of the token, or for the role's quota.
+fn refused(rules: &Ruleset, case: &Case, quota: Option<Quota>) -> Option<String> {
+    let book = rules.role_book();
+    let held: Vec<&RoleTerms> =
+        [&case.role].into_iter().chain(&case.also_holds).filter_map(|name| book.role(name)).collect();
+    if let Some(clash) = Clash::among(held.iter().copied()) {
+        return Some(clash.to_string());
+    }
+    let writes = matches!(case.action, Action::Put | Action::Create);
+    let more = Written { objects: 1, bytes: case.size };
+    let exceeded = quota.filter(|_| writes)?.admits(case.written_today, more, case.now).err()?;
+    Some(format!("role {} {exceeded}", case.role))
 }
 
 fn case(fields: &mut Fields<'_>, place: String, book: &mut Book<'_>) -> Option<Case> {
@@ -123,18 +159,57 @@ fn case(fields: &mut Fields<'_>, place: String, book: &mut Book<'_>) -> Option<C
     if allow.is_none() {
         book.note(fields.at(), "a case needs `expect`, \"allow\" or \"deny\"");
     }
-    let masks = fields.take("masks").map(|entry| {
-        if !matches!(entry.node.value, Value::List(_)) {
-            book.note(entry.at, "`masks` is a list of profile names, possibly empty");
-        }
-        super::source::texts(&entry.node, book).into_iter().map(|name| name.it).collect()
-    });
+    let [masks, show_metadata, show_tags] =
+        ["masks", "show_metadata", "show_tags"].map(|name| list(fields, name, book));
+    let also_holds = fields.texts("also_holds", book).into_iter();
+    let also_holds = also_holds.filter_map(|role| role.try_map(book, |role| role.parse::<RoleName>()));
+    let also_holds = also_holds.map(|role| role.it).collect();
+    let written_today = fields.take("written_today").map(|entry| written(&entry.node, book)).unwrap_or_default();
+    let size = bytes(fields, "size", book);
     let [(action, path)]: [(Action, At<String>); 1] = asked
         .try_into()
         .map_err(|_| book.note(fields.at(), "a case asks one thing: `get`, `list`, … = \"BUCKET/KEY\""))
         .ok()?;
     let (bucket, key) = path.try_map(book, |path| split_path(&path))?.it;
-    Some(Case { place, role: role?.it, claims, now: now?, modified, action, bucket, key, allow: allow?, masks })
+    let (role, now, allow) = (role?.it, now?, allow?);
+    Some(Case {
+        place,
+        role,
+        claims,
+        now,
+        modified,
+        action,
+        bucket,
+        key,
+        also_holds,
+        written_today,
+        size,
+        allow,
+        masks,
+        show_metadata,
+        show_tags,
+    })
+}
+
+fn list(fields: &mut Fields<'_>, name: &'static str, book: &mut Book<'_>) -> Option<Vec<String>> {
+    let entry = fields.take(name)?;
+    if !matches!(entry.node.value, Value::List(_)) {
+        book.note(entry.at, format!("`{name}` is a list of names, possibly empty"));
+    }
+    Some(super::source::texts(&entry.node, book).into_iter().map(|name| name.it).collect())
+}
+
+fn written(node: &Node, book: &mut Book<'_>) -> Written {
+    let mut fields = Fields::of(node, book);
+    let objects = fields.count("objects", limits::QUOTA_OBJECTS_MAX, book).unwrap_or(0);
+    let bytes = bytes(&mut fields, "bytes", book);
+    fields.done(book);
+    Written { objects, bytes }
+}
+
+fn bytes(fields: &mut Fields<'_>, name: &'static str, book: &mut Book<'_>) -> u64 {
+    let size = fields.text(name, book).and_then(|text| text.try_map(book, |text| super::quota::size(&text)));
+    size.map_or(0, |size| size.it)
 }
 
 /// `BUCKET/KEY` in its parts.

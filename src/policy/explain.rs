@@ -1,11 +1,14 @@
 //! Why a key is seen or not: the rule that decided, what is masked and what that still reveals, the nearest miss.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::mask::{LengthRule, MaskAction};
 use super::maskset::action_word;
 use super::permit::Facts;
+use super::quota::Quota;
 use super::rules::{Age, Allow, Profile};
 use super::sight::Sight;
 use super::verdict::granted;
@@ -17,12 +20,28 @@ use crate::s3::operation::Action;
 pub struct Explanation {
     /// The role.
     pub role: String,
+    /// Whether a token that also holds another role opens none.
+    pub exclusive: bool,
+    /// How much the role may write.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quota: Option<Quota>,
     /// `BUCKET/KEY`.
     pub path: String,
     /// Per action, in the order of [`Action::ALL`].
     pub actions: Vec<Outcome>,
     /// What is hidden from who reads it; empty where it may not be read.
     pub masks: Vec<Hidden>,
+    /// Of the object's user metadata and tags, what is shown beside those masks.
+    pub shown: Shown,
+}
+
+/// What of an object's user metadata and tags a masked view shows; of a raw one all is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Shown {
+    /// Names of user metadata.
+    pub metadata: Vec<String>,
+    /// Keys of tags.
+    pub tags: Vec<String>,
 }
 
 /// What the rules say of one action.
@@ -59,7 +78,21 @@ pub fn explain(sight: &Sight, bucket: &Bucket, key: &Key, now: Timestamp, modifi
     let verdict = sight.verdict(&path, now).filter(|_| read);
     let set = verdict.map_or(0, |verdict| sight.profile_set(verdict, &path, now));
     let masks = sight.mask_sets().of(set).map(hidden).collect();
-    Explanation { role: sight.role().to_string(), path, actions, masks }
+    let texts = |names: &BTreeSet<Box<str>>| names.iter().map(ToString::to_string).collect();
+    let shown = sight
+        .mask_sets()
+        .masks(set)
+        .map(|masks| Shown { metadata: texts(&masks.shown_metadata), tags: texts(&masks.shown_tags) });
+    let (exclusive, quota) = (sight.rules().exclusive, sight.rules().quota);
+    Explanation {
+        role: sight.role().to_string(),
+        exclusive,
+        quota,
+        path,
+        actions,
+        masks,
+        shown: shown.unwrap_or_default(),
+    }
 }
 
 /// What a reader under a profile still learns of what it hides.
@@ -152,6 +185,12 @@ fn not_now(allow: &Allow, now: Timestamp) -> String {
 impl std::fmt::Display for Explanation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "role {} on {}", self.role, self.path)?;
+        if self.exclusive {
+            writeln!(f, "  exclusive: a token that also holds another role opens none")?;
+        }
+        if let Some(quota) = &self.quota {
+            writeln!(f, "  writes at most {quota}")?;
+        }
         for outcome in &self.actions {
             let sign = if outcome.allowed { "✔" } else { "✘" };
             let rule = outcome.rule.as_deref().map(|rule| format!(" [{rule}]")).unwrap_or_default();
@@ -160,6 +199,11 @@ impl std::fmt::Display for Explanation {
         for hidden in &self.masks {
             writeln!(f, "  ◌ {} ({}): {}", hidden.profile, hidden.action, hidden.fields.join(", "))?;
             writeln!(f, "      still shown: {}", hidden.still_shows.join("; "))?;
+        }
+        if !self.masks.is_empty() {
+            let names = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            let Shown { metadata, tags } = &self.shown;
+            writeln!(f, "  user metadata shown: {}; tags shown: {}", names(metadata), names(tags))?;
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use super::field;
 use super::glob::{PathGlob, Sense};
 use super::keydate::KeyDate;
 use super::mask::{LengthRule, MaskAction, OnBroken};
+use super::quota::Quota;
 use super::rules::{Actions, Age, Allow, Deny, Profile, Role};
 use super::source::{At, Book, Entry, Fields, Node, Value, text, texts};
 use super::window::Hours;
@@ -67,6 +68,7 @@ pub(super) fn role(root: &Node, stem: &str, global: &Global, book: &mut Book<'_>
     let sense = head(&mut fields, book);
     let mut role = role_head(&mut fields, stem, book);
     let name = role.as_ref().map_or(stem, |role| role.name.as_str()).to_owned();
+    let quota = fields.take("quota").map(|entry| Quota::read(&entry.node, book));
     let mut binds = Vec::new();
     for mut fields in fields.tables("bind", book) {
         binds.extend(bind(&mut fields, global, book));
@@ -82,7 +84,7 @@ pub(super) fn role(root: &Node, stem: &str, global: &Global, book: &mut Book<'_>
     let denies = denies(&mut fields, &name, sense, book);
     fields.done(book);
     if let Some(role) = &mut role {
-        (role.binds, role.allows, role.denies) = (binds, allows, denies);
+        (role.quota, role.binds, role.allows, role.denies) = (quota, binds, allows, denies);
     }
     role
 }
@@ -122,6 +124,7 @@ fn role_head(fields: &mut Fields<'_>, stem: &str, book: &mut Book<'_>) -> Option
         book.note(length.at, "a presigned URL lasts at most \"7d\"");
     }
     let expires = moment(&mut fields, "expires", book);
+    let exclusive = fields.flag("exclusive", book);
     fields.done(book);
     Some(Role {
         description: description?.it,
@@ -129,6 +132,7 @@ fn role_head(fields: &mut Fields<'_>, stem: &str, book: &mut Book<'_>) -> Option
         max_session: max_session.map(|length| length.it),
         expires,
         presign: presign.map(|length| length.it),
+        exclusive,
         ..Role::without_rights(name?.it)
     })
 }
@@ -279,6 +283,8 @@ fn profile(fields: &mut Fields<'_>, sense: Sense, global: &mut Global, book: &mu
     let action = word(fields, "action", &actions, book).unwrap_or(MaskAction::Mask);
     let length = word(fields, "length", &[("record", LengthRule::Record), ("field", LengthRule::Field)], book);
     let on_broken = word(fields, "on_broken", &[("blank", OnBroken::Blank), ("cut", OnBroken::Cut)], book);
+    let on_broken = on_broken.unwrap_or_default();
+    let (show_metadata, show_tags) = (shown(fields, &METADATA, book), shown(fields, &TAGS, book));
     let mut reveal_to = BTreeSet::new();
     for role in fields.texts("reveal_to", book) {
         if let Some(role) = role.try_map(book, |role| role.parse::<RoleName>()) {
@@ -286,8 +292,44 @@ fn profile(fields: &mut Fields<'_>, sense: Sense, global: &mut Global, book: &mu
             global.roles_named.push(role);
         }
     }
-    let on_broken = on_broken.unwrap_or_default();
-    Some(Profile { name: name?.it.into(), paths, fields: hidden, action, length, on_broken, reveal_to })
+    let name = name?.it.into();
+    Some(Profile { name, paths, fields: hidden, action, length, on_broken, show_metadata, show_tags, reveal_to })
+}
+
+/// Names that a profile lets through: the key of its list, which names can stand there, and what to write.
+struct Shown {
+    key: &'static str,
+    admits: fn(&str) -> bool,
+    wrong: &'static str,
+}
+
+const METADATA: Shown = Shown {
+    key: "show_metadata",
+    admits: |name| {
+        let token = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"!#$%&'*+-.^_`|~".contains(&b);
+        !name.is_empty() && !name.starts_with("x-amz-meta-") && name.bytes().all(token)
+    },
+    wrong: "a name of user metadata stands in lower case and without `x-amz-meta-`, such as \"run-id\"",
+};
+
+const TAGS: Shown = Shown {
+    key: "show_tags",
+    admits: |key| (1..=limits::TAG_KEY_CHARS_MAX).contains(&key.chars().count()),
+    wrong: "a tag's key is 1 to 128 characters, exactly as stored",
+};
+
+fn shown(fields: &mut Fields<'_>, what: &Shown, book: &mut Book<'_>) -> BTreeSet<Box<str>> {
+    let written = fields.texts(what.key, book);
+    bound(fields.at(), what.key, written.len(), limits::SHOWN_NAMES_MAX, book);
+    let mut names = BTreeSet::new();
+    for name in written {
+        if (what.admits)(&name.it) {
+            names.insert(name.it.into());
+        } else {
+            book.note(name.at, what.wrong);
+        }
+    }
+    names
 }
 
 fn static_token(fields: &mut Fields<'_>, global: &mut Global, book: &mut Book<'_>) -> Option<StaticToken> {

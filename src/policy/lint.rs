@@ -56,9 +56,8 @@ pub fn expired(rules: &Ruleset, now: Timestamp) -> Vec<Warning> {
 
 /// Edits through a mask would destroy the original, and write access would turn ETags and pseudonyms into oracles.
 fn writes_what_it_reads_masked(sight: &Sight, role: &Role) -> Option<String> {
-    let writes = role.allows.iter().any(|allow| !allow.actions.and(Actions::WRITES).is_empty());
     let reads = role.allows.iter().any(|allow| allow.actions.contains(Action::Get));
-    if !writes || !reads {
+    if !writes(role) || !reads {
         return None;
     }
     let Some(dense) = sight.dense() else {
@@ -79,6 +78,10 @@ fn writes_what_it_reads_masked(sight: &Sight, role: &Role) -> Option<String> {
     ))
 }
 
+fn writes(role: &Role) -> bool {
+    role.allows.iter().any(|allow| !allow.actions.and(Actions::WRITES).is_empty())
+}
+
 /// The profiles that hide something of a key with that verdict, as a set of their numbers.
 fn masked(verdict: Verdict, role: &Role) -> u64 {
     bits(verdict.allows).map(|at| role.allows[at].redact).fold(verdict.profiles, |set, redact| set | redact)
@@ -89,6 +92,9 @@ fn of_role(rules: &Ruleset, role: &Role, sight: &Sight) -> Vec<Warning> {
     let mut found = Vec::new();
     if role.binds.is_empty() && !rules.static_tokens().iter().any(|token| token.role == role.name) {
         found.push(warn(role.name.as_str(), "nobody can hold it; add a `[[bind]]` or a static token"));
+    }
+    if role.quota.is_some() && !writes(role) {
+        found.push(warn(role.name.as_str(), "its `[quota]` counts writes, and it writes nothing"));
     }
     for (at, allow) in role.allows.iter().enumerate() {
         if matches!(allow.age, Age::Modified(_)) {
@@ -168,8 +174,7 @@ fn views_that_unmask_together(rules: &Ruleset, sights: &[Sight]) -> Vec<Warning>
     for (at, one) in readers.iter().enumerate() {
         for other in &readers[at + 1..] {
             let (one_role, other_role) = (one.rules(), other.rules());
-            let together = one_role.binds.iter().any(|a| other_role.binds.iter().any(|b| may_both_admit(a, b)));
-            if !together {
+            if !may_be_held_together(one_role, other_role) {
                 continue;
             }
             let names = |(_, profile): (usize, &'_ Profile)| profile.name.to_string();
@@ -208,6 +213,12 @@ fn unmasks(one: &Sight, other: &Sight, (at, profile): (usize, &Profile)) -> bool
 fn own_profiles(role: &Role) -> Option<u64> {
     let reads = role.allows.iter().filter(|allow| allow.actions.contains(Action::Get));
     reads.map(|allow| allow.redact).reduce(|set, redact| set | redact)
+}
+
+/// Whether one token may open both: no exclusive role is among them, and a bind of each may admit it.
+fn may_be_held_together(one: &Role, other: &Role) -> bool {
+    let both_admit = || one.binds.iter().any(|a| other.binds.iter().any(|b| may_both_admit(a, b)));
+    !one.exclusive && !other.exclusive && both_admit()
 }
 
 /// Whether one token may satisfy both: the same issuer, and no list of subjects that keeps them apart.

@@ -17,6 +17,8 @@ use super::source::{self, Book, Mistake, Node, Value};
 use crate::identity::roles::{RoleBook, RoleTerms, StaticToken};
 use crate::identity::{Claims, RoleName};
 use crate::limits;
+use crate::s3::name::Bucket;
+use crate::s3::operation::Action;
 
 /// Name of the file that every set has, which names the others.
 pub const GLOBAL: &str = "_global.toml";
@@ -172,6 +174,18 @@ impl Ruleset {
         })
     }
 
+    /// Whether some role may create objects in the bucket, at any time and with any claims.
+    pub fn creates_in(&self, bucket: &Bucket) -> bool {
+        let creates = |role: &&Arc<Role>| role.allows.iter().any(|allow| allow.actions.contains(Action::Create));
+        self.roles.values().filter(creates).any(|role| {
+            match Sight::of_anyone(role.clone(), self.denies.clone(), self.profiles.clone()) {
+                Ok(sight) => sight.may_reach(bucket, Action::Create),
+                // The set was read, so it builds; if it ever does not, it may.
+                Err(_) => true,
+            }
+        })
+    }
+
     /// The roles as identity needs them.
     pub fn role_book(&self) -> RoleBook {
         let terms = |role: &Arc<Role>| RoleTerms {
@@ -179,6 +193,7 @@ impl Ruleset {
             max_session: role.max_session,
             expires: role.expires,
             presign: role.presign,
+            exclusive: role.exclusive,
             binds: role.binds.clone(),
             claims_used: self.claims_used(&role.name).into_iter().map(str::to_owned).collect(),
         };

@@ -2,6 +2,7 @@
 //!
 //! How a document is rewritten by them is the redactor's matter.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// One step of a field path, from the root of a record or document inwards.
@@ -85,6 +86,10 @@ pub struct Masks {
     pub length: Option<LengthRule>,
     /// What becomes of broken records.
     pub on_broken: OnBroken,
+    /// Names of user metadata that every profile lets through: lower case, without `x-amz-meta-`.
+    pub shown_metadata: BTreeSet<Box<str>>,
+    /// Keys of tags that every profile lets through.
+    pub shown_tags: BTreeSet<Box<str>>,
     /// Separates pseudonyms: role and profiles with their paths, so that a writer elsewhere cannot look values up.
     pub pseudonym_scope: String,
     /// SHA-256 over the canonical form of the above and the redactor's own version: alters only if what is shown may.

@@ -1,5 +1,6 @@
 //! From a set of redact profiles to the one [`Masks`] that they make together, compiled once per role and set.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use moka::sync::Cache;
@@ -52,9 +53,25 @@ impl MaskSets {
         let length = lengths.iter().copied().find(|rule| *rule == LengthRule::Record).or(lengths.first().copied());
         let cut = self.of(set).any(|profile| profile.on_broken == OnBroken::Cut);
         let on_broken = if cut { OnBroken::Cut } else { OnBroken::Blank };
-        let pseudonym_scope = self.pseudonym_scope(set);
-        let digest = digest(&rules, length, on_broken, &pseudonym_scope);
-        Masks { rules, length, on_broken, pseudonym_scope, digest }
+        let shown_metadata = self.shown(set, |profile| &profile.show_metadata);
+        let shown_tags = self.shown(set, |profile| &profile.show_tags);
+        let mut masks = Masks {
+            rules,
+            length,
+            on_broken,
+            shown_metadata,
+            shown_tags,
+            pseudonym_scope: self.pseudonym_scope(set),
+            digest: [0; 32],
+        };
+        masks.digest = digest(&masks);
+        masks
+    }
+
+    /// The names that every profile of the set lets through.
+    fn shown(&self, set: u64, names: impl Fn(&Profile) -> &BTreeSet<Box<str>>) -> BTreeSet<Box<str>> {
+        let all = self.of(set).map(|profile| names(profile).clone());
+        all.reduce(|shown, more| &shown & &more).unwrap_or_default()
     }
 
     /// Role and pseudonymising profiles with their paths; empty where nothing is pseudonymised, so that roles which
@@ -77,24 +94,27 @@ impl std::fmt::Debug for MaskSets {
 }
 
 /// SHA-256 over everything that alters what is shown, each part with its length. Profile names alter only counts.
-fn digest(rules: &[MaskRule], length: Option<LengthRule>, on_broken: OnBroken, scope: &str) -> [u8; 32] {
+fn digest(masks: &Masks) -> [u8; 32] {
     let mut hasher = Sha256::new();
     let mut part = |text: &str| {
         hasher.update((text.len() as u64).to_be_bytes());
         hasher.update(text);
     };
     part(ENGINE);
-    part(match length {
+    part(match masks.length {
         None => "length-default",
         Some(LengthRule::Record) => "record",
         Some(LengthRule::Field) => "field",
     });
-    part(match on_broken {
+    part(match masks.on_broken {
         OnBroken::Blank => "blank",
         OnBroken::Cut => "cut",
     });
-    part(scope);
-    for rule in rules {
+    part(&masks.pseudonym_scope);
+    for (what, names) in [("show-metadata", &masks.shown_metadata), ("show-tags", &masks.shown_tags)] {
+        names.iter().for_each(|name| part(&format!("{what} {name}")));
+    }
+    for rule in &masks.rules {
         part(action_word(rule.action));
         // The steps as data: two paths that differ must never be written alike.
         part(&format!("{:?}", rule.field.steps));
@@ -125,6 +145,8 @@ mod tests {
             action,
             length: None,
             on_broken: OnBroken::Blank,
+            show_metadata: Default::default(),
+            show_tags: Default::default(),
             reveal_to: Default::default(),
         }
     }
@@ -168,5 +190,40 @@ mod tests {
         assert_eq!((all.length, all.on_broken), (Some(LengthRule::Record), OnBroken::Cut));
         assert_eq!(all.rules.iter().map(|rule| &*rule.profile).collect::<Vec<_>>(), ["a", "b", "c"]);
         assert_eq!(masks("one", vec![a], 1).length, Some(LengthRule::Field));
+    }
+
+    #[test]
+    fn only_what_every_profile_lets_through_is_shown() {
+        let names = |names: &[&str]| names.iter().map(|name| Box::from(*name)).collect::<BTreeSet<Box<str>>>();
+        let plain = profile("plain", "t/*", &["a"], MaskAction::Mask);
+        let shows = |name: &str, metadata: &[&str], tags: &[&str]| Profile {
+            show_metadata: names(metadata),
+            show_tags: names(tags),
+            ..profile(name, "t/*", &["a"], MaskAction::Mask)
+        };
+        let all =
+            vec![plain, shows("one", &["run-id", "host"], &["team"]), shows("two", &["run-id"], &["team", "cost"])];
+        let shown = |set: u64| {
+            let masks = masks("one", all.clone(), set);
+            (masks.shown_metadata.clone(), masks.shown_tags.clone())
+        };
+        assert_eq!(shown(0b001), (names(&[]), names(&[])));
+        assert_eq!(shown(0b010), (names(&["run-id", "host"]), names(&["team"])));
+        assert_eq!(shown(0b110), (names(&["run-id"]), names(&["team"])));
+        assert_eq!(shown(0b111), (names(&[]), names(&[])));
+    }
+
+    #[test]
+    fn what_is_shown_besides_the_bytes_is_part_of_the_digest() {
+        let with = |metadata: &[&str], tags: &[&str]| {
+            let names = |names: &[&str]| names.iter().map(|name| Box::from(*name)).collect();
+            let plain = profile("p", "t/*", &["a"], MaskAction::Mask);
+            let profile = Profile { show_metadata: names(metadata), show_tags: names(tags), ..plain };
+            masks("one", vec![profile], 1).digest
+        };
+        let digests =
+            [with(&[], &[]), with(&["a"], &[]), with(&[], &["a"]), with(&["a", "b"], &[]), with(&["a"], &["b"])];
+        let different: BTreeSet<[u8; 32]> = digests.into_iter().collect();
+        assert_eq!(different.len(), digests.len());
     }
 }

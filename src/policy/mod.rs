@@ -15,6 +15,7 @@ pub mod mask;
 mod maskset;
 pub mod matrix;
 pub mod permit;
+pub mod quota;
 pub mod rules;
 mod seek;
 pub mod sight;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::identity::Identity;
+use crate::s3::error::Code;
 use crate::s3::operation::{Action, Op, Touch};
 use permit::{Conditions, Denial, Permit, View};
 use sight::{Below, Seen, Sight};
@@ -56,14 +58,15 @@ pub fn decide<O: Op>(rules: &Ruleset, who: Arc<Identity>, op: O, now: Timestamp)
             Err(no) => {
                 let (op, policy) = (op.name(), rules.digest());
                 let No { path, rule, reason, looks_missing } = no;
-                return Decision::Deny(Denial { who, op, path, rule, reason, policy, looks_missing });
+                let code = if looks_missing { Code::NoSuchKey } else { Code::AccessDenied };
+                return Decision::Deny(Denial { who, op, path, rule, reason, policy, code });
             }
         }
     }
     let Some(rule) = grant.rule else {
         let (op, policy, path) = (op.name(), rules.digest(), String::new());
         let reason = "the operation touches nothing".to_owned();
-        return Decision::Deny(Denial { who, op, path, rule: None, reason, policy, looks_missing: false });
+        return Decision::Deny(Denial { who, op, path, rule: None, reason, policy, code: Code::AccessDenied });
     };
     let until = rules::earlier(grant.conditions.until, Some(who.expires()));
     Decision::Allow(Permit {

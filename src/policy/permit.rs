@@ -28,9 +28,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::mask::Masks;
+use super::quota::Exceeded;
 use super::sight::Sight;
 use crate::identity::Identity;
-use crate::s3::operation::{Op, OpName};
+use crate::s3::error::Code;
+use crate::s3::operation::{Op, OpName, Touch};
 
 /// The right of one caller to do this one operation under this view and these conditions.
 #[derive(Debug)]
@@ -139,6 +141,11 @@ impl<O: Op> Permit<O> {
     pub fn may_list(&self) -> bool {
         self.may_list
     }
+    /// The permit given back, since the role's quota does not admit the operation.
+    pub fn over_quota(self, exceeded: &Exceeded) -> Denial {
+        let path = self.op.touches().first().map(|touch| path_of(*touch)).unwrap_or_default();
+        Denial::over_quota(self.who, self.op.name(), path, self.policy, exceeded)
+    }
     /// Whether what is written must not replace anything: the role has `create` there, and no `put`.
     pub fn creates_only(&self) -> bool {
         self.creates_only
@@ -155,10 +162,17 @@ pub struct Denial {
     pub(in crate::policy) rule: Option<Arc<str>>,
     pub(in crate::policy) reason: String,
     pub(in crate::policy) policy: PolicyDigest,
-    pub(in crate::policy) looks_missing: bool,
+    pub(in crate::policy) code: Code,
 }
 
 impl Denial {
+    /// The denial of what the rules allow and the role's quota does not. Its rule is `role/quota`.
+    pub fn over_quota(who: Arc<Identity>, op: OpName, path: String, policy: PolicyDigest, exceeded: &Exceeded) -> Self {
+        let rule = Some(format!("{}/quota", who.role()).into());
+        let reason = format!("role {} {exceeded}", who.role());
+        Self { who, op, path, rule, reason, policy, code: exceeded.code() }
+    }
+
     /// Who may not.
     pub fn who(&self) -> &Arc<Identity> {
         &self.who
@@ -185,7 +199,21 @@ impl Denial {
     }
     /// Whether to answer 404: the key stands where the caller may list, and nothing that they may see has its name.
     pub fn looks_missing(&self) -> bool {
-        self.looks_missing
+        self.code == Code::NoSuchKey
+    }
+    /// S3's code of the answer.
+    pub fn code(&self) -> Code {
+        self.code
+    }
+}
+
+/// `BUCKET/KEY`, `BUCKET/PREFIX`, `BUCKET` or nothing.
+fn path_of(touch: Touch<'_>) -> String {
+    match touch {
+        Touch::Object(_, bucket, key) | Touch::Write(bucket, key) | Touch::Source(bucket, key) => key.path_in(bucket),
+        Touch::Listing(bucket, prefix) => format!("{bucket}/{prefix}"),
+        Touch::Bucket(bucket) => bucket.to_string(),
+        Touch::Service => String::new(),
     }
 }
 
@@ -204,6 +232,6 @@ impl Denial {
     /// A denial of that operation on that path, for unit tests.
     pub(crate) fn for_test(who: Arc<Identity>, op: OpName, path: &str, reason: &str) -> Self {
         let policy = PolicyDigest([7; 32]);
-        Self { who, op, path: path.into(), rule: None, reason: reason.into(), policy, looks_missing: false }
+        Self { who, op, path: path.into(), rule: None, reason: reason.into(), policy, code: Code::AccessDenied }
     }
 }

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::glob::PathGlob;
 use super::keydate::KeyDate;
 use super::mask::{FieldPath, LengthRule, MaskAction, OnBroken};
+use super::quota::Quota;
 use super::window::Hours;
 use crate::identity::RoleName;
 use crate::identity::roles::Bind;
@@ -82,6 +83,10 @@ pub struct Role {
     pub expires: Option<Timestamp>,
     /// Longest life of a presigned URL; `None` allows none.
     pub presign: Option<Duration>,
+    /// Whether a token that also holds another role opens none.
+    pub exclusive: bool,
+    /// How much it may write; `None` sets no bound.
+    pub quota: Option<Quota>,
     /// Ways to come to it.
     pub binds: Vec<Bind>,
     /// What it allows, at most [`crate::limits::ALLOWS_MAX`].
@@ -146,6 +151,10 @@ pub struct Profile {
     pub length: Option<LengthRule>,
     /// What becomes of broken records.
     pub on_broken: OnBroken,
+    /// Names of user metadata that stay visible, in lower case and without `x-amz-meta-`. All others are hidden.
+    pub show_metadata: BTreeSet<Box<str>>,
+    /// Keys of tags that stay visible. All others are hidden.
+    pub show_tags: BTreeSet<Box<str>>,
     /// The roles for which it does not apply. Empty: nothing lifts it.
     pub reveal_to: BTreeSet<RoleName>,
 }
@@ -169,6 +178,8 @@ impl Role {
             max_session: None,
             expires: None,
             presign: None,
+            exclusive: false,
+            quota: None,
             binds: Vec::new(),
             allows: Vec::new(),
             denies: Vec::new(),

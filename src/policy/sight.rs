@@ -200,6 +200,19 @@ impl Sight {
         self.first_in_force(self.listed_through(&format!("{bucket}/")), now)
     }
 
+    /// Whether some key of the bucket may be met by the action, whatever the time; what cannot be explored may.
+    pub(super) fn may_reach(&self, bucket: &Bucket, action: Action) -> bool {
+        match &self.engine {
+            Engine::Dense(dense) => {
+                let start = dense.table.walk(dense.table.start(), &format!("{bucket}/"));
+                let granting = |state| granted(dense.verdict_at(state), &self.grants, action);
+                dense.table.reach(granting)[start as usize] != 0
+            }
+            Engine::Sparse(_) => true,
+            Engine::Nothing => false,
+        }
+    }
+
     /// The deny rule that forbids the action on that key, if one does: `role/id`.
     pub fn denied_by(&self, bucket: &Bucket, key: &Key, action: Action) -> Option<Arc<str>> {
         let path = key.path_in(bucket);

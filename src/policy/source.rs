@@ -274,6 +274,29 @@ impl<'n> Fields<'n> {
         text(node, book)
     }
 
+    /// `true` or `false`; absent is `false`.
+    pub(super) fn flag(&mut self, name: &'static str, book: &mut Book<'_>) -> bool {
+        let Some(entry) = self.take(name) else { return false };
+        let Value::Bool(flag) = entry.node.value else {
+            book.note(entry.node.at, format!("`{name}` is true or false, not {}", entry.node.value.kind()));
+            return false;
+        };
+        flag
+    }
+
+    /// A whole number from 1 to `most`.
+    pub(super) fn count(&mut self, name: &'static str, most: u64, book: &mut Book<'_>) -> Option<u64> {
+        let entry = self.take(name)?;
+        let number = match entry.node.value {
+            Value::Integer(number) => u64::try_from(number).ok().filter(|number| (1..=most).contains(number)),
+            Value::Text(_) | Value::Bool(_) | Value::Other(_) | Value::List(_) | Value::Table(_) => None,
+        };
+        if number.is_none() {
+            book.note(entry.node.at, format!("`{name}` is a whole number from 1 to {most}"));
+        }
+        number
+    }
+
     /// A text, or a list of texts.
     pub(super) fn texts(&mut self, name: &'static str, book: &mut Book<'_>) -> Vec<At<String>> {
         self.take(name).map(|entry| texts(&entry.node, book)).unwrap_or_default()

@@ -311,9 +311,12 @@ impl Source for Pinned {
 }
 
 impl Redaction {
-    /// The head that the view shows: its own tag, nothing that tells of the original's bytes or of who wrote them.
+    /// The head that the view shows: its own tag, nothing that tells of the original's bytes, and of what its writer
+    /// noted only what a policy names.
     fn head(&self, head: ObjectHead, bucket: &Bucket, key: &Key, masks: &Masks) -> ObjectHead {
         let etag = view_etag(&self.etag_key(), bucket, key, &head.etag, head.last_modified, &masks.digest);
-        ObjectHead { etag, content_encoding: None, parts_count: None, user_metadata: Default::default(), ..head }
+        let mut user_metadata = head.user_metadata;
+        user_metadata.retain(|name, _| masks.shown_metadata.contains(name.as_str()));
+        ObjectHead { etag, content_encoding: None, parts_count: None, user_metadata, ..head }
     }
 }

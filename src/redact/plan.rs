@@ -306,6 +306,8 @@ mod tests {
             rules: vec![MaskRule { profile: "ids".into(), field, action: MaskAction::Mask }],
             length: None,
             on_broken: OnBroken::Blank,
+            shown_metadata: Default::default(),
+            shown_tags: Default::default(),
             pseudonym_scope: "role".into(),
             digest: [digest; 32],
         })

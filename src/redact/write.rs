@@ -90,7 +90,8 @@ pub fn parts(
     opened(raw, recorded).map(Redacted::of)
 }
 
-/// An object's tags. Under a view that redacts they stay away, as user metadata does: nobody has said what they hold.
+/// An object's tags. Under a view that redacts only those that the policy names: of others nobody has said what they
+/// hold.
 ///
 /// # Errors
 /// The refusal to answer.
@@ -98,18 +99,30 @@ pub fn tags(
     raw: Result<Raw<Vec<Tag>>, Trouble>,
     recorded: &Recorded<Permit<GetObjectTagging>>,
 ) -> Result<Redacted<Vec<Tag>>, Refusal> {
-    let tags = opened(raw, recorded)?;
-    Ok(Redacted::of(if recorded.view().masks().is_some() { Vec::new() } else { tags }))
+    let mut tags = opened(raw, recorded)?;
+    if let Some(masks) = recorded.view().masks() {
+        tags.retain(|tag| masks.shown_tags.contains(tag.key.as_str()));
+    }
+    Ok(Redacted::of(tags))
 }
 
-/// The tag of the source that a copy may be made of.
+/// What a copy may be made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pinned {
+    /// The source's tag (the backend's own).
+    pub tag: ETag,
+    /// Bytes that the copy brings.
+    pub bytes: u64,
+}
+
+/// The source that a copy may be made of.
 ///
 /// # Errors
 /// The refusal to answer: the caller may not see that object, or it is not the one that they meant.
 pub fn source_of_copy(
     raw: Result<Raw<ObjectHead>, Trouble>,
     recorded: &Recorded<Permit<CopyObject>>,
-) -> Result<ETag, Refusal> {
+) -> Result<Pinned, Refusal> {
     let head = source(raw, recorded, &recorded.op().source.preconditions)?;
     if head.size > limits::UPLOAD_BYTES_MAX {
         return Err(Refusal::new(
@@ -117,28 +130,30 @@ pub fn source_of_copy(
             "The specified copy source is larger than the maximum allowable size for a copy source: 5368709120",
         ));
     }
-    Ok(head.etag)
+    Ok(Pinned { tag: head.etag, bytes: head.size })
 }
 
-/// The tag of the source that a part may be copied from.
+/// The source that a part may be copied from.
 ///
 /// # Errors
 /// As [`source_of_copy`]; also a range that lies outside of it.
 pub fn source_of_part(
     raw: Result<Raw<ObjectHead>, Trouble>,
     recorded: &Recorded<Permit<UploadPartCopy>>,
-) -> Result<ETag, Refusal> {
+) -> Result<Pinned, Refusal> {
     let op = recorded.op();
     let head = source(raw, recorded, &op.source.preconditions)?;
-    if let Some(RangeAsk::Span { last: Some(last), .. }) = op.range
-        && last >= head.size
-    {
+    let range = match op.range {
+        Some(RangeAsk::Span { first, last: Some(last) }) => Some((first, last)),
+        Some(RangeAsk::Span { last: None, .. } | RangeAsk::Suffix(_)) | None => None,
+    };
+    if range.is_some_and(|(_, last)| last >= head.size) {
         return Err(Refusal::new(
             Code::InvalidArgument,
             format!("Range specified is not valid for source object of size: {}", head.size),
         ));
     }
-    Ok(head.etag)
+    Ok(Pinned { tag: head.etag, bytes: range.map_or(head.size, |(first, last)| (last + 1).saturating_sub(first)) })
 }
 
 fn source<O: Op>(

@@ -21,6 +21,7 @@ use crate::identity::sts::{self, StsCall};
 use crate::identity::token::UnverifiedToken;
 use crate::identity::{Identity, RoleName};
 use crate::limits;
+use crate::policy::quota::{Left as LeftOfDay, Quota};
 use crate::s3::error::{Code, Refusal};
 use crate::s3::operation::Action;
 use crate::s3::wire;
@@ -32,6 +33,24 @@ struct Sees {
     buckets: Vec<String>,
     /// What the role's rules allow, as written; denies and claims narrow it.
     allows: Vec<Allows>,
+    /// Whether a token that also holds another role opens none.
+    exclusive: bool,
+    /// How much the role may write.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quota: Option<QuotaOfToday>,
+}
+
+/// A role's quota, and what is left of it.
+#[derive(Serialize)]
+struct QuotaOfToday {
+    #[serde(flatten)]
+    quota: Quota,
+    /// What is left of today.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left: Option<LeftOfDay>,
+    /// Why that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unknown: Option<String>,
 }
 
 /// One rule of a role.
@@ -145,7 +164,17 @@ impl Rim {
             actions: allow.actions.iter().map(Action::word).collect(),
             paths: allow.paths.iter().map(|glob| glob.as_str().to_owned()).collect(),
         });
-        Sees { buckets: visible.map(ToString::to_string).collect(), allows: allows.collect() }
+        let quota = role.and_then(|role| role.quota).map(|quota| self.quota_of_today(quota, who, asked));
+        let exclusive = role.is_some_and(|role| role.exclusive);
+        Sees { buckets: visible.map(ToString::to_string).collect(), allows: allows.collect(), exclusive, quota }
+    }
+
+    fn quota_of_today(&self, quota: Quota, who: &Identity, asked: &Asked) -> QuotaOfToday {
+        let (left, unknown) = match self.gateway.quotas.left(&quota, who, asked.now) {
+            Ok(left) => (Some(left).filter(|_| quota.bounds_a_day()), None),
+            Err(exceeded) => (None, Some(format!("role {} {exceeded}", who.role()))),
+        };
+        QuotaOfToday { quota, left, unknown }
     }
 
     async fn who_signed(&self, asked: &Asked, form: bytes::Bytes) -> Result<Arc<Identity>, Refused> {
@@ -258,7 +287,10 @@ fn word(code: Code) -> &'static str {
 fn exchange_word(error: &ExchangeError) -> &'static str {
     match error {
         ExchangeError::Token(_) => "token",
-        ExchangeError::NoRole | ExchangeError::NotHeld { .. } | ExchangeError::SeveralRoles(_) => "role",
+        ExchangeError::NoRole
+        | ExchangeError::NotHeld { .. }
+        | ExchangeError::Exclusive(_)
+        | ExchangeError::SeveralRoles(_) => "role",
         ExchangeError::Validation(_) => "malformed",
         ExchangeError::Revoked | ExchangeError::RevocationsUnknown => "revoked",
         ExchangeError::Issue(_) => "other",

@@ -14,7 +14,7 @@ use tokio::sync::{oneshot, watch};
 use tracegate::app::{self, App};
 use tracegate::audit::journal::SpaceLeft;
 use tracegate::audit::query::{self, Filter, QueryError, Reader, Row};
-use tracegate::backend::faulty::Faulty;
+use tracegate::backend::faulty::{Fault, Faulty};
 use tracegate::backend::memory::{Content, Memory};
 use tracegate::config::{BackendConfig, Bounds, BucketConfig, Config, IssuerConfig, LogConfig, Logging};
 use tracegate::identity::revocation_log::{Entry, Target};
@@ -42,6 +42,8 @@ paths = ["traces/*"]
 fields = ["email"]
 action = "mask"
 reveal_to = [REVEALED]
+show_metadata = ["run-id"]
+show_tags = ["team"]
 
 [[redact]]
 name = "secrets"
@@ -49,6 +51,8 @@ paths = ["traces/*"]
 fields = ["api_key"]
 action = "mask"
 reveal_to = [REVEALED]
+show_metadata = ["run-id"]
+show_tags = ["team"]
 "#;
 
 /// Roles, each bound to the group of its name: what they are called, their setting `presign`, their rules.
@@ -68,6 +72,8 @@ pub(crate) struct Wish {
     /// Roles beside `raw` to which nothing is masked.
     pub(crate) reveal_to: Vec<&'static str>,
     pub(crate) trusted_proxies: Vec<&'static str>,
+    /// What becomes of the first calls to the backend, while it starts.
+    pub(crate) cues: Vec<Fault>,
     /// When the log's disk has too little space.
     pub(crate) space: Option<SpaceLeft>,
     pub(crate) connections_per_address: Option<usize>,
@@ -84,6 +90,31 @@ pub(crate) struct Facade {
     pub(crate) dir: TempDir,
     stop: watch::Sender<bool>,
     served: Option<JoinHandle<anyhow::Result<()>>>,
+}
+
+/// The thread that serves.
+struct Serving {
+    http: SocketAddr,
+    admin: SocketAddr,
+    stop: watch::Sender<bool>,
+    served: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Serving {
+    async fn start(config: Config, backend: Arc<Faulty<Arc<Memory>>>) -> anyhow::Result<Self> {
+        let (stop, stopped) = watch::channel(false);
+        let (tell, told) = oneshot::channel();
+        let served = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+            runtime.block_on(async {
+                let app = App::start_with(config, backend).await?;
+                tell.send(app.addresses()?).unwrap();
+                app.run(stopped).await
+            })
+        });
+        let Ok(addresses) = told.await else { return Err(served.join().unwrap().unwrap_err()) };
+        Ok(Self { http: addresses.http[0], admin: addresses.admin.unwrap(), stop, served })
+    }
 }
 
 impl Facade {
@@ -110,20 +141,20 @@ impl Facade {
         memory.create_bucket(&bucket);
         memory.create_bucket(&"empty".parse().unwrap());
         let backend = Arc::new(Faulty::new(memory));
-        let (stop, stopped) = watch::channel(false);
-        let (tell, told) = oneshot::channel();
-        let (config, behind) = (config(dir.path(), &issuer, &wish), backend.clone());
-        let served = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-            runtime.block_on(async {
-                let app = App::start_with(config, behind).await?;
-                tell.send(app.addresses()?).unwrap();
-                app.run(stopped).await
-            })
-        });
-        let Ok(addresses) = told.await else { return Err(served.join().unwrap().unwrap_err()) };
-        let (http, admin, served) = (addresses.http[0], addresses.admin.unwrap(), Some(served));
-        Ok(Self { http, admin, issuer, bucket, backend, dir, stop, served })
+        wish.cues.iter().for_each(|fault| backend.cue(fault.clone()));
+        let Serving { http, admin, stop, served } =
+            Serving::start(config(dir.path(), &issuer, &wish), backend.clone()).await?;
+        Ok(Self { http, admin, issuer, bucket, backend, dir, stop, served: Some(served) })
+    }
+
+    /// Stops it, and starts it anew over the same bucket, log and control store.
+    pub(crate) async fn restart(&mut self) {
+        self.stop.send_replace(true);
+        let served = self.served.take().unwrap();
+        tokio::task::spawn_blocking(|| served.join().unwrap().unwrap()).await.unwrap();
+        let config = config(self.dir.path(), &self.issuer, &Wish::default());
+        let Serving { http, admin, stop, served } = Serving::start(config, self.backend.clone()).await.unwrap();
+        (self.http, self.admin, self.stop, self.served) = (http, admin, stop, Some(served));
     }
 
     /// Puts an object of the tests' own time.

@@ -25,6 +25,8 @@ mod full_disk;
 #[cfg(test)]
 mod heads;
 #[cfg(test)]
+mod ingest;
+#[cfg(test)]
 mod listings;
 #[cfg(test)]
 mod operations;

@@ -88,6 +88,23 @@ fn explain_names_the_deny_or_the_nearest_miss() {
 }
 
 #[test]
+fn explain_says_what_makes_a_role_exclusive_and_bounded_and_what_is_shown_besides() {
+    let text = explain("ingest", MODEL_A, &[]);
+    assert!(text.contains("  exclusive: a token that also holds another role opens none\n"), "{text}");
+    let quota = "  writes at most 100000 objects a day, 536870912000 bytes a day, 200 changing requests a second for each \
+                 subject\n";
+    assert!(text.contains(quota), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&explain("ingest", MODEL_A, &["--json"])).expect("JSON");
+    assert_eq!((&json["exclusive"], &json["quota"]["per"]), (&true.into(), &"subject".into()));
+    let text = explain("compliance-auditor", MODEL_A, &[]);
+    assert!(text.contains("  user metadata shown: run-id; tags shown: team\n"), "{text}");
+    assert!(!text.contains("exclusive") && !text.contains("at most"), "{text}");
+    let text = explain("compliance-auditor", "traces/hr/2026/salary-review.json", &[]);
+    assert!(text.contains("  user metadata shown: none; tags shown: none\n"), "{text}");
+    assert!(!explain("trace-owner", MODEL_A, &[]).contains("metadata"), "nothing is hidden from it");
+}
+
+#[test]
 fn the_cases_run_and_the_matrix_prints() {
     let (text, success) = policy(&["test"]);
     assert!(success && text.ends_with(" cases, 0 went otherwise\n"), "{text}");

@@ -40,11 +40,36 @@ now = 2026-11-20T10:00:00Z
 get = "traces/model-A/2026/11/19/run-004211.jsonl"
 expect = "allow"
 masks = ["secrets"]
+
+[[case]]
+role = "ingest"
+also_holds = ["support-engineer"]
+now = 2026-11-20T10:00:00Z
+create = "traces/model-A/2026/11/19/run-004211.jsonl"
+expect = "allow"
+
+[[case]]
+role = "ingest"
+written_today = { objects = 100_000 }
+now = 2026-11-20T10:00:00Z
+create = "traces/model-A/2026/11/19/run-004211.jsonl"
+expect = "allow"
+
+[[case]]
+role = "compliance-auditor"
+now = 2026-11-20T10:00:00Z
+get = "traces/model-A/2026/11/19/run-004211.jsonl"
+expect = "allow"
+show_metadata = ["run-id", "host"]
 "#;
     let cases = cases::parse("table.toml", table).expect("the table can be read");
     let failures = cases::run(&rules(), &cases);
     let places: Vec<&str> = failures.iter().map(|failure| failure.place.as_str()).collect();
-    assert_eq!(places, ["table.toml:2", "table.toml:8"]);
+    assert_eq!(places, ["table.toml:2", "table.toml:8", "table.toml:15", "table.toml:22", "table.toml:29"]);
+    let said: Vec<&str> = failures[2..].iter().map(|failure| failure.what.as_str()).collect();
+    assert!(said[0].contains("ingest") && said[0].contains("support-engineer"), "{said:?}");
+    assert!(said[1].contains("the 100000 objects that its quota allows a day"), "{said:?}");
+    assert!(said[2].contains("`show_metadata` [\"run-id\", \"host\"], but: [\"run-id\"]"), "{said:?}");
 }
 
 /// Run with `TRACEGATE_UPDATE=1` to write the matrix anew after a change that is meant.

@@ -107,7 +107,15 @@ fn each_mistake_in_a_role_says_where_and_what_to_do() {
         ("id = \"read\"", "id = \"read\"\ncolour = \"red\"", "14:1", "unknown key"),
         ("owner = ", "max_session = \"1m\"\nowner = ", "6:15", "from \"15m\""),
         ("owner = ", "presign = \"2w\"\nowner = ", "6:11", "at most \"7d\""),
-        ("owner = ", "exclusive = true\nowner = ", "6:1", "unknown key"),
+        ("owner = ", "exclusive = \"yes\"\nowner = ", "6:13", "true or false"),
+        ("owner = ", "exclusiv = true\nowner = ", "6:1", "did you mean `exclusive`"),
+        ("[[bind]]", "[quota]\n[[bind]]", "8:1", "bounds nothing"),
+        ("[[bind]]", "[quota]\nper = \"person\"\nobjects_per_day = 1\n[[bind]]", "9:7", "one of"),
+        ("[[bind]]", "[quota]\nobjects_per_day = 0\n[[bind]]", "9:19", "from 1"),
+        ("[[bind]]", "[quota]\nbytes_per_day = 500\n[[bind]]", "9:17", "a text is expected"),
+        ("[[bind]]", "[quota]\nbytes_per_day = \"500GB\"\n[[bind]]", "9:17", "GiB"),
+        ("[[bind]]", "[quota]\nrequests_per_second = \"9\"\n[[bind]]", "9:23", "whole number"),
+        ("[[bind]]", "[quota]\nobjects_per_hour = 1\nobjects_per_day = 1\n[[bind]]", "9:1", "unknown key"),
         ("[[allow]]", "[allow]", "12:2", "list of tables"),
         ("version = 1", "version = 1\nglobs = \"shell\"", "2:9", "one of"),
     ] {
@@ -128,6 +136,9 @@ fn each_mistake_in_the_global_file_says_where_and_what_to_do() {
         ("\"mask\"", "\"hide\"", "11:10", "one of"),
         ("action = \"mask\"", "reveal_to = [\"nobody\"]", "11:14", "no role nobody"),
         ("action = \"mask\"", "length = \"hidden\"", "11:10", "one of"),
+        ("action = \"mask\"", "show_metadata = [\"Run-Id\"]", "11:18", "lower case"),
+        ("action = \"mask\"", "show_metadata = \"x-amz-meta-run\"", "11:17", "without `x-amz-meta-`"),
+        ("action = \"mask\"", "show_tags = [\"\"]", "11:14", "1 to 128"),
         (
             "action = \"mask\"",
             "[[static_token]]\nid = \"ci\"\nrole = \"reader\"\nexpires = 2027-01-01\nsha256 = \"tgs_x\"",
@@ -189,6 +200,7 @@ fn what_a_writer_should_know_is_said() {
     warned("reader.toml", "[\"traces/*\"]", "[\"*\"]", "every bucket");
     warned("reader.toml", "[[bind]]\nissuer = \"demo\"\nclaims = { groups = [\"readers\"] }", "", "nobody can hold it");
     warned("reader.toml", "traces/*", "traces/*.json", "every key that begins with `traces/`");
+    warned("reader.toml", "[[bind]]", "[quota]\nobjects_per_day = 1\n[[bind]]", "writes nothing");
     warned("_global.toml", "paths = [\"traces/*\"]", "paths = [\"other/*\"]", "no role reads");
     let deny = "[[deny]]\nid = \"d\"\nactions = [\"list\"]\npaths = [\"tr*\"]\n\n[[allow]]";
     warned("reader.toml", "[[allow]]", deny, "`list` is denied wherever");
@@ -199,6 +211,8 @@ fn what_a_writer_should_know_is_said() {
     });
     let warnings = load(&files).expect("sound");
     assert!(warnings.iter().any(|w| w.about == "other and reader"), "{warnings:?}");
+    files.entry("other.toml".into()).and_modify(|text| *text = text.replace("owner =", "exclusive = true\nowner ="));
+    assert_eq!(load(&files), Ok(Vec::new()), "no token opens an exclusive role and another");
 }
 
 #[test]

@@ -34,6 +34,8 @@ fn masks(profiles: &[&str]) -> Arc<Masks> {
         rules: profiles.iter().map(rule).collect(),
         length: None,
         on_broken: OnBroken::Blank,
+        shown_metadata: Default::default(),
+        shown_tags: Default::default(),
         pseudonym_scope: String::new(),
         digest: [9; 32],
     })

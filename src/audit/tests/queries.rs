@@ -137,3 +137,33 @@ async fn what_a_listing_shows_is_stored_once_under_its_keyed_digest() {
     assert_eq!((empty.count, empty.first), (0, None));
     journal.close().await;
 }
+
+#[tokio::test]
+async fn reading_since_a_time_leaves_out_what_is_older_and_says_what_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = open(dir.path());
+    let long = "k".repeat(1000);
+    while journal.stats().segments < 3 {
+        let queued = journal.queue(permit(&long), &facts()).unwrap();
+        drop(queued.durable().await.unwrap());
+    }
+    journal.close().await;
+    let all = entries(dir.path());
+    let time = |at: usize| all[at]["time"].as_str().unwrap().parse().unwrap();
+    let first = |from| {
+        let (mut reader, whole) = Reader::since(dir.path(), from).unwrap();
+        let entry: Value = serde_json::from_slice(&reader.next_entry().unwrap().unwrap()).unwrap();
+        (entry["seq"].as_u64().unwrap(), whole)
+    };
+    assert_eq!(first(time(0)), (0, true), "an unbroken log holds everything");
+    let (second, _) = first(time(all.len() - 1));
+    assert!(second > 0, "whole segments that are older are left out");
+    let segments = crate::audit::segment::list(dir.path()).unwrap();
+    std::fs::remove_file(&segments[0].path).unwrap();
+    let kept = segments[1].base;
+    assert_eq!(first(time(0)), (kept, false));
+    assert_eq!(first(time(kept as usize)), (kept, false), "an entry of that very time may have gone");
+    assert!(first(time(all.len() - 1)).1);
+    segments[1..].iter().for_each(|segment| std::fs::remove_file(&segment.path).unwrap());
+    assert!(matches!(Reader::since(dir.path(), time(0)), Err(QueryError::NoLog(_))));
+}

@@ -46,6 +46,8 @@ fn masks(rules: &[(&str, MaskAction)]) -> Masks {
         rules: rules.iter().enumerate().map(rule).collect(),
         length: None,
         on_broken: OnBroken::Blank,
+        shown_metadata: Default::default(),
+        shown_tags: Default::default(),
         pseudonym_scope: "role/profile".into(),
         digest: [0; 32],
     }
