@@ -5,6 +5,8 @@
 //! The credential is known only to the SDK's signer; nothing here can print it.
 
 mod answer;
+pub mod bucket;
+mod outsider;
 mod trouble;
 
 #[cfg(test)]
@@ -16,6 +18,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::config::retry::RetryConfig;
@@ -64,6 +67,10 @@ pub struct AwsOptions {
 pub enum Credentials {
     /// The SDK's default chain: environment, profile, web identity, container, instance.
     Chain,
+    /// A profile of AWS's own configuration files.
+    Profile(String),
+    /// None: requests are not signed. For probes.
+    Anonymous,
     /// Given.
     Static {
         /// Access key id.
@@ -130,8 +137,7 @@ pub async fn connect(options: AwsOptions) -> Result<Aws, AwsError> {
     let timeouts = options.timeouts;
     let mut config = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::latest())
-        .credentials_provider(provider(options.credentials, region.clone()).await)
-        .region(region)
+        .region(region.clone())
         .force_path_style(options.path_style)
         .disable_s3_express_session_auth(true)
         .http_client(http_client(options.ca_pem.as_deref())?)
@@ -140,16 +146,25 @@ pub async fn connect(options: AwsOptions) -> Result<Aws, AwsError> {
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
         .timeout_config(TimeoutConfig::builder().connect_timeout(timeouts.connect).read_timeout(timeouts.head).build());
+    config = match provider(options.credentials, region).await {
+        Some(credentials) => config.credentials_provider(credentials),
+        None => config.allow_no_auth(),
+    };
     if let Some(endpoint) = options.endpoint {
         config = config.endpoint_url(checked(endpoint)?);
     }
     Ok(Aws { client: Client::from_conf(config.build()), buckets: options.buckets, timeouts })
 }
 
-async fn provider(credentials: Credentials, region: Region) -> SharedCredentialsProvider {
-    match credentials {
+/// Who signs; `None` is nobody.
+async fn provider(credentials: Credentials, region: Region) -> Option<SharedCredentialsProvider> {
+    Some(match credentials {
+        Credentials::Anonymous => return None,
         Credentials::Chain => {
             SharedCredentialsProvider::new(DefaultCredentialsChain::builder().region(region).build().await)
+        }
+        Credentials::Profile(name) => {
+            SharedCredentialsProvider::new(ProfileFileCredentialsProvider::builder().profile_name(name).build())
         }
         Credentials::Static { access_key_id, secret_access_key, session_token } => {
             SharedCredentialsProvider::new(SdkCredentials::from_keys(
@@ -158,7 +173,7 @@ async fn provider(credentials: Credentials, region: Region) -> SharedCredentials
                 session_token.map(|token| token.expose().to_owned()),
             ))
         }
-    }
+    })
 }
 
 fn checked(endpoint: String) -> Result<String, AwsError> {

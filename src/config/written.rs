@@ -25,6 +25,7 @@ pub struct Written {
     pub limits: Limits,
     #[serde(default)]
     pub logging: Logging,
+    pub lock: Option<super::lock::Lock>,
 }
 
 #[derive(Debug, Deserialize)]
