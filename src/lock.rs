@@ -1,8 +1,8 @@
 //! The lock on a real bucket: the documents that leave tracegate as its only door, and the proof that they do.
 //!
 //! [`document`] and [`terraform`] write what must be stored, [`verify`] finds out whether the side doors are shut,
-//! [`apply`] puts the documents in place and back again. Pure but for the two traits of [`crate::backend::bucket`]: no
-//! clock, no file, no terminal.
+//! [`apply`] puts the documents in place and back again, from what [`kept`] has in a file. The bucket is reached through
+//! the two traits of [`crate::backend::bucket`] only; there is no clock and no terminal here.
 
 pub mod apply;
 pub mod canonical;

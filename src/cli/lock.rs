@@ -2,7 +2,7 @@
 
 mod change;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
@@ -26,7 +26,7 @@ use crate::s3::name::Bucket;
   tracegate lock print --bucket traces --document policy > policy.json
   tracegate lock print --format terraform > lock.tf
   tracegate lock apply --profile bucket-admin                     # shows the difference, asks, keeps what was there
-  tracegate lock restore tracegate-lock-acme-traces-20261120T094501Z.json --profile bucket-admin
+  tracegate lock restore FILE --profile bucket-admin              # the file that apply has named
   tracegate lock verify --json
 
 docs/LOCKDOWN.md goes through it step by step, and says what to do when tracegate is down.")]
@@ -227,11 +227,6 @@ async fn verify(args: VerifyArgs) -> Result<ExitCode> {
         Verdict::Open => ExitCode::from(OPEN),
         Verdict::Unknown => ExitCode::from(UNKNOWN),
     })
-}
-
-/// The folder of a file that is named without one is the current one.
-fn folder(dir: Option<&Path>) -> &Path {
-    dir.filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// An error of the lock's own modules, with the bucket that it is about.

@@ -1,13 +1,13 @@
-//! `[lock]`: as written, and what it means.
+//! What `[lock]` means.
 //!
 //! The secrets of `[lock.probe]` are not read with the configuration but where they are used, so that a check of the
 //! file needs none of them.
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
 use toml::Spanned;
 
+use super::written::lock::{DocumentName, Lock, ObjectLockName, Probe, VersioningName};
 use super::{Notes, http_url};
 use crate::backend::aws::Credentials;
 use crate::backend::bucket::{Document, ObjectLock, Versioning};
@@ -76,68 +76,6 @@ impl ProbeConfig {
             }
         }
     }
-}
-
-/// `[lock]` as written.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the keys are documented in tracegate.example.toml")]
-pub struct Lock {
-    #[serde(default)]
-    pub require: bool,
-    #[serde(default)]
-    pub principals: Vec<Spanned<String>>,
-    #[serde(default)]
-    pub break_glass: Vec<Spanned<String>>,
-    pub documents: Option<Vec<DocumentName>>,
-    pub versioning: Option<VersioningName>,
-    pub object_lock: Option<ObjectLockName>,
-    pub sts_endpoint: Option<Spanned<String>>,
-    pub probe: Option<Spanned<Probe>>,
-}
-
-/// `[lock.probe]` as written.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "the keys are documented in tracegate.example.toml")]
-pub struct Probe {
-    pub access_key_id_env: Option<String>,
-    pub secret_access_key_env: Option<String>,
-    pub session_token_env: Option<String>,
-    pub profile: Option<String>,
-    pub access_key_id: Option<String>,
-    pub secret_access_key_file: Option<PathBuf>,
-}
-
-/// A document as written.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the words are documented in tracegate.example.toml")]
-pub enum DocumentName {
-    Policy,
-    PublicAccessBlock,
-    OwnershipControls,
-}
-
-/// A state of versioning as written.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the words are documented in tracegate.example.toml")]
-pub enum VersioningName {
-    Off,
-    Enabled,
-    Suspended,
-}
-
-/// A state of Object Lock as written.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the words are documented in tracegate.example.toml")]
-pub enum ObjectLockName {
-    Off,
-    Enabled,
-    Governance,
-    Compliance,
 }
 
 pub(super) fn meaning(written: Option<Lock>, in_memory: bool, base: &Path, notes: &mut Notes<'_>) -> LockConfig {

@@ -1,7 +1,7 @@
 //! Documents as they mean, so that what S3 stores can be compared with what was put: S3 may write a list of one as that
 //! one, and anybody may reorder lists and members.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// A document, canonical: members sorted, lists where one or many may stand, lists of texts sorted, statements in the
 /// order of what they say. What is no JSON stays the text that it is.
@@ -25,7 +25,7 @@ fn may_be_many(name: &str) -> bool {
 
 fn of(value: Value) -> Value {
     match value {
-        Value::Object(members) => Value::Object(members.into_iter().map(member).collect::<Map<_, _>>()),
+        Value::Object(members) => Value::Object(members.into_iter().map(member).collect()),
         Value::Array(items) => {
             let mut items: Vec<Value> = items.into_iter().map(of).collect();
             items.sort_by_cached_key(ToString::to_string);
@@ -36,30 +36,23 @@ fn of(value: Value) -> Value {
 }
 
 fn member((name, value): (String, Value)) -> (String, Value) {
-    let value = match value {
-        // `{"AWS": "*"}` is everybody, as `"*"` is.
-        Value::Object(members) if name.ends_with("Principal") && members.len() == 1 && is_everybody(&members) => {
-            Value::String("*".to_owned())
-        }
-        Value::Array(_) | Value::Object(_) => value,
-        one => {
-            let many = may_be_many(&name);
-            // Conditions compare texts; `true` and `"true"` are one.
-            let one = if many && one.is_boolean() { Value::String(one.to_string()) } else { one };
-            if many { Value::Array(vec![one]) } else { one }
-        }
-    };
-    let value = match value {
-        // A policy of one statement may stand without its list.
-        Value::Object(_) if name == "Statement" => Value::Array(vec![value]),
-        other => other,
+    let one_of_many = may_be_many(&name) && !value.is_array();
+    let value = if name.ends_with("Principal") && is_everybody(&value) {
+        Value::String("*".to_owned())
+    } else if one_of_many && value.is_boolean() {
+        // Conditions compare texts; `true` and `"true"` are one.
+        Value::Array(vec![Value::String(value.to_string())])
+    } else if one_of_many {
+        Value::Array(vec![value])
+    } else {
+        value
     };
     (name, of(value))
 }
 
-fn is_everybody(members: &Map<String, Value>) -> bool {
-    let Some(who) = members.get("AWS") else { return false };
-    *who == "*" || *who == serde_json::json!(["*"])
+/// `{"AWS": "*"}` is everybody, as `"*"` is.
+fn is_everybody(principal: &Value) -> bool {
+    *principal == serde_json::json!({"AWS": "*"}) || *principal == serde_json::json!({"AWS": ["*"]})
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use super::principal::PrincipalArn;
 use crate::backend::bucket::Document;
+use crate::limits;
 
 /// What tracegate does with objects, versions, parts and tags.
 const OBJECT_ACTIONS: [&str; 15] = [
@@ -66,6 +67,9 @@ pub enum NoPlan {
     /// ARNs of different partitions cannot meet in one bucket.
     #[error("{0} and {1} are of different partitions of AWS")]
     Partitions(PrincipalArn, PrincipalArn),
+    /// The policy would grow beyond what S3 takes.
+    #[error("a lock leaves in at most {} principals of each kind", limits::PRINCIPALS_MAX)]
+    TooMany,
 }
 
 impl Plan {
@@ -84,6 +88,9 @@ impl Plan {
             arns
         };
         let (principals, break_glass) = (sorted(principals), sorted(break_glass));
+        if principals.len().max(break_glass.len()) > limits::PRINCIPALS_MAX {
+            return Err(NoPlan::TooMany);
+        }
         let first = principals.first().ok_or(NoPlan::NoPrincipal)?;
         let stranger = principals.iter().chain(&break_glass).find(|arn| arn.partition() != first.partition());
         if let Some(other) = stranger {

@@ -66,5 +66,13 @@ fn other_partitions_have_buckets_of_their_own() {
     assert!(china.text(Document::Policy).contains("\"arn:aws-cn:s3:::b/*\""));
     let mixed = Plan::new("b", &arns(&["arn:aws-cn:iam::123456789012:role/t"]), &arns(&[USER]), true);
     assert!(matches!(mixed, Err(NoPlan::Partitions(..))));
+}
+
+#[test]
+fn a_lock_leaves_somebody_in_and_not_everybody() {
     assert_eq!(Plan::new("b", &[], &arns(&[USER]), true), Err(NoPlan::NoPrincipal));
+    let role = |number| format!("arn:aws:iam::123456789012:role/r{number}").parse::<PrincipalArn>().unwrap();
+    let many: Vec<PrincipalArn> = (0..=crate::limits::PRINCIPALS_MAX).map(role).collect();
+    assert_eq!(Plan::new("b", &arns(&[ROLE]), &many, true), Err(NoPlan::TooMany));
+    assert!(Plan::new("b", &many[1..], &many[1..], true).is_ok());
 }

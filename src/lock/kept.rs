@@ -62,7 +62,7 @@ impl Kept {
 
     /// Writes it to a new file of that folder, readable by its owner only, and says which. Never overwrites one.
     pub fn write(&self, dir: &Path) -> Result<PathBuf, KeptError> {
-        let when = self.taken.strftime("%Y%m%dT%H%M%SZ");
+        let when = self.taken.strftime("%Y%m%dT%H%M%S.%3fZ");
         let file = dir.join(format!("tracegate-lock-{}-{when}.json", self.bucket));
         let documents = self.documents.iter().map(|(document, text)| (document.word().to_owned(), text.clone()));
         let written =
@@ -114,7 +114,7 @@ mod tests {
     fn what_was_kept_is_read_again_by_its_owner_only_and_never_overwritten() {
         let dir = tempfile::tempdir().unwrap();
         let file = kept().write(dir.path()).unwrap();
-        assert_eq!(file.file_name().unwrap(), "tracegate-lock-acme-traces-20261120T094501Z.json");
+        assert_eq!(file.file_name().unwrap(), "tracegate-lock-acme-traces-20261120T094501.000Z.json");
         assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(Kept::read(&file).unwrap(), kept());
         let before = std::fs::read(&file).unwrap();

@@ -9,6 +9,8 @@ mod ends;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod lock;
+#[cfg(test)]
 mod parts;
 #[cfg(test)]
 mod people;

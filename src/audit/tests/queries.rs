@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::audit::query::{self, Filter, PathGlob, QueryError, Row};
-use crate::audit::{Ended, Outcome, Unproven};
+use crate::audit::{Ended, Event, Outcome, Unproven};
 use crate::policy::permit::Denial;
 use crate::s3::error::Code;
 use crate::s3::operation::{HeadBucket, OpName};
@@ -136,4 +136,16 @@ async fn what_a_listing_shows_is_stored_once_under_its_keyed_digest() {
     let empty = journal.store_listing(std::iter::empty::<&str>()).await.unwrap();
     assert_eq!((empty.count, empty.first), (0, None));
     journal.close().await;
+}
+
+#[tokio::test]
+async fn regression_what_administrators_did_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = open(dir.path());
+    let event = Event::Admin { verb: "revoke", actor: "eve".into(), target: "role support: under review".into() };
+    journal.event(event).await.unwrap();
+    journal.close().await;
+    let rows = ask(dir.path(), Filter { kind: Some("admin.revoke".into()), ..Filter::default() });
+    let [row] = &rows[..] else { panic!("{rows:#?}") };
+    assert_eq!((row.name.as_deref(), row.reason.as_deref()), (Some("eve"), Some("role support: under review")));
 }

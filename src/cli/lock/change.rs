@@ -8,7 +8,7 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::super::{say, tell};
-use super::{Common, folder, of_bucket, warn_of_plain_http};
+use super::{Common, of_bucket, warn_of_plain_http};
 use crate::app;
 use crate::backend::aws::bucket::{self, AwsBucket};
 use crate::backend::aws::{AwsOptions, Credentials};
@@ -62,9 +62,9 @@ struct HowArgs {
     /// Do not ask; for scripts.
     #[arg(long)]
     yes: bool,
-    /// The folder that gets the file with what was stored before; the current one if not given.
-    #[arg(long, value_name = "DIR")]
-    keep: Option<PathBuf>,
+    /// The folder that gets the file with what was stored before.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    keep: PathBuf,
     /// Whose credential it is, where the backend has no STS that could say so.
     #[arg(long, value_name = "ARN")]
     caller: Option<String>,
@@ -155,7 +155,7 @@ async fn change(
     if !how.yes {
         agreed()?;
     }
-    let file = of_bucket(name, before.write(folder(how.keep.as_deref())))?;
+    let file = of_bucket(name, before.write(&how.keep))?;
     tell(&format!("{name}: what was stored before is kept in {}", file.display()))?;
     of_bucket(name, apply::apply(bucket, before, wanted, order).await)?;
     say(&format!("{name}: done, and read back; `tracegate lock restore {}` undoes it", file.display()))
