@@ -4,6 +4,7 @@
 
 pub mod admin;
 pub mod lock;
+mod readiness;
 mod refresh;
 
 use std::collections::BTreeMap;
@@ -18,8 +19,7 @@ use object_store::local::LocalFileSystem;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::audit::journal::SpaceLeft;
-use crate::audit::{Event, Journal, JournalOptions, Recovery};
+use crate::audit::{Event, Journal, JournalOptions, Recovery, Unavailable};
 use crate::backend::Backend;
 use crate::backend::aws::{self, AwsOptions, Credentials, Timeouts};
 use crate::backend::memory::Memory;
@@ -191,7 +191,7 @@ impl App {
         let event =
             Event::PolicyLoaded { digest: loaded.set.digest(), previous: None, roles: loaded.set.roles().count() };
         for event in [event, refresh::revocations_in_force(in_force), refresh::ring_in_use(&keys.load())] {
-            journal.event(event).await.map_err(|error| anyhow!("the log: {error}"))?;
+            journal.event(event).await.map_err(|error| unrecorded(&config, &journal, error))?;
         }
         let metrics = Arc::new(Metrics::new());
         let mut watch = lock::Watch::new(metrics.clone(), journal.clone());
@@ -305,10 +305,16 @@ fn open_journal(config: &Config, keys: &KeyRing) -> Result<(Journal, Recovery)> 
         log_name: config.log.name.clone(),
         digest_key,
         retention: config.log.retention,
-        space: SpaceLeft::default(),
+        space: config.log.space,
         clock: Timestamp::now,
     };
     Journal::open(options).with_context(|| format!("the log in {}", config.log.dir.display()))
+}
+
+/// Why a start ends that cannot be recorded.
+fn unrecorded(config: &Config, journal: &Journal, error: Unavailable) -> anyhow::Error {
+    let (dir, free, min) = (config.log.dir.display(), journal.stats().free_bytes, config.log.space.min);
+    anyhow!("the log in {dir}: {error}; {free} bytes are free on its disk, and `space_min` is {min}")
 }
 
 fn told(recovery: &Recovery) {

@@ -6,6 +6,9 @@
 pub mod lock;
 pub mod written;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -16,6 +19,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use toml::Spanned;
 
+use crate::audit::journal::SpaceLeft;
 use crate::limits;
 use crate::s3::name::Bucket;
 use lock::LockConfig;
@@ -129,6 +133,8 @@ pub struct LogConfig {
     pub name: String,
     /// Age at which entries are removed.
     pub retention: Option<Duration>,
+    /// When its disk's free space is too little.
+    pub space: SpaceLeft,
 }
 
 /// Bounds that a deployment may set; the defaults stand in [`crate::limits`].
@@ -136,6 +142,8 @@ pub struct LogConfig {
 pub struct Bounds {
     /// Most open connections of one listener.
     pub connections: usize,
+    /// Most open connections of one client address, over all listeners; `trusted_proxies` are exempt.
+    pub connections_per_address: usize,
     /// Time that a client has for its header block.
     pub header_timeout: Duration,
     /// Time that requests in flight have when the server stops.
@@ -257,11 +265,7 @@ fn meaning(written: Written, base: &Path, notes: &mut Notes<'_>) -> Config {
         issuers: issuers(written.issuer, base, notes),
         policies: base.join(written.policies.dir),
         keys: base.join(written.keys.file),
-        log: LogConfig {
-            dir: base.join(written.log.dir),
-            name: written.log.name,
-            retention: written.log.retention.as_ref().and_then(|text| notes.parsed(text, duration)),
-        },
+        log: log(written.log, base, notes),
         control: base.join(written.control.dir),
         bounds: bounds(&written.limits, notes),
         logging: logging(written.logging, notes),
@@ -354,12 +358,40 @@ fn issuers(written: Vec<written::Issuer>, base: &Path, notes: &mut Notes<'_>) ->
     issuers
 }
 
+fn log(written: written::Log, base: &Path, notes: &mut Notes<'_>) -> LogConfig {
+    let standard = SpaceLeft::default();
+    let mut or = |text: &Option<Spanned<String>>, parse: fn(&str) -> Result<u64, &'static str>, default: u64| {
+        text.as_ref().map_or(Some(default), |text| notes.parsed(text, parse))
+    };
+    let warn = or(&written.space_warn, size, standard.warn);
+    let min = or(&written.space_min, space_min, standard.min);
+    let space = SpaceLeft { warn: warn.unwrap_or(standard.warn), min: min.unwrap_or(standard.min) };
+    if warn.is_some() && min.is_some() && space.warn < space.min {
+        let place = written.space_warn.as_ref().or(written.space_min.as_ref()).map(Spanned::span);
+        notes.add(place, "`space_warn` (4GiB unless set) must not be less than `space_min` (512MiB unless set)".into());
+    }
+    LogConfig {
+        dir: base.join(written.dir),
+        name: written.name,
+        retention: written.retention.as_ref().and_then(|text| notes.parsed(text, duration)),
+        space,
+    }
+}
+
 fn bounds(written: &written::Limits, notes: &mut Notes<'_>) -> Bounds {
     let or = |text: &Option<Spanned<String>>, default: Duration, notes: &mut Notes<'_>| {
         text.as_ref().and_then(|text| notes.parsed(text, duration)).unwrap_or(default)
     };
+    let most = |written: &Option<Spanned<usize>>, default: usize, notes: &mut Notes<'_>| {
+        if let Some(none) = written.as_ref().filter(|most| *most.get_ref() == 0) {
+            notes.add(Some(none.span()), "0 connections would serve nobody".into());
+        }
+        written.as_ref().map_or(default, |most| *most.get_ref())
+    };
+    let per_address = &written.max_connections_per_address;
     Bounds {
-        connections: written.connections.unwrap_or(limits::CONNECTIONS_MAX),
+        connections: most(&written.connections, limits::CONNECTIONS_MAX, notes),
+        connections_per_address: most(per_address, limits::CONNECTIONS_PER_ADDRESS_MAX, notes),
         header_timeout: or(&written.header_timeout, limits::HEADER_READ_TIMEOUT, notes),
         drain_timeout: or(&written.drain_timeout, limits::DRAIN_TIMEOUT, notes),
     }
@@ -399,84 +431,19 @@ pub fn duration(text: &str) -> Result<Duration, &'static str> {
     number.checked_mul(seconds).map(Duration::from_secs).ok_or(wrong)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// `512MiB`, `4GiB`.
+pub fn size(text: &str) -> Result<u64, &'static str> {
+    let wrong = "must be a whole number with KiB, MiB, GiB or TiB, such as \"512MiB\"";
+    let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1_u64 << 40)];
+    let number = |(unit, bytes): (&str, u64)| Some((text.strip_suffix(unit)?, bytes));
+    let (number, unit) = units.into_iter().find_map(number).ok_or(wrong)?;
+    let number: u64 = number.parse().map_err(|_| wrong)?;
+    number.checked_mul(unit).ok_or(wrong)
+}
 
-    const LEAST: &str = r#"
-        version = 1
-        [listen]
-        http = ["127.0.0.1:9000"]
-        [backend]
-        kind = "memory"
-        [[bucket]]
-        name = "traces"
-        [policies]
-        dir = "policies"
-        [keys]
-        file = "keys.toml"
-        [log]
-        dir = "/var/log/tracegate"
-        name = "r1"
-        [control]
-        dir = "control"
-    "#;
-
-    fn mistakes(text: &str) -> Vec<(usize, String)> {
-        let parsed = Config::parse(text, Path::new("t.toml"), Path::new("/etc/tg"));
-        parsed.err().unwrap_or_default().into_iter().map(|mistake| (mistake.line, mistake.message)).collect()
-    }
-
-    #[test]
-    fn the_least_configuration_has_defaults_and_paths_from_its_folder() {
-        let config = Config::parse(LEAST, Path::new("t.toml"), Path::new("/etc/tg")).unwrap();
-        assert_eq!(config.policies, Path::new("/etc/tg/policies"));
-        assert_eq!(config.log.dir, Path::new("/var/log/tracegate"));
-        assert_eq!(config.bounds.connections, limits::CONNECTIONS_MAX);
-        assert_eq!(config.buckets.values().next().unwrap().inside, "traces");
-        assert!(!config.logging.json);
-    }
-
-    #[test]
-    fn every_mistake_has_its_line() {
-        let text = LEAST
-            .replace("127.0.0.1:9000", "localhost")
-            .replace("\"traces\"", "\"Traces\"")
-            .replace("name = \"r1\"", "name = \"r1\"\n        retention = \"soon\"");
-        let lines: Vec<usize> = mistakes(&text).iter().map(|(line, _)| *line).collect();
-        assert_eq!(lines, [4, 0, 8, 0, 16]);
-    }
-
-    #[test]
-    fn what_is_unknown_or_would_open_too_much_is_a_mistake() {
-        assert!(mistakes(&LEAST.replace("[keys]", "[keyz]"))[0].1.contains("keyz"));
-        assert!(mistakes(&format!("{LEAST}\nsurprise = 1"))[0].1.contains("surprise"));
-        let issuer = "[[issuer]]\nname=\"a\"\nurl=\"https://a\"\naudiences=[\"sts.amazonaws.com\"]";
-        assert!(mistakes(&format!("{LEAST}\n{issuer}"))[0].1.contains("everybody"));
-        let half = LEAST.replace("kind = \"memory\"", "kind = \"s3\"\nregion=\"x\"\naccess_key_id=\"AK\"");
-        assert!(mistakes(&half)[0].1.contains("together"));
-        let endpoint = LEAST.replace("kind = \"memory\"", "kind = \"s3\"\nendpoint=\"ftp://x\"");
-        assert_eq!(mistakes(&endpoint)[0].0, 7);
-        let tls = LEAST.replace("http = [", "https = [");
-        assert!(mistakes(&tls)[0].1.contains("[tls]"));
-    }
-
-    #[test]
-    fn regression_no_claim_is_parted_at_commas_unless_the_configuration_says_so() {
-        let issuer = "[[issuer]]\nname=\"a\"\nurl=\"https://a\"\naudiences=[\"t\"]";
-        let config = |more: &str| {
-            Config::parse(&format!("{LEAST}\n{issuer}\n{more}"), Path::new("t.toml"), Path::new("/etc/tg")).unwrap()
-        };
-        assert_eq!(config("").issuers[0].group_claims, Vec::<String>::new());
-        assert_eq!(config("group_claims = [\"groups\"]").issuers[0].group_claims, ["groups"]);
-    }
-
-    #[test]
-    fn durations_are_whole_numbers_with_a_unit() {
-        assert_eq!(duration("15m"), Ok(Duration::from_secs(900)));
-        assert_eq!(duration("400d"), Ok(Duration::from_secs(400 * 86_400)));
-        for text in ["", "15", "m", "1.5h", "-1s", "é", "99999999999999999999d"] {
-            assert!(duration(text).is_err(), "{text:?}");
-        }
-    }
+/// A size that leaves room for what the log needs to go on.
+fn space_min(text: &str) -> Result<u64, &'static str> {
+    let bytes = size(text)?;
+    let enough = bytes >= limits::LOG_SPACE_FLOOR_BYTES;
+    if enough { Ok(bytes) } else { Err("must be 64MiB or more: the log needs room for another segment") }
 }

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use s3s::dto::{
-    GetBucketLocationInput, GetObjectAttributesInput, GetObjectInput, HeadBucketInput, HeadObjectInput,
-    ListBucketsInput, ListObjectsInput, ListObjectsV2Input,
+    GetBucketLocationInput, GetBucketVersioningInput, GetObjectAttributesInput, GetObjectInput, HeadBucketInput,
+    HeadObjectInput, ListBucketsInput, ListObjectsInput, ListObjectsV2Input,
 };
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3, S3Error, S3Request, S3Result};
@@ -32,7 +32,7 @@ use crate::redact::{self, Redacted, Redaction};
 use crate::s3::error::{Code, Refusal};
 use crate::s3::host::HostNames;
 use crate::s3::name::Bucket;
-use crate::s3::operation::{GetBucketLocation, HeadBucket, ListBuckets, ListObjects, Op};
+use crate::s3::operation::{GetBucketLocation, GetBucketVersioning, HeadBucket, ListBuckets, ListObjects, Op};
 use call::{Call, Left};
 
 /// What every request needs, in one plain struct.
@@ -247,5 +247,20 @@ impl S3 for Served {
         let op = out(&call, ask::bucket(&request.input.bucket))?;
         let recorded = out(&call, gateway.recorded_alone(&call, GetBucketLocation { bucket: op }).await)?;
         Ok(answer::location(redact::nothing(&recorded)))
+    }
+
+    async fn get_bucket_versioning(
+        &self,
+        request: S3Request<GetBucketVersioningInput>,
+    ) -> S3Result<answer::VersioningAnswer> {
+        let (call, gateway) = (Self::call(&request)?, &self.0);
+        let shown = async {
+            let op = GetBucketVersioning { bucket: ask::bucket(&request.input.bucket)? };
+            let queued = gateway.permit(&call, op).await?;
+            let versioning = async |intent: Intent<'_, Permit<_>>| gateway.backend.versioning(intent).await;
+            let (recorded, raw) = gateway.recorded(&call, queued, versioning).await?;
+            redact::versioning(raw, &recorded)
+        };
+        out(&call, shown.await).map(answer::versioning)
     }
 }

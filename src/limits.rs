@@ -44,6 +44,15 @@ pub const H2_PING: Duration = Duration::from_secs(30);
 pub const TLS_POLL: Duration = Duration::from_secs(5);
 /// Most open connections of one listener.
 pub const CONNECTIONS_MAX: usize = 10_000;
+/// Most open connections of one client address, over all listeners, where the configuration says nothing; many clients
+/// may share one behind a network's gateway.
+pub const CONNECTIONS_PER_ADDRESS_MAX: usize = 2_000;
+/// Network of an IPv6 client by which its connections are counted, in bits: a single machine has that many addresses.
+pub const CLIENT_NETWORK_V6_BITS: u8 = 64;
+/// Age up to which `/readyz` tells what it knows of the backend instead of asking it.
+pub const READY_AGE_MAX: Duration = Duration::from_secs(2);
+/// Time that the backend has to show that a bucket can be read, for `/readyz`.
+pub const READY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time without progress in writing a response after which its connection is closed.
 pub const WRITE_IDLE_TIMEOUT: Duration = Duration::from_secs(120);
 /// Time that requests in flight have to finish when the server stops.
@@ -65,6 +74,8 @@ pub const SESSION_LIFETIME_MAX: Duration = Duration::from_secs(12 * 3600);
 pub const SESSION_LIFETIME_DEFAULT: Duration = Duration::from_secs(3600);
 /// Longest sealed session token, in bytes; 12,000 passed every client that was tried.
 pub const SESSION_TOKEN_BYTES_MAX: usize = 8 * 1024;
+/// Values of one claim, by which one bind admits somebody, that a session carries.
+pub const ADMITTING_VALUES_MAX: usize = 8;
 /// Longest ID or access token that a door reads, in bytes (the STS model of the SDKs allows 20,000).
 pub const JWT_BYTES_MAX: usize = 20_000;
 /// Clock difference that a token's `exp`, `nbf` and `iat` may show.
@@ -179,6 +190,8 @@ pub const JOURNAL_TICK: Duration = Duration::from_secs(1);
 pub const LOG_SPACE_WARN_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 /// Free space of the log's disk below which nothing new is served, in bytes, where the configuration says nothing.
 pub const LOG_SPACE_MIN_BYTES: u64 = 512 * 1024 * 1024;
+/// Least value of `space_min`, in bytes: room for another segment.
+pub const LOG_SPACE_FLOOR_BYTES: u64 = SEGMENT_BYTES;
 /// Longest name of a log, in bytes.
 pub const LOG_ORIGIN_BYTES_MAX: usize = 255;
 /// Longest key, prefix or sentence in an entry, in bytes as escaped. A key with every byte escaped still fits.

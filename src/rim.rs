@@ -324,7 +324,8 @@ impl Rim {
         Asked { parts, facts, now: Timestamp::now(), private }
     }
 
-    fn trusts(&self, peer: IpAddr) -> bool {
+    /// Whether a peer is one of `trusted_proxies`.
+    pub fn trusts(&self, peer: IpAddr) -> bool {
         self.trusted_proxies.iter().any(|network| network.contains(&peer.to_canonical()))
     }
 

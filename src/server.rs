@@ -2,10 +2,11 @@
 //!
 //! Knows nothing of S3; hands every request to the rim with what is known of its connection.
 
+mod clients;
 mod patience;
 pub mod tls;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,13 +18,14 @@ use hyper_util::server::graceful::GracefulShutdown;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::Bounds;
 use crate::limits;
 use crate::rim::progress::Progress;
 use crate::rim::{Connection, Rim};
+use clients::{Clients, Counted};
 use patience::Patient;
 
 /// One bound listener.
@@ -46,11 +48,18 @@ impl Listener {
 
 /// Serves until `stop` turns true; then no new connection is taken, and requests in flight may finish.
 pub async fn serve(listeners: Vec<Listener>, rim: Arc<Rim>, bounds: &Bounds, stop: watch::Receiver<bool>) {
-    let loops = listeners.into_iter().map(|listener| accept(listener, rim.clone(), bounds, stop.clone()));
+    let clients = Clients::new(bounds.connections_per_address);
+    let loops = listeners.into_iter().map(|listener| accept(listener, rim.clone(), &clients, bounds, stop.clone()));
     futures::future::join_all(loops).await;
 }
 
-async fn accept(listener: Listener, rim: Arc<Rim>, bounds: &Bounds, mut stop: watch::Receiver<bool>) {
+async fn accept(
+    listener: Listener,
+    rim: Arc<Rim>,
+    clients: &Arc<Clients>,
+    bounds: &Bounds,
+    mut stop: watch::Receiver<bool>,
+) {
     let http = Arc::new(protocol(bounds.header_timeout));
     let slots = Arc::new(Semaphore::new(bounds.connections));
     let (end, ended) = watch::channel(false);
@@ -71,11 +80,11 @@ async fn accept(listener: Listener, rim: Arc<Rim>, bounds: &Bounds, mut stop: wa
             }
         };
         // Above the bound a connection is closed at once, which clients take for busy and try again.
-        let Ok(slot) = slots.clone().try_acquire_owned() else { continue };
+        let Some(place) = place(peer.ip(), &slots, clients, &rim) else { continue };
         let (http, rim, tls, ended) = (http.clone(), rim.clone(), listener.tls.clone(), ended.clone());
         open.spawn(async move {
             connection(socket, peer, tls, &http, rim, ended).await;
-            drop(slot);
+            drop(place);
         });
     }
     drop(listener);
@@ -86,6 +95,25 @@ async fn accept(listener: Listener, rim: Arc<Rim>, bounds: &Bounds, mut stop: wa
         // Waited for, so that what they leave in the log stands there before it is closed.
         open.shutdown().await;
     }
+}
+
+/// A connection's place at its listener and, unless many clients come through its peer, among those of its client.
+fn place(
+    peer: IpAddr,
+    slots: &Arc<Semaphore>,
+    clients: &Arc<Clients>,
+    rim: &Rim,
+) -> Option<(OwnedSemaphorePermit, Option<Counted>)> {
+    let refused = |bound| rim.metrics.connection_refused(bound);
+    let slot = slots.clone().try_acquire_owned().inspect_err(|_| refused("listener")).ok()?;
+    if rim.trusts(peer) {
+        return Some((slot, None));
+    }
+    let counted = clients.enter(peer);
+    if counted.is_none() {
+        refused("address");
+    }
+    counted.map(|counted| (slot, Some(counted)))
 }
 
 /// Waits until it turns true, or nobody can say so any more.

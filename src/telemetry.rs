@@ -42,6 +42,13 @@ pub struct RequestLabels {
     pub status: u16,
 }
 
+/// The label of a connection that was closed at once.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct BoundLabel {
+    /// Which bound it was above: `listener` or `address`.
+    pub bound: &'static str,
+}
+
 /// The labels of a duration.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct OperationLabel {
@@ -67,6 +74,8 @@ pub struct Metrics {
     pub sent_bytes: Counter,
     /// Responses whose body is on its way.
     pub streams: Gauge,
+    /// Connections that were closed at once.
+    pub connections_refused: Family<BoundLabel, Counter>,
     /// Policy sets loaded.
     pub policy_loads: Counter,
     /// Policy sets refused, the last good one kept.
@@ -77,6 +86,8 @@ pub struct Metrics {
     pub log_bytes: Gauge<u64, AtomicU64>,
     /// Entries that wait for the disk.
     pub log_queued: Gauge<u64, AtomicU64>,
+    /// Free bytes of the log's disk.
+    pub log_free_bytes: Gauge<u64, AtomicU64>,
     /// 1 while the log records, 0 when nothing is served for its sake.
     pub log_records: Gauge,
     /// 1 while the last look found the bucket locked, 0 since one did not; only where the lock is required.
@@ -99,11 +110,13 @@ impl Metrics {
             seconds: Family::new_with_constructor(seconds),
             sent_bytes: Counter::default(),
             streams: Gauge::default(),
+            connections_refused: Family::default(),
             policy_loads: Counter::default(),
             policy_rejects: Counter::default(),
             log_entries: Gauge::default(),
             log_bytes: Gauge::default(),
             log_queued: Gauge::default(),
+            log_free_bytes: Gauge::default(),
             log_records: Gauge::default(),
             lock_verified: Family::default(),
         };
@@ -112,6 +125,11 @@ impl Metrics {
         registry.register("request_seconds", "Time to the response head", metrics.seconds.clone());
         registry.register("sent_bytes", "Bytes of bodies handed to the transport", metrics.sent_bytes.clone());
         registry.register("streams", "Responses whose body is on its way", metrics.streams.clone());
+        registry.register(
+            "connections_refused",
+            "Connections closed at once, above a bound",
+            metrics.connections_refused.clone(),
+        );
         registry.register("policy_loads", "Policy sets loaded", metrics.policy_loads.clone());
         registry.register(
             "policy_rejects",
@@ -121,6 +139,7 @@ impl Metrics {
         registry.register("log_entries", "Entries of the log", metrics.log_entries.clone());
         registry.register("log_bytes", "Bytes of the log", metrics.log_bytes.clone());
         registry.register("log_queued", "Entries that wait for the disk", metrics.log_queued.clone());
+        registry.register("log_free_bytes", "Free bytes of the log's disk", metrics.log_free_bytes.clone());
         registry.register("log_records", "1 while the log records", metrics.log_records.clone());
         registry.register(
             "lock_verified",
@@ -134,6 +153,11 @@ impl Metrics {
     pub fn answered(&self, operation: &'static str, status: u16, after: Duration) {
         self.requests.get_or_create(&RequestLabels { operation, status }).inc();
         self.seconds.get_or_create(&OperationLabel { operation }).observe(after.as_secs_f64());
+    }
+
+    /// Counts one connection that was closed at once.
+    pub fn connection_refused(&self, bound: &'static str) {
+        self.connections_refused.get_or_create(&BoundLabel { bound }).inc();
     }
 
     /// The text that Prometheus reads (OpenMetrics).

@@ -9,8 +9,16 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::net::TcpListener;
 
+use super::readiness::Readiness;
 use crate::audit::State as LogState;
+use crate::limits;
 use crate::rim::Rim;
+
+/// What the answers are made of.
+struct Watched {
+    rim: Arc<Rim>,
+    buckets: Readiness,
+}
 
 /// Serves until it is dropped.
 pub async fn serve(socket: TcpListener, rim: Arc<Rim>) {
@@ -18,25 +26,23 @@ pub async fn serve(socket: TcpListener, rim: Arc<Rim>) {
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
-        .with_state(rim);
+        .with_state(Arc::new(Watched { rim, buckets: Readiness::new(limits::READY_AGE_MAX) }));
     if let Err(error) = axum::serve(socket, routes).await {
         tracing::error!(%error, "the admin listener stopped");
     }
 }
 
 /// Ready is: the log records, and every bucket can be read with our own credential.
-async fn ready(State(rim): State<Arc<Rim>>) -> (StatusCode, String) {
-    let gateway = &rim.gateway;
-    if !records(gateway.journal.stats().state) {
-        return (StatusCode::SERVICE_UNAVAILABLE, "the log does not record\n".to_owned());
+async fn ready(State(watched): State<Arc<Watched>>) -> (StatusCode, String) {
+    let gateway = &watched.rim.gateway;
+    let state = gateway.journal.stats().state;
+    if !records(state) {
+        return (StatusCode::SERVICE_UNAVAILABLE, format!("the log does not record: {}\n", state.word()));
     }
-    for bucket in &gateway.buckets {
-        if let Err(trouble) = gateway.backend.probe(bucket).await {
-            tracing::warn!(%bucket, %trouble, "not ready");
-            return (StatusCode::SERVICE_UNAVAILABLE, format!("bucket {bucket} cannot be read\n"));
-        }
+    match watched.buckets.unreadable(gateway.backend.as_ref(), &gateway.buckets).await {
+        Some(bucket) => (StatusCode::SERVICE_UNAVAILABLE, format!("bucket {bucket} cannot be read\n")),
+        None => (StatusCode::OK, "ready\n".to_owned()),
     }
-    (StatusCode::OK, "ready\n".to_owned())
 }
 
 /// Whether new requests can be recorded, and so served.
@@ -47,12 +53,13 @@ fn records(state: LogState) -> bool {
     }
 }
 
-async fn metrics(State(rim): State<Arc<Rim>>) -> impl IntoResponse {
-    let stats = rim.gateway.journal.stats();
-    let metrics = &rim.metrics;
+async fn metrics(State(watched): State<Arc<Watched>>) -> impl IntoResponse {
+    let stats = watched.rim.gateway.journal.stats();
+    let metrics = &watched.rim.metrics;
     metrics.log_entries.set(stats.entries);
     metrics.log_bytes.set(stats.bytes);
     metrics.log_queued.set(stats.queued as u64);
+    metrics.log_free_bytes.set(stats.free_bytes);
     metrics.log_records.set(i64::from(records(stats.state)));
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], metrics.text())

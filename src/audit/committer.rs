@@ -128,6 +128,9 @@ impl Committer {
         } else {
             State::Ok
         };
+        if state != self.gauges.state() {
+            tell(state, self.gauges.free());
+        }
         self.gauges.become_state(state);
     }
 
@@ -180,6 +183,18 @@ impl Committer {
         }
         self.writer.forget_oldest(over);
         self.blobs.remove_older(before).map_err(fatal)
+    }
+}
+
+/// Tells the operators of a change of the state; of the end, whoever brought it about does.
+fn tell(state: State, free: u64) {
+    match state {
+        State::Ok => tracing::info!(free, "the log's disk has space again"),
+        State::SpaceLow => tracing::warn!(free, "the log's disk has little space: make some before nothing is served"),
+        State::SpaceShort | State::Full => {
+            tracing::error!(free, state = state.word(), "the log's disk has no space: nothing new is served");
+        }
+        State::Stopped | State::Dead => {}
     }
 }
 

@@ -4,13 +4,15 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{FallocateFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 
 /// Files of the log. Every operation that creates or renames is durable when it returns.
 pub(super) trait Disk: Send + Sync + 'static {
     /// A new file of that many zero bytes, all of them written, so that later syncs alter no metadata.
-    fn create_zeroed(&self, path: &Path, bytes: u64) -> io::Result<Box<dyn SegmentFile>>;
+    /// Given up, with nothing left behind, once it is `unwanted`.
+    fn create_zeroed(&self, path: &Path, bytes: u64, unwanted: &AtomicBool) -> io::Result<Box<dyn SegmentFile>>;
     /// An existing file.
     fn open(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>>;
     /// A new name in the same folder.
@@ -46,9 +48,9 @@ const MODIFIED_NOW: Timestamps = Timestamps {
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 impl Disk for SystemDisk {
-    fn create_zeroed(&self, path: &Path, bytes: u64) -> io::Result<Box<dyn SegmentFile>> {
+    fn create_zeroed(&self, path: &Path, bytes: u64, unwanted: &AtomicBool) -> io::Result<Box<dyn SegmentFile>> {
         let unfinished = path.with_extension("tmp");
-        let made = fill(&unfinished, bytes);
+        let made = fill(&unfinished, bytes, unwanted);
         let file = made.inspect_err(|_| drop(fs::remove_file(&unfinished)))?;
         self.rename(&unfinished, path)?;
         Ok(Box::new(file))
@@ -110,7 +112,7 @@ fn private() -> OpenOptions {
     options
 }
 
-fn fill(path: &Path, bytes: u64) -> io::Result<File> {
+fn fill(path: &Path, bytes: u64, unwanted: &AtomicBool) -> io::Result<File> {
     let file = private().create(true).truncate(true).open(path)?;
     match rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, bytes) {
         // Some file systems cannot reserve; writing the zeros takes the space there.
@@ -119,6 +121,9 @@ fn fill(path: &Path, bytes: u64) -> io::Result<File> {
     }
     let mut at = 0;
     while at < bytes {
+        if unwanted.load(Ordering::Relaxed) {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
         let some = usize::try_from(bytes - at).map_or(ZEROS.len(), |left| left.min(ZEROS.len()));
         file.write_all_at(&ZEROS[..some], at)?;
         at += some as u64;

@@ -22,6 +22,7 @@ use super::disk::{Disk, SystemDisk, is_full};
 use super::entry::{Event, ListingShown, RequestFacts, Unproven};
 use super::recover::{self, Scanned};
 use super::refusals::Refusals;
+use super::thread::Joined;
 use super::wire::{self, sealed::Asked};
 use super::writer::{Class, Item, NEVER, SPARE, SeqCell, Sizes, Writer};
 use super::{Auditable, OpenEntry, Queued, listing};
@@ -190,7 +191,7 @@ pub struct Stats {
     pub free_bytes: u64,
 }
 
-/// The journal. Clones are the same journal.
+/// The journal. Clones are the same journal; the drop of the last one waits until nothing is written any more.
 #[derive(Clone)]
 pub struct Journal {
     shared: Arc<Shared>,
@@ -203,6 +204,8 @@ pub(super) struct Shared {
     digest_key: SecretKey,
     blobs: Arc<listing::Blobs>,
     dir: PathBuf,
+    /// Ends when the inbox is gone, which is dropped before.
+    _thread: Joined,
 }
 
 impl Journal {
@@ -249,9 +252,9 @@ impl Journal {
             retention,
             lock,
         };
-        let thread = std::thread::Builder::new().name("audit-journal".into());
-        thread.spawn(move || committer.run()).map_err(io)?;
-        Ok((Self { shared: Arc::new(Shared { inbox: sender, gauges, digest_key, blobs, dir }) }, recovery))
+        let thread = Joined::start("audit-journal", move || committer.run()).map_err(io)?;
+        let shared = Shared { inbox: sender, gauges, digest_key, blobs, dir, _thread: thread };
+        Ok((Self { shared: Arc::new(shared) }, recovery))
     }
 
     /// Hands a permit or a denial to the journal, without waiting.

@@ -54,6 +54,7 @@ mod recover;
 mod refusals;
 mod segment;
 mod shape;
+mod thread;
 mod wire;
 mod writer;
 

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -48,7 +49,7 @@ pub(super) fn scan(disk: &dyn Disk, dir: &Path, sizes: Sizes) -> Result<Scanned,
     let file = match segments.last() {
         None => {
             let path = segment::path_of(dir, 0);
-            let file = disk.create_zeroed(&path, sizes.segment).map_err(io)?;
+            let file = disk.create_zeroed(&path, sizes.segment, &AtomicBool::new(false)).map_err(io)?;
             segments.push(SegmentPath { path, base: 0 });
             file
         }

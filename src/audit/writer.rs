@@ -8,7 +8,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 
 use jiff::Timestamp;
@@ -18,6 +18,7 @@ use super::disk::{Disk, SegmentFile, is_full};
 use super::journal::{Gauges, Unavailable};
 use super::segment::{self, SegmentPath};
 use super::shape;
+use super::thread::Joined;
 use crate::limits;
 
 /// The number of an intent's entry, for its outcome; [`NEVER`] while it has none.
@@ -392,19 +393,31 @@ pub(super) const SPARE: &str = "spare.next";
 struct Maker {
     orders: Sender<()>,
     made: Receiver<io::Result<Box<dyn SegmentFile>>>,
+    /// What is being made is not needed any more.
+    unwanted: Arc<AtomicBool>,
+    /// Ends when there are no orders any more; nothing is written into the folder after this is dropped.
+    _thread: Joined,
 }
 
 impl Maker {
     fn start(disk: Arc<dyn Disk>, path: PathBuf, bytes: u64) -> io::Result<Self> {
         let (orders, to_make) = mpsc::channel::<()>();
         let (deliver, made) = mpsc::channel();
-        std::thread::Builder::new().name("audit-segments".into()).spawn(move || {
+        let unwanted = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&unwanted);
+        let thread = Joined::start("audit-segments", move || {
             while to_make.recv().is_ok() {
-                if deliver.send(disk.create_zeroed(&path, bytes)).is_err() {
+                if deliver.send(disk.create_zeroed(&path, bytes, &told)).is_err() {
                     break;
                 }
             }
         })?;
-        Ok(Self { orders, made })
+        Ok(Self { orders, made, unwanted, _thread: thread })
+    }
+}
+
+impl Drop for Maker {
+    fn drop(&mut self) {
+        self.unwanted.store(true, Ordering::Relaxed);
     }
 }

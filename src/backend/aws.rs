@@ -28,7 +28,7 @@ use aws_sdk_s3::config::{
     SharedCredentialsProvider, SharedHttpClient, StalledStreamProtectionConfig,
 };
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::types::{EncodingType, ObjectAttributes};
+use aws_sdk_s3::types::{BucketVersioningStatus, EncodingType, ObjectAttributes};
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use rustls::pki_types::CertificateDer;
@@ -39,7 +39,7 @@ use super::source::Source;
 use super::{Ask, Fetch, Trouble};
 use crate::identity::secret::SecretText;
 use crate::limits;
-use crate::s3::answer::{Attributes, Batch, Headed, Object};
+use crate::s3::answer::{Attributes, Batch, Headed, Object, Versioning};
 use crate::s3::name::{Bucket, Key};
 use crate::s3::operation::{ETag, RangeAsk};
 
@@ -308,9 +308,24 @@ impl Source for Aws {
         Err(Trouble::Broken("its listing sends one empty page after the other".to_owned()))
     }
 
+    async fn versioning(&self, bucket: &Bucket) -> Result<Option<Versioning>, Trouble> {
+        let request = self.client.get_bucket_versioning().bucket(self.inside(bucket)?);
+        state_of(self.settled(Asked::Bucket, request.send()).await?.status())
+    }
+
     async fn probe(&self, bucket: &Bucket) -> Result<(), Trouble> {
         let request = self.client.list_objects_v2().bucket(self.inside(bucket)?).max_keys(1);
         self.settled(Asked::Bucket, request.send()).await.map(drop)
+    }
+}
+
+fn state_of(versioning: Option<&BucketVersioningStatus>) -> Result<Option<Versioning>, Trouble> {
+    match versioning {
+        None => Ok(None),
+        Some(BucketVersioningStatus::Enabled) => Ok(Some(Versioning::Enabled)),
+        Some(BucketVersioningStatus::Suspended) => Ok(Some(Versioning::Suspended)),
+        // The SDK's enum is open.
+        Some(_) => Err(Trouble::Broken("its state of versioning cannot be read".to_owned())),
     }
 }
 

@@ -9,6 +9,7 @@ use std::fmt;
 use async_trait::async_trait;
 
 use super::Trouble;
+use crate::s3::answer;
 
 /// A document of a bucket that takes part in its lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,6 +55,16 @@ pub enum Versioning {
     Enabled,
     /// Switched off again.
     Suspended,
+}
+
+impl From<Option<answer::Versioning>> for Versioning {
+    fn from(said: Option<answer::Versioning>) -> Self {
+        match said {
+            None => Self::Off,
+            Some(answer::Versioning::Enabled) => Self::Enabled,
+            Some(answer::Versioning::Suspended) => Self::Suspended,
+        }
+    }
 }
 
 /// Whether versions can be deleted before their time (`GetObjectLockConfiguration`).

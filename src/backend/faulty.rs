@@ -1,6 +1,7 @@
 //! A bucket that fails on cue: for tests of what must happen when the real one does.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -8,7 +9,7 @@ use futures::{StreamExt as _, future, stream};
 
 use super::source::Source;
 use super::{Ask, Fetch, Trouble};
-use crate::s3::answer::{Attributes, Batch, Body, BodyError, Headed, Object, ObjectHead};
+use crate::s3::answer::{Attributes, Batch, Body, BodyError, Headed, Object, ObjectHead, Versioning};
 use crate::s3::name::{Bucket, Key};
 use crate::s3::operation::ETag;
 
@@ -36,17 +37,23 @@ pub enum Fault {
 pub struct Faulty<S> {
     inner: S,
     cues: Mutex<VecDeque<Option<Fault>>>,
+    calls: AtomicU64,
 }
 
 impl<S> Faulty<S> {
     /// Nothing is cued yet.
     pub fn new(inner: S) -> Self {
-        Self { inner, cues: Mutex::default() }
+        Self { inner, cues: Mutex::default(), calls: AtomicU64::new(0) }
     }
 
     /// One more call is answered so; `None` lets it through.
     pub fn cue(&self, fault: impl Into<Option<Fault>>) {
         self.cues.lock().unwrap_or_else(PoisonError::into_inner).push_back(fault.into());
+    }
+
+    /// How many calls came so far.
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
     }
 
     /// The bucket behind.
@@ -56,6 +63,7 @@ impl<S> Faulty<S> {
 
     /// The next cue, once what must happen before the call did.
     async fn next(&self) -> Result<Option<Fault>, Trouble> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
         let fault = self.cues.lock().unwrap_or_else(PoisonError::into_inner).pop_front().flatten();
         match fault {
             Some(Fault::Before(trouble)) => Err(trouble),
@@ -99,6 +107,13 @@ impl<S: Source> Source for Faulty<S> {
         let batch = self.inner.list(bucket, ask).await?;
         unless_failed(fault)?;
         Ok(batch)
+    }
+
+    async fn versioning(&self, bucket: &Bucket) -> Result<Option<Versioning>, Trouble> {
+        let fault = self.next().await?;
+        let found = self.inner.versioning(bucket).await?;
+        unless_failed(fault)?;
+        Ok(found)
     }
 
     async fn probe(&self, bucket: &Bucket) -> Result<(), Trouble> {

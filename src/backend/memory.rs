@@ -23,7 +23,7 @@ pub use self::content::Content;
 use super::source::Source;
 use super::{Ask, Fetch, Trouble};
 use crate::limits;
-use crate::s3::answer::{Attributes, Batch, Body, ContentRange, Headed, Object};
+use crate::s3::answer::{Attributes, Batch, Body, ContentRange, Headed, Object, Versioning};
 use crate::s3::name::{Bucket, Key};
 
 /// Keys in the order of their bytes. A key may be one that [`Key`] rules out: real buckets have them, too.
@@ -33,6 +33,8 @@ type Contents = BTreeMap<Box<str>, Arc<Content>>;
 #[derive(Debug, Default)]
 pub struct Memory {
     buckets: RwLock<BTreeMap<Bucket, Contents>>,
+    /// Of the buckets that say something of it. No versions are kept, whatever they say.
+    versioning: RwLock<BTreeMap<Bucket, Versioning>>,
     pages: AtomicU64,
 }
 
@@ -60,6 +62,11 @@ impl Memory {
         if let Some(contents) = buckets.get_mut(bucket) {
             contents.remove(key);
         }
+    }
+
+    /// Lets a bucket say so of its versions.
+    pub fn set_versioning(&self, bucket: &Bucket, versioning: Versioning) {
+        self.versioning.write().unwrap_or_else(PoisonError::into_inner).insert(bucket.clone(), versioning);
     }
 
     /// How many pages of listings were served so far.
@@ -116,6 +123,11 @@ impl Source for Memory {
         let batch = self.read(bucket, |contents| list::page(contents, &ask))?;
         self.pages.fetch_add(1, Ordering::Relaxed);
         Ok(batch)
+    }
+
+    async fn versioning(&self, bucket: &Bucket) -> Result<Option<Versioning>, Trouble> {
+        self.read(bucket, |_| ())?;
+        Ok(self.versioning.read().unwrap_or_else(PoisonError::into_inner).get(bucket).copied())
     }
 
     async fn probe(&self, bucket: &Bucket) -> Result<(), Trouble> {

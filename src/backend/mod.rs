@@ -15,8 +15,10 @@ use async_trait::async_trait;
 use crate::audit::Intent;
 use crate::policy::permit::Permit;
 use crate::redact::Raw;
-use crate::s3::answer::{Attributes, Batch, Headed, Object};
-use crate::s3::operation::{ETag, GetObject, GetObjectAttributes, HeadObject, ListObjects, RangeAsk};
+use crate::s3::answer::{Attributes, Batch, Headed, Object, Versioning};
+use crate::s3::operation::{
+    ETag, GetBucketVersioning, GetObject, GetObjectAttributes, HeadObject, ListObjects, RangeAsk,
+};
 
 /// Which bytes to bring of the object that the permit names.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -91,6 +93,11 @@ pub trait Backend: Send + Sync + 'static {
     async fn attributes(&self, intent: Intent<'_, Permit<GetObjectAttributes>>) -> Result<Raw<Attributes>, Trouble>;
     /// `ListObjectsV2`, always with `encoding-type=url`
     async fn list(&self, intent: Intent<'_, Permit<ListObjects>>, ask: Ask) -> Result<Raw<Batch>, Trouble>;
+    /// `GetBucketVersioning`; `None` where it was never asked to keep versions.
+    async fn versioning(
+        &self,
+        intent: Intent<'_, Permit<GetBucketVersioning>>,
+    ) -> Result<Raw<Option<Versioning>>, Trouble>;
     /// Whether the bucket of that outside name can be read with the façade's credential; for `check` and readiness.
     async fn probe(&self, bucket: &crate::s3::name::Bucket) -> Result<(), Trouble>;
 }

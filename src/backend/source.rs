@@ -15,9 +15,9 @@ use super::{Ask, Backend, Fetch, Trouble};
 use crate::audit::Intent;
 use crate::policy::permit::Permit;
 use crate::redact::Raw;
-use crate::s3::answer::{Attributes, Batch, Headed, Object};
+use crate::s3::answer::{Attributes, Batch, Headed, Object, Versioning};
 use crate::s3::name::{Bucket, Key};
-use crate::s3::operation::{GetObject, GetObjectAttributes, HeadObject, ListObjects};
+use crate::s3::operation::{GetBucketVersioning, GetObject, GetObjectAttributes, HeadObject, ListObjects};
 
 /// A bucket, unsealed.
 #[async_trait]
@@ -30,6 +30,8 @@ pub trait Source: Send + Sync + 'static {
     async fn attributes(&self, bucket: &Bucket, key: &Key) -> Result<Attributes, Trouble>;
     /// `ListObjectsV2`
     async fn list(&self, bucket: &Bucket, ask: Ask) -> Result<Batch, Trouble>;
+    /// `GetBucketVersioning`
+    async fn versioning(&self, bucket: &Bucket) -> Result<Option<Versioning>, Trouble>;
     /// Whether the bucket can be read.
     async fn probe(&self, bucket: &Bucket) -> Result<(), Trouble>;
 }
@@ -55,6 +57,13 @@ impl<S: Source> Backend for S {
         Source::list(self, &intent.op().bucket, ask).await.map(Raw::seal)
     }
 
+    async fn versioning(
+        &self,
+        intent: Intent<'_, Permit<GetBucketVersioning>>,
+    ) -> Result<Raw<Option<Versioning>>, Trouble> {
+        Source::versioning(self, &intent.op().bucket).await.map(Raw::seal)
+    }
+
     async fn probe(&self, bucket: &Bucket) -> Result<(), Trouble> {
         Source::probe(self, bucket).await
     }
@@ -76,6 +85,10 @@ impl<S: Source> Source for Arc<S> {
 
     async fn list(&self, bucket: &Bucket, ask: Ask) -> Result<Batch, Trouble> {
         Source::list(&**self, bucket, ask).await
+    }
+
+    async fn versioning(&self, bucket: &Bucket) -> Result<Option<Versioning>, Trouble> {
+        Source::versioning(&**self, bucket).await
     }
 
     async fn probe(&self, bucket: &Bucket) -> Result<(), Trouble> {

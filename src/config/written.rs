@@ -126,12 +126,15 @@ pub struct Log {
     pub dir: PathBuf,
     pub name: String,
     pub retention: Option<Spanned<String>>,
+    pub space_warn: Option<Spanned<String>>,
+    pub space_min: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    pub connections: Option<usize>,
+    pub connections: Option<Spanned<usize>>,
+    pub max_connections_per_address: Option<Spanned<usize>>,
     pub header_timeout: Option<Spanned<String>>,
     pub drain_timeout: Option<Spanned<String>>,
 }

@@ -5,8 +5,9 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::StreamBody;
 use hyper::body::Frame;
 use s3s::dto::{
-    self, CommonPrefix, GetBucketLocationOutput, GetObjectAttributesOutput, GetObjectAttributesParts, GetObjectOutput,
-    HeadBucketOutput, HeadObjectOutput, ListBucketsOutput, ListObjectsOutput, ListObjectsV2Output, StreamingBlob,
+    self, BucketVersioningStatus, CommonPrefix, GetBucketLocationOutput, GetBucketVersioningOutput,
+    GetObjectAttributesOutput, GetObjectAttributesParts, GetObjectOutput, HeadBucketOutput, HeadObjectOutput,
+    ListBucketsOutput, ListObjectsOutput, ListObjectsV2Output, StreamingBlob,
 };
 use s3s::{S3Error, S3ErrorCode, S3Response};
 
@@ -17,7 +18,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::limits;
 use crate::redact::Redacted;
 use crate::redact::listing::Page;
-use crate::s3::answer::{Attributes, Headed, Item, Object, ObjectHead};
+use crate::s3::answer::{Attributes, Headed, Item, Object, ObjectHead, Versioning};
 use crate::s3::error::Refusal;
 use crate::s3::name::Bucket;
 use crate::s3::operation::{AttributesWanted, ETag, ListObjects, Overrides};
@@ -38,6 +39,8 @@ pub(super) type BucketsAnswer = S3Response<ListBucketsOutput>;
 pub(super) type BucketAnswer = S3Response<HeadBucketOutput>;
 /// The answer of `GetBucketLocation`.
 pub(super) type LocationAnswer = S3Response<GetBucketLocationOutput>;
+/// The answer of `GetBucketVersioning`.
+pub(super) type VersioningAnswer = S3Response<GetBucketVersioningOutput>;
 
 /// What S3 leaves as it is under `encoding-type=url`.
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'/').remove(b'*');
@@ -207,6 +210,15 @@ pub(super) fn bucket(_shown: Redacted<()>) -> BucketAnswer {
 pub(super) fn location(_shown: Redacted<()>) -> LocationAnswer {
     let region = dto::BucketLocationConstraint::from(limits::REGION.to_owned());
     S3Response::new(GetBucketLocationOutput { location_constraint: Some(region) })
+}
+
+/// `GetBucketVersioning`
+pub(super) fn versioning(shown: Redacted<Option<Versioning>>) -> VersioningAnswer {
+    let status = shown.into_inner().map(|versioning| match versioning {
+        Versioning::Enabled => BucketVersioningStatus::from_static(BucketVersioningStatus::ENABLED),
+        Versioning::Suspended => BucketVersioningStatus::from_static(BucketVersioningStatus::SUSPENDED),
+    });
+    S3Response::new(GetBucketVersioningOutput { status, ..GetBucketVersioningOutput::default() })
 }
 
 fn rows(asked: &ListObjects, items: Vec<Item>) -> (Option<Vec<dto::Object>>, Option<Vec<CommonPrefix>>) {

@@ -9,7 +9,7 @@ use super::roles::{Bind, RoleBook, RoleTerms};
 use super::session::IssueError;
 use super::{Claims, RoleName};
 use crate::limits::{
-    SESSION_LIFETIME_DEFAULT, SESSION_LIFETIME_MAX, SESSION_LIFETIME_MIN, SESSION_NAME_BYTES_MAX,
+    ADMITTING_VALUES_MAX, SESSION_LIFETIME_DEFAULT, SESSION_LIFETIME_MAX, SESSION_LIFETIME_MIN, SESSION_NAME_BYTES_MAX,
     SESSION_NAME_BYTES_MIN,
 };
 use crate::s3::error::{Code, Refusal};
@@ -22,6 +22,8 @@ pub struct Assumed {
     pub(super) name: Option<String>,
     pub(super) role: RoleName,
     pub(super) claims: Claims,
+    /// The values of claims by which the role's binds admit the holder; see [`admitting`].
+    pub(super) admitted_by: Claims,
     pub(super) audience: Option<String>,
     pub(super) session_name: Option<String>,
     /// The session of the token that is exchanged.
@@ -161,10 +163,34 @@ pub fn session_end(
     if end > now { Ok(end) } else { Err(ExchangeError::Token(TokenError::Expired)) }
 }
 
+/// What a token has of that which the binds that admit it to the role ask for: enough to see later, without the token,
+/// whether a bind still admits its holder. Of many values that one bind would take, the first few stand for all.
+pub(super) fn admitting(token: &VerifiedToken, terms: &RoleTerms) -> Claims {
+    let mut found = Claims::new();
+    for (path, wanted) in terms.binds.iter().filter(|bind| admits(bind, token)).flat_map(|bind| &bind.claims) {
+        let values = found.entry(path.clone()).or_default();
+        let admitting = token.values(path).into_iter().filter(|value| wanted.contains(value));
+        values.extend(admitting.take(ADMITTING_VALUES_MAX));
+        values.sort_unstable();
+        values.dedup();
+    }
+    found
+}
+
+/// Whether a bind of the role admits, as it is today, the holder of a session that was [admitted](admitting) so.
+pub(super) fn still_admits(terms: &RoleTerms, issuer: &str, subject: &str, admitted_by: &Claims) -> bool {
+    let values = |path: &str| admitted_by.get(path).cloned().unwrap_or_default();
+    terms.binds.iter().any(|bind| matches(bind, issuer, subject, values))
+}
+
 fn admits(bind: &Bind, token: &VerifiedToken) -> bool {
-    let subject = bind.subjects.is_empty() || bind.subjects.iter().any(|subject| subject == token.subject());
-    let claim = |(path, wanted): (&String, &Vec<String>)| token.values(path).iter().any(|value| wanted.contains(value));
-    bind.issuer == token.issuer() && subject && bind.claims.iter().all(claim)
+    matches(bind, token.issuer(), token.subject(), |path| token.values(path))
+}
+
+fn matches(bind: &Bind, issuer: &str, subject: &str, values: impl Fn(&str) -> Vec<String>) -> bool {
+    let named = bind.subjects.is_empty() || bind.subjects.iter().any(|one| one == subject);
+    let claim = |(path, wanted): (&String, &Vec<String>)| values(path).iter().any(|value| wanted.contains(value));
+    bind.issuer == issuer && named && bind.claims.iter().all(claim)
 }
 
 fn list(names: &[RoleName]) -> String {

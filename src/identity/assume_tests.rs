@@ -96,3 +96,52 @@ fn session_names() {
         assert!(SessionName::parse(text).is_none(), "{text}");
     }
 }
+
+#[test]
+fn a_session_stands_while_a_bind_admits_by_what_admitted_it() {
+    let bind = |claims: &[(&str, &[&str])], subjects: &[&str]| Bind {
+        issuer: ISSUER.into(),
+        claims: claims
+            .iter()
+            .map(|(path, all)| ((*path).to_owned(), all.iter().map(|v| (*v).into()).collect()))
+            .collect(),
+        subjects: subjects.iter().map(|subject| (*subject).to_owned()).collect(),
+    };
+    let terms = |binds: Vec<Bind>| RoleTerms { binds, ..role("analyst") };
+    let groups = |all: &'static [&'static str]| bind(&[("groups", all)], &[]);
+    let token = token(json!(["analysts", "staff", "golf"]));
+    let issued_under = terms(vec![groups(&["analysts", "admins", "staff"]), groups(&["admins"])]);
+    let admitted_by = admitting(&token, &issued_under);
+    assert_eq!(admitted_by, Claims::from([("groups".into(), vec!["analysts".into(), "staff".into()])]));
+    for (binds, stands) in [
+        (issued_under.binds.clone(), true),
+        (vec![groups(&["analysts"])], true),
+        (vec![groups(&["admins"]), groups(&["staff", "more"])], true),
+        (vec![bind(&[], &["ada"])], true),
+        (vec![bind(&[], &[])], true),
+        (vec![], false),
+        (vec![groups(&["admins"])], false),
+        (vec![groups(&["golf"])], false),
+        (vec![bind(&[], &["bob"])], false),
+        (vec![bind(&[("groups", &["staff"]), ("realm_access.roles", &["deep"])], &[])], false),
+        (vec![Bind { issuer: "https://other.example".into(), ..groups(&["staff"]) }], false),
+    ] {
+        assert_eq!(still_admits(&terms(binds.clone()), ISSUER, "ada", &admitted_by), stands, "{binds:?}");
+    }
+}
+
+#[test]
+fn a_session_carries_a_few_of_the_values_that_admitted_it() {
+    let all: Vec<String> = (0..100).map(|n| format!("group-{n}")).collect();
+    let bind = |from: usize| Bind {
+        issuer: ISSUER.into(),
+        claims: BTreeMap::from([("groups".into(), all[from..].to_vec())]),
+        subjects: Vec::new(),
+    };
+    let terms = RoleTerms { binds: vec![bind(0), bind(50)], ..role("analyst") };
+    let admitted_by = admitting(&token(json!(all)), &terms);
+    assert_eq!(admitted_by["groups"].len(), 2 * ADMITTING_VALUES_MAX);
+    for bind in terms.binds {
+        assert!(still_admits(&RoleTerms { binds: vec![bind], ..role("analyst") }, ISSUER, "ada", &admitted_by));
+    }
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use moka::sync::Cache;
 
-use super::assume::{Assumed, ExchangeError, Wish, choose, session_end};
+use super::assume::{Assumed, ExchangeError, Wish, admitting, choose, session_end, still_admits};
 use super::claimed::BearerClaim;
 use super::fetch::FetchError;
 use super::issuer::IssuerTerms;
@@ -98,8 +98,8 @@ impl Authority {
         Ok(identity)
     }
 
-    /// Opens the session of a signed request, and holds it to its role's terms, to the static token that bought it and to
-    /// the revocations. The signature is to be verified next, with [`Authority::secret_for`], then [`OpenedSession::confirm`].
+    /// Opens the session of a signed request, and holds it to its role's terms and binds of today, to the static token that
+    /// bought it and to the revocations. The signature is to be verified next, with [`Authority::secret_for`], then [`OpenedSession::confirm`].
     pub fn opened(&self, claim: &SignedClaim, book: &RoleBook, now: Timestamp) -> Result<OpenedSession, Refusal> {
         let opened = self.sessions.open(claim, now)?;
         let role = opened.role();
@@ -112,6 +112,7 @@ impl Authority {
             let ends = bought_with(opened.unproven(), book).ok_or_else(|| Refusal::new(Code::AccessDenied, gone))?;
             opened.until(ends, now)?
         } else {
+            check_admitted(&opened, terms)?;
             opened
         };
         self.stands(opened.unproven(), now)?;
@@ -132,15 +133,16 @@ impl Authority {
         now: Timestamp,
     ) -> Result<Issued, ExchangeError> {
         let proven = self.prove(token, book, now).await?;
-        let (terms, bearer, audience, ends) = match &proven {
+        let (terms, bearer, audience, admitted_by, ends) = match &proven {
             Proven::Static { entry, issued, digest } => {
                 let terms = static_terms(entry, wish.role.as_ref(), book, now)?;
-                (terms, static_identity(entry, terms, *issued, digest), None, entry.expires)
+                (terms, static_identity(entry, terms, *issued, digest), None, Claims::new(), entry.expires)
             }
             Proven::Issuers(verified) => {
                 let terms = choose(&verified.token, wish.role.as_ref(), book, now)?;
-                let audience = Some(verified.token.audience.clone());
-                (terms, bearer_identity(&verified.token, terms), audience, verified.token.expires)
+                let token = &verified.token;
+                let audience = Some(token.audience.clone());
+                (terms, bearer_identity(token, terms), audience, admitting(token, terms), token.expires)
             }
         };
         // The token's own age counts: a revoked token must not buy a session that is younger than its revocation.
@@ -156,6 +158,7 @@ impl Authority {
             name: bearer.name,
             role: bearer.role,
             claims: bearer.claims,
+            admitted_by,
             audience,
             session_name: wish.session_name.as_ref().map(|name| name.as_str().to_owned()),
             parent: bearer.session,
@@ -258,6 +261,16 @@ fn static_identity(entry: &StaticToken, terms: &RoleTerms, issued: Timestamp, di
         expires: terms.expires.map_or(entry.expires, |end| end.min(entry.expires)),
         proof: Proof::StaticToken,
     }
+}
+
+/// Whoever lost the role's binds lost the role, although the session could go on.
+fn check_admitted(session: &OpenedSession, terms: &RoleTerms) -> Result<(), Refusal> {
+    let who = session.unproven();
+    if still_admits(terms, &who.issuer, &who.subject, session.admitted_by()) {
+        return Ok(());
+    }
+    let text = format!("No bind of the role {} admits this session's holder any more. Log in again.", terms.name);
+    Err(Refusal::new(Code::AccessDenied, text))
 }
 
 fn bearer_identity(token: &VerifiedToken, terms: &RoleTerms) -> Identity {

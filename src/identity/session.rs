@@ -97,6 +97,8 @@ pub enum IssueError {
 #[must_use]
 pub struct OpenedSession {
     identity: Identity,
+    /// As in [`Assumed`].
+    admitted_by: Claims,
     /// From the ring that opened the token: a ring that changes while the request is checked opens nothing.
     secret: SecretText,
     presigned: Option<Presigned>,
@@ -113,6 +115,9 @@ struct Payload {
     role: String,
     #[serde(default, skip_serializing_if = "Claims::is_empty")]
     claims: Claims,
+    /// By which claims it was admitted.
+    #[serde(default, skip_serializing_if = "Claims::is_empty")]
+    by: Claims,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sn: Option<String>,
     par: String,
@@ -140,6 +145,7 @@ impl Sessions {
             name: assumed.name.clone(),
             role: assumed.role.to_string(),
             claims: assumed.claims.clone(),
+            by: assumed.admitted_by.clone(),
             sn: assumed.session_name.clone(),
             par: assumed.parent.clone(),
             iat: assumed.issued.as_second(),
@@ -176,13 +182,14 @@ impl Sessions {
         let id = AccessKeyId::parse(&claim.access_key_id).ok_or_else(signature_refused)?;
         let opened = ring.open(Purpose::Session, claim.session_token.expose(), id.as_str().as_bytes());
         let plain = opened.map_err(|_| signature_refused())?;
-        let payload: Payload = serde_json::from_str(&plain).map_err(|_| signature_refused())?;
+        let mut payload: Payload = serde_json::from_str(&plain).map_err(|_| signature_refused())?;
+        let admitted_by = std::mem::take(&mut payload.by);
         let identity = payload.into_identity(&id, claim.presigned.is_some()).ok_or_else(signature_refused)?;
         if now >= identity.expires {
             return Err(expired());
         }
         let secret = id.secret(&ring).ok_or_else(signature_refused)?;
-        Ok(OpenedSession { identity, secret, presigned: claim.presigned })
+        Ok(OpenedSession { identity, admitted_by, secret, presigned: claim.presigned })
     }
 }
 
@@ -216,6 +223,11 @@ impl OpenedSession {
     /// The identity that the session states, for looking up revocations: not proven before [`OpenedSession::confirm`].
     pub(super) fn unproven(&self) -> &Identity {
         &self.identity
+    }
+
+    /// By which claims its holder was admitted to its role.
+    pub(super) fn admitted_by(&self) -> &Claims {
+        &self.admitted_by
     }
 
     /// Holds the session to the terms that its role has today: not expired, no longer than its `max_session`, and

@@ -14,6 +14,7 @@ fn assumed() -> Assumed {
         name: Some("Ada".into()),
         role: "analyst".parse().unwrap(),
         claims: Claims::from([("region".into(), vec!["eu".into()])]),
+        admitted_by: Claims::from([("groups".into(), vec!["analysts".into()])]),
         audience: Some("tracegate".into()),
         session_name: Some("boto".into()),
         parent: "bearer-00".into(),

@@ -25,11 +25,14 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use crate::audit::Recorded;
+use crate::backend::Trouble;
 use crate::keyring::{KeyRing, Purpose, SecretKey};
 use crate::policy::mask::Masks;
 use crate::policy::permit::Permit;
+use crate::s3::answer::Versioning;
+use crate::s3::error::Refusal;
 use crate::s3::name::Bucket;
-use crate::s3::operation::{ListBuckets, Op};
+use crate::s3::operation::{GetBucketVersioning, ListBuckets, Op};
 use plan::{Plan, Plans};
 
 /// What the backend brought. Anyone seals, only `redact` opens: no getter, no `Deref`, no `Debug`.
@@ -102,6 +105,15 @@ pub fn buckets(
     let wanted =
         |bucket: &&Bucket| bucket.as_str().starts_with(&recorded.op().prefix) && sight.sees_bucket(bucket, now);
     Redacted::of(all.iter().filter(wanted).cloned().collect())
+}
+
+/// Whether the bucket keeps versions: of a bucket that may be seen, this tells nothing of what is in it. Fails as the
+/// backend did.
+pub fn versioning(
+    found: Result<Raw<Option<Versioning>>, Trouble>,
+    _recorded: &Recorded<Permit<GetBucketVersioning>>,
+) -> Result<Redacted<Option<Versioning>>, Refusal> {
+    found.map(|raw| Redacted::of(raw.open())).map_err(|trouble| trouble.refusal(false))
 }
 
 /// The answer of an operation that tells nothing but that it was allowed.

@@ -108,6 +108,14 @@ pub struct Attributes {
     pub parts: Option<u32>,
 }
 
+/// Whether a bucket keeps versions (`VersioningConfiguration`); one that never did says nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are S3's own")]
+pub enum Versioning {
+    Enabled,
+    Suspended,
+}
+
 /// One key of a listing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Listed {

@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 
-use super::answer::{Attributes, Batch, Headed, Object};
+use super::answer::{Attributes, Batch, Headed, Object, Versioning};
 use super::name::{Bucket, Key, Prefix};
 
 /// What a policy grants. `get` covers HEAD; nothing else is implied by anything else.
@@ -129,6 +129,7 @@ operations! {
     ListBuckets,
     HeadBucket,
     GetBucketLocation,
+    GetBucketVersioning,
 }
 
 /// A byte range as asked (RFC 9110, section 14.1.2), not yet compared with a size.
@@ -305,6 +306,13 @@ pub struct GetBucketLocation {
     pub bucket: Bucket,
 }
 
+/// `GetBucketVersioning`: whether the real bucket keeps versions.
+#[derive(Debug, Clone)]
+pub struct GetBucketVersioning {
+    /// Outside name of the bucket.
+    pub bucket: Bucket,
+}
+
 impl Op for GetObject {
     type Found = Object;
     fn name(&self) -> OpName {
@@ -381,6 +389,16 @@ impl Op for GetBucketLocation {
     type Found = ();
     fn name(&self) -> OpName {
         OpName::GetBucketLocation
+    }
+    fn touches(&self) -> Vec<Touch<'_>> {
+        vec![Touch::Bucket(&self.bucket)]
+    }
+}
+
+impl Op for GetBucketVersioning {
+    type Found = Option<Versioning>;
+    fn name(&self) -> OpName {
+        OpName::GetBucketVersioning
     }
     fn touches(&self) -> Vec<Touch<'_>> {
         vec![Touch::Bucket(&self.bucket)]

@@ -52,6 +52,7 @@ const OBJECT: [&str; 6] = [
 ];
 const ATTRIBUTES: [&str; 1] = ["attributes"];
 const LOCATION: [&str; 1] = ["location"];
+const VERSIONING: [&str; 1] = ["versioning"];
 const BUCKETS: [&str; 2] = ["max-buckets", "prefix"];
 
 /// The operation of S3 that a request's line and framing headers name. `host_bucket` says that the host name already
@@ -179,6 +180,7 @@ fn named(
         Resource::Service => Ok((OpName::ListBuckets, &BUCKETS)),
         Resource::Bucket if head => Ok((OpName::HeadBucket, &[])),
         Resource::Bucket if has("location") => Ok((OpName::GetBucketLocation, &LOCATION)),
+        Resource::Bucket if has("versioning") => Ok((OpName::GetBucketVersioning, &VERSIONING)),
         Resource::Bucket if is("list-type", "2") => Ok((OpName::ListObjectsV2, &LIST_V2)),
         Resource::Bucket => Ok((OpName::ListObjects, &LIST_V1)),
         Resource::Object if head => Ok((OpName::HeadObject, &OBJECT)),
@@ -214,6 +216,7 @@ mod tests {
             ("GET", "/traces?prefix=a&delimiter=%2F&encoding-type=url&marker=x&max-keys=5", OpName::ListObjects),
             ("GET", "/traces?list-type=2&start-after=a&fetch-owner=true", OpName::ListObjectsV2),
             ("GET", "/traces?location", OpName::GetBucketLocation),
+            ("GET", "/traces?versioning", OpName::GetBucketVersioning),
             ("HEAD", "/traces", OpName::HeadBucket),
             ("GET", "/traces/a/b", OpName::GetObject),
             ("GET", "/traces//", OpName::GetObject),
@@ -238,6 +241,8 @@ mod tests {
             ("GET", "/traces?acl", Code::NotImplemented),
             ("GET", "/traces?policy", Code::NotImplemented),
             ("GET", "/traces?versions", Code::NotImplemented),
+            ("GET", "/traces?versioning&location", Code::NotImplemented),
+            ("GET", "/traces/a?versioning", Code::NotImplemented),
             ("GET", "/traces?list-type=3", Code::NotImplemented),
             ("GET", "/traces/a?torrent", Code::NotImplemented),
             ("GET", "/traces/a?tagging", Code::NotImplemented),

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use tempfile::TempDir;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::sync::{oneshot, watch};
 use tracegate::app::{self, App};
+use tracegate::audit::journal::SpaceLeft;
 use tracegate::audit::query::{self, Filter, QueryError, Reader, Row};
 use tracegate::backend::faulty::Faulty;
 use tracegate::backend::memory::{Content, Memory};
@@ -65,9 +66,12 @@ pub(crate) struct Wish {
     /// More roles: the name and the text below `[role]`, `[[bind]]` and `[[allow]]`.
     pub(crate) roles: Vec<(&'static str, String)>,
     pub(crate) trusted_proxies: Vec<&'static str>,
+    /// When the log's disk has too little space.
+    pub(crate) space: Option<SpaceLeft>,
+    pub(crate) connections_per_address: Option<usize>,
 }
 
-/// A running façade.
+/// A running façade, on a thread of its own. Dropping it stops it and waits, so that its folder goes with nobody in it.
 pub(crate) struct Facade {
     pub(crate) http: SocketAddr,
     pub(crate) admin: SocketAddr,
@@ -77,7 +81,7 @@ pub(crate) struct Facade {
     pub(crate) backend: Arc<Faulty<Arc<Memory>>>,
     pub(crate) dir: TempDir,
     stop: watch::Sender<bool>,
-    served: JoinHandle<anyhow::Result<()>>,
+    served: Option<JoinHandle<anyhow::Result<()>>>,
 }
 
 impl Facade {
@@ -86,6 +90,11 @@ impl Facade {
     }
 
     pub(crate) async fn start_with(wish: Wish) -> Self {
+        Self::try_start(wish).await.unwrap()
+    }
+
+    /// The same, or why it does not start.
+    pub(crate) async fn try_start(wish: Wish) -> anyhow::Result<Self> {
         let dir = tempfile::tempdir().unwrap();
         let issuer = Issuer::start().await;
         policies(&dir.path().join("policies"), &wish.roles);
@@ -99,12 +108,20 @@ impl Facade {
         memory.create_bucket(&bucket);
         memory.create_bucket(&"empty".parse().unwrap());
         let backend = Arc::new(Faulty::new(memory));
-        let app = App::start_with(config(dir.path(), &issuer, &wish), backend.clone()).await.unwrap();
-        let addresses = app.addresses().unwrap();
         let (stop, stopped) = watch::channel(false);
-        let served = tokio::spawn(app.run(stopped));
-        let (http, admin) = (addresses.http[0], addresses.admin.unwrap());
-        Self { http, admin, issuer, bucket, backend, dir, stop, served }
+        let (tell, told) = oneshot::channel();
+        let (config, behind) = (config(dir.path(), &issuer, &wish), backend.clone());
+        let served = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+            runtime.block_on(async {
+                let app = App::start_with(config, behind).await?;
+                tell.send(app.addresses()?).unwrap();
+                app.run(stopped).await
+            })
+        });
+        let Ok(addresses) = told.await else { return Err(served.join().unwrap().unwrap_err()) };
+        let (http, admin, served) = (addresses.http[0], addresses.admin.unwrap(), Some(served));
+        Ok(Self { http, admin, issuer, bucket, backend, dir, stop, served })
     }
 
     /// Puts an object of the tests' own time.
@@ -157,15 +174,26 @@ impl Facade {
     }
 
     /// Stops it, and reads what its log holds of requests and sessions.
-    pub(crate) async fn stopped(self) -> Log {
+    pub(crate) async fn stopped(mut self) -> Log {
         self.stop.send_replace(true);
-        self.served.await.unwrap().unwrap();
+        let served = self.served.take().unwrap();
+        tokio::task::spawn_blocking(move || served.join()).await.unwrap().unwrap().unwrap();
         Log::read(&self.dir.path().join("log"))
     }
 
     /// What its log holds so far.
     pub(crate) fn log(&self) -> Log {
         Log::read(&self.file("log"))
+    }
+}
+
+impl Drop for Facade {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        // How it ended is the matter of tests that ask for it; others may have cut it off.
+        if let Some(served) = self.served.take() {
+            drop(served.join());
+        }
     }
 }
 
@@ -253,6 +281,8 @@ fn policies(dir: &Path, more: &[(&'static str, String)]) {
 
 fn config(dir: &Path, issuer: &Issuer, wish: &Wish) -> Config {
     let bucket = |name: &str| (name.parse::<Bucket>().unwrap(), BucketConfig { inside: format!("inner-{name}") });
+    // The disk of whoever runs the tests may be nearly full.
+    let space = wish.space.unwrap_or(SpaceLeft { warn: 0, min: 0 });
     Config {
         http: vec!["127.0.0.1:0".parse().unwrap()],
         https: Vec::new(),
@@ -275,10 +305,11 @@ fn config(dir: &Path, issuer: &Issuer, wish: &Wish) -> Config {
         }],
         policies: dir.join("policies"),
         keys: dir.join("keys.toml"),
-        log: LogConfig { dir: dir.join("log"), name: "tests".into(), retention: None },
+        log: LogConfig { dir: dir.join("log"), name: "tests".into(), retention: None, space },
         control: dir.join("control"),
         bounds: Bounds {
             connections: limits::CONNECTIONS_MAX,
+            connections_per_address: wish.connections_per_address.unwrap_or(limits::CONNECTIONS_PER_ADDRESS_MAX),
             header_timeout: limits::HEADER_READ_TIMEOUT,
             drain_timeout: Duration::from_millis(500),
         },

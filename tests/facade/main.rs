@@ -11,11 +11,17 @@ mod signing;
 mod wire;
 
 #[cfg(test)]
+mod binds;
+#[cfg(test)]
+mod connections;
+#[cfg(test)]
 mod doors;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod framing;
+#[cfg(test)]
+mod full_disk;
 #[cfg(test)]
 mod heads;
 #[cfg(test)]
@@ -36,3 +42,7 @@ mod reload;
 mod signatures;
 #[cfg(test)]
 mod streams;
+#[cfg(test)]
+mod unread;
+#[cfg(test)]
+mod versioning;

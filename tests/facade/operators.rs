@@ -1,9 +1,12 @@
 //! The listener for operators: whether it lives, whether it can serve, what it counts.
 
+use std::time::Instant;
+
 use tracegate::backend::Trouble;
 use tracegate::backend::faulty::Fault;
+use tracegate::limits;
 
-use super::facade::Facade;
+use super::facade::{Facade, within};
 use super::wire::{self, Ask};
 
 #[tokio::test]
@@ -42,6 +45,28 @@ async fn it_is_not_ready_while_a_bucket_cannot_be_read() {
     let ready = wire::send(facade.admin, &Ask::get("/readyz")).await;
     assert_eq!(ready.status, 503);
     assert!(!ready.text().contains("own words") && ready.text().contains("empty"), "{}", ready.text());
+    let again = wire::send(facade.admin, &Ask::get("/readyz")).await;
+    assert_eq!((again.status, again.text()), (503, ready.text()), "as it was told just now");
     assert_eq!(wire::send(facade.admin, &Ask::get("/healthz")).await.status, 200, "it lives all the same");
-    assert_eq!(wire::send(facade.admin, &Ask::get("/readyz")).await.status, 200, "and is ready again");
+    within(limits::READY_AGE_MAX * 3, "it is ready again", async || {
+        wire::send(facade.admin, &Ask::get("/readyz")).await.status == 200
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn readiness_asks_the_backend_once_in_a_while_however_often_it_is_asked() {
+    const BUCKETS: u64 = 2;
+    let facade = Facade::start().await;
+    let began = Instant::now();
+    let asked = (0..40).map(|_| async { wire::send(facade.admin, &Ask::get("/readyz")).await.status });
+    let statuses = futures::future::join_all(asked).await;
+    assert!(statuses.iter().all(|status| *status == 200), "{statuses:?}");
+    let rounds = 1 + began.elapsed().as_millis() / limits::READY_AGE_MAX.as_millis();
+    let most = BUCKETS * u64::try_from(rounds).unwrap();
+    assert!((BUCKETS..=most).contains(&facade.backend.calls()), "{} calls", facade.backend.calls());
+    let known = facade.backend.calls();
+    tokio::time::sleep(limits::READY_AGE_MAX).await;
+    assert_eq!(wire::send(facade.admin, &Ask::get("/readyz")).await.status, 200);
+    assert_eq!(facade.backend.calls(), known + BUCKETS, "what was known is too old");
 }

@@ -44,6 +44,8 @@ async fn each_request_leaves_its_entries() {
         ("raw", Ask::get("/"), "s3.intent ListBuckets - ok 200"),
         ("raw", Ask::head("/traces"), "s3.intent HeadBucket traces ok 200"),
         ("raw", Ask::get("/traces?location"), "s3.intent GetBucketLocation traces ok 200"),
+        ("raw", Ask::get("/traces?versioning"), "s3.intent GetBucketVersioning traces ok 200"),
+        ("masked", Ask::get("/empty?versioning"), "s3.deny GetBucketVersioning empty denied 403"),
         ("narrow", object(), "s3.deny GetObject traces/a.json denied 403"),
         ("narrow", Ask::get("/traces/narrow"), "s3.deny GetObject traces/narrow denied 404"),
         ("reader", Ask::get("/traces?list-type=2"), "s3.deny ListObjectsV2 traces denied 403"),

@@ -53,6 +53,7 @@ fn converse(facade: &Facade) -> Vec<Asked> {
         go(user, role, "ListBuckets", &[], "/".to_owned());
         go(user, role, "HeadBucket", &["--head"], "/traces".to_owned());
         go(user, role, "GetBucketLocation", &[], "/traces?location".to_owned());
+        go(user, role, "GetBucketVersioning", &[], "/traces?versioning".to_owned());
     }
     asked
 }

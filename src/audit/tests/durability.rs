@@ -221,3 +221,22 @@ async fn the_wait_works_inside_a_boxed_future_that_is_sent() {
     let recorded = tokio::spawn(async move { gateway.serve("a/b").await }).await.unwrap().unwrap();
     assert_eq!(recorded.op().key.as_str(), "a/b");
 }
+
+/// Segments of full size: when it is dropped, the next one is still being filled.
+#[tokio::test]
+async fn regression_nothing_is_written_into_the_folder_of_a_journal_that_is_gone() {
+    for closed in [false, true] {
+        for _ in 0..5 {
+            let dir = tempfile::tempdir().unwrap();
+            let (journal, _) = Journal::open(options(dir.path())).unwrap();
+            if closed {
+                journal.close().await;
+            }
+            drop(journal);
+            assert!(!dir.path().join("spare.tmp").exists(), "closed: {closed}");
+            let (again, _) = Journal::open(options(dir.path())).expect("nobody holds its lock");
+            drop(again);
+            dir.close().expect("nothing was added while it was removed");
+        }
+    }
+}

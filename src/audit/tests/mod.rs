@@ -135,11 +135,11 @@ struct FaultyFile {
 }
 
 impl Disk for FaultyDisk {
-    fn create_zeroed(&self, path: &Path, bytes: u64) -> io::Result<Box<dyn SegmentFile>> {
+    fn create_zeroed(&self, path: &Path, bytes: u64, unwanted: &AtomicBool) -> io::Result<Box<dyn SegmentFile>> {
         if self.0.no_new_files.load(Ordering::SeqCst) {
             return Err(io::ErrorKind::StorageFull.into());
         }
-        let inner = SystemDisk.create_zeroed(path, bytes)?;
+        let inner = SystemDisk.create_zeroed(path, bytes, unwanted)?;
         Ok(Box::new(FaultyFile { inner, faults: Arc::clone(&self.0) }))
     }
 
@@ -188,7 +188,8 @@ impl SegmentFile for FaultyFile {
     fn sync_data(&self) -> io::Result<()> {
         std::thread::sleep(Duration::from_millis(self.faults.sync_millis.load(Ordering::SeqCst)));
         self.faults.in_sync.store(true, Ordering::SeqCst);
-        while self.faults.hold_sync.load(Ordering::SeqCst) {
+        // Not for ever: a test that failed meanwhile waits for this thread.
+        for _ in (0..20_000).take_while(|_| self.faults.hold_sync.load(Ordering::SeqCst)) {
             std::thread::sleep(Duration::from_millis(1));
         }
         self.faults.in_sync.store(false, Ordering::SeqCst);

@@ -13,8 +13,8 @@ use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{BehaviorVersion, Region};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::{
-    BucketVersioningStatus, ObjectLockEnabled, ObjectLockRetentionMode, ObjectOwnership, OwnershipControls,
-    OwnershipControlsRule, PublicAccessBlockConfiguration,
+    ObjectLockEnabled, ObjectLockRetentionMode, ObjectOwnership, OwnershipControls, OwnershipControlsRule,
+    PublicAccessBlockConfiguration,
 };
 use serde::{Deserialize, Serialize};
 
@@ -153,13 +153,7 @@ impl Administration for AwsBucket {
     async fn versioning(&self) -> Result<Versioning, Trouble> {
         let asked = self.client.get_bucket_versioning().bucket(&self.bucket).send();
         let found = self.settled(asked).await?.map_err(|error| trouble::of(Asked::Bucket, &error))?;
-        match found.status {
-            None => Ok(Versioning::Off),
-            Some(BucketVersioningStatus::Enabled) => Ok(Versioning::Enabled),
-            Some(BucketVersioningStatus::Suspended) => Ok(Versioning::Suspended),
-            // The SDK's enum is open.
-            Some(_) => Err(Trouble::Broken("its versioning is in no state that S3 knows".to_owned())),
-        }
+        super::state_of(found.status.as_ref()).map(Versioning::from)
     }
 
     async fn object_lock(&self) -> Result<ObjectLock, Trouble> {

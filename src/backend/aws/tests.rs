@@ -293,6 +293,22 @@ async fn attributes_are_read() {
 }
 
 #[tokio::test]
+async fn versioning_is_read() {
+    for (said, want) in [
+        ("", Ok(None)),
+        ("<Status>Enabled</Status>", Ok(Some(Versioning::Enabled))),
+        ("<Status>Suspended</Status>", Ok(Some(Versioning::Suspended))),
+        ("<Status>Sometimes</Status>", Err(Trouble::Broken("its state of versioning cannot be read".to_owned()))),
+    ] {
+        let body = format!("<VersioningConfiguration>{said}</VersioningConfiguration>");
+        let server = canned(vec![response("200 OK", "", &body)], false).await;
+        assert_eq!(Source::versioning(&server.aws, &bucket()).await, want, "{said}");
+        let request = server.requests.lock().unwrap()[0].clone();
+        assert!(request.starts_with("GET /inner-bucket/?versioning"), "{request}");
+    }
+}
+
+#[tokio::test]
 async fn the_credential_is_never_printed() {
     let server = canned(vec![error("403 Forbidden", "SignatureDoesNotMatch", SECRET)], false).await;
     let refused = get(&server, Fetch::default()).await.map(drop).unwrap_err();

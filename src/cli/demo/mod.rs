@@ -18,6 +18,7 @@ use jiff::Timestamp;
 
 use super::certificate;
 use crate::app::{self, Addresses, App};
+use crate::audit::journal::SpaceLeft;
 use crate::backend::Backend;
 use crate::backend::memory::Memory;
 use crate::config::lock::LockConfig;
@@ -140,10 +141,11 @@ fn config(args: &DemoArgs, dir: &Path, provider: &Provider, bucket: Bucket) -> C
         }],
         policies: dir.join("policies"),
         keys: dir.join("keys.toml"),
-        log: LogConfig { dir: dir.join("log"), name: "demo".into(), retention: None },
+        log: LogConfig { dir: dir.join("log"), name: "demo".into(), retention: None, space: SpaceLeft::default() },
         control: dir.join("control"),
         bounds: Bounds {
             connections: limits::CONNECTIONS_MAX,
+            connections_per_address: limits::CONNECTIONS_PER_ADDRESS_MAX,
             header_timeout: limits::HEADER_READ_TIMEOUT,
             drain_timeout: std::time::Duration::from_secs(2),
         },

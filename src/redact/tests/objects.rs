@@ -20,12 +20,13 @@ use crate::policy::permit::Permit;
 use crate::policy::{Decision, Ruleset, decide};
 use crate::redact::object::{first_fetch, show};
 use crate::redact::{Raw, Redaction};
-use crate::s3::answer::{Attributes, Batch, Headed, ObjectHead};
+use crate::s3::answer::{Attributes, Batch, Headed, ObjectHead, Versioning};
 use crate::s3::conditional::resolve;
 use crate::s3::error::{Code, Refusal};
 use crate::s3::name::Bucket;
 use crate::s3::operation::{
-    ETag, GetObject, GetObjectAttributes, HeadObject, IfRange, ListObjects, Preconditions, RangeAsk, Tags,
+    ETag, GetBucketVersioning, GetObject, GetObjectAttributes, HeadObject, IfRange, ListObjects, Preconditions,
+    RangeAsk, Tags,
 };
 
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
@@ -58,6 +59,13 @@ impl Backend for Counted {
 
     async fn list(&self, intent: Intent<'_, Permit<ListObjects>>, ask: Ask) -> Result<Raw<Batch>, Trouble> {
         self.memory.list(intent, ask).await
+    }
+
+    async fn versioning(
+        &self,
+        intent: Intent<'_, Permit<GetBucketVersioning>>,
+    ) -> Result<Raw<Option<Versioning>>, Trouble> {
+        self.memory.versioning(intent).await
     }
 
     async fn probe(&self, bucket: &Bucket) -> Result<(), Trouble> {
