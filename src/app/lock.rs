@@ -184,3 +184,68 @@ async fn looked(config: &Config, names: &[Bucket]) -> Vec<Report> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::JournalOptions;
+    use crate::audit::journal::SpaceLeft;
+    use crate::audit::query::{Filter, QueryError, query};
+    use crate::keyring::SecretKey;
+
+    fn report(verdict: Verdict) -> Vec<Report> {
+        vec![Report::new("traces", vec![Finding::new("GetObject, unsigned", verdict, "was let in (200)")])]
+    }
+
+    #[tokio::test]
+    async fn the_metric_follows_every_look_and_the_log_every_change() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = JournalOptions {
+            dir: dir.path().to_owned(),
+            log_name: "lock".into(),
+            digest_key: SecretKey::from_bytes([7; 32]),
+            retention: None,
+            space: SpaceLeft { warn: 0, min: 0 },
+            clock: jiff::Timestamp::now,
+        };
+        let (journal, _) = Journal::open(options).unwrap();
+        let metrics = Arc::new(Metrics::new());
+        let mut watch = Watch::new(metrics.clone(), journal.clone());
+        for (verdict, gauge) in [
+            (Verdict::Verified, 1),
+            (Verdict::Verified, 1),
+            (Verdict::Open, 0),
+            (Verdict::Open, 0),
+            (Verdict::Unknown, 0),
+            (Verdict::Verified, 1),
+        ] {
+            watch.take(report(verdict)).await;
+            let line = format!("tracegate_lock_verified{{bucket=\"traces\"}} {gauge}");
+            assert!(metrics.text().contains(&line), "{verdict:?}: {}", metrics.text());
+        }
+        journal.close().await;
+        let mut told = Vec::new();
+        let mut wanted = Filter { kind: Some("admin.lock".into()), ..Filter::default() };
+        query(dir.path(), &mut wanted, |row| -> Result<(), QueryError> {
+            told.push(row.reason.clone().unwrap());
+            Ok(())
+        })
+        .unwrap();
+        let open = "traces: OPEN GetObject, unsigned: was let in (200)";
+        let unknown = "traces: unknown GetObject, unsigned: was let in (200)";
+        assert_eq!(told, ["traces: verified", open, unknown, "traces: verified"]);
+    }
+
+    #[tokio::test]
+    async fn a_look_that_fails_leaves_every_bucket_unknown() {
+        let text = "version = 1\n[listen]\nhttp = [\"127.0.0.1:0\"]\n[backend]\nkind = \"s3\"\naccess_key_id = \"AK\"\n\
+            secret_access_key_file = \"none\"\n[[bucket]]\nname = \"one\"\n[[bucket]]\nname = \"two\"\n[policies]\ndir = \"p\"\n\
+            [keys]\nfile = \"k\"\n[log]\ndir = \"l\"\nname = \"r\"\n[control]\ndir = \"c\"\n";
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config::parse(text, &dir.path().join("t.toml"), dir.path()).unwrap();
+        let names: Vec<Bucket> = config.buckets.keys().cloned().collect();
+        let reports = looked(&config, &names).await;
+        assert!(reports.len() == 2 && reports.iter().all(|report| report.verdict == Verdict::Unknown));
+        assert!(reports[0].trouble().contains("none"), "{}", reports[0].trouble());
+    }
+}

@@ -35,6 +35,11 @@ pub enum KeptError {
     Unreadable(PathBuf, String),
 }
 
+/// A document that is stored, or not, and cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the {0} cannot be read: {1}; if the backend has none, leave it out of `documents` in [lock]")]
+pub struct Unread(pub Document, pub Trouble);
+
 /// As written.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -52,10 +57,11 @@ impl Kept {
         bucket: &dyn Administration,
         documents: impl IntoIterator<Item = Document>,
         now: Timestamp,
-    ) -> Result<Self, Trouble> {
+    ) -> Result<Self, Unread> {
         let mut found = BTreeMap::new();
         for document in documents {
-            found.insert(document, bucket.stored(document).await?);
+            let stored = bucket.stored(document).await.map_err(|trouble| Unread(document, trouble))?;
+            found.insert(document, stored);
         }
         Ok(Self { bucket: name.to_owned(), taken: now, documents: found })
     }

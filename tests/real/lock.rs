@@ -158,6 +158,8 @@ fn what_cannot_be_reached_or_tried_is_unknown() {
 fn a_backend_that_does_not_take_the_policy_is_as_it_was() {
     let admin = seaweedfs(SeaweedFs::ADMIN);
     bucket(&admin, "lock-foreign");
+    let all = format!("[lock]\nsts_endpoint = \"{}\"", admin.url);
+    refused(&Place::new(&admin, "lock-foreign", &all).lock(&["apply", "--yes"], &[]), "leave it out of `documents`");
     let lock = format!("[lock]\ndocuments = [\"policy\"]\nsts_endpoint = \"{}\"", admin.url);
     let place = Place::new(&admin, "lock-foreign", &lock);
     let printed = said(&place.lock(&["print", "--document", "policy"], &[]));
@@ -206,6 +208,7 @@ fn documents_are_put_kept_found_changed_and_put_back() {
     let inside = "lock-stored";
     bucket(&localstack(), inside);
     aws(&localstack(), &["s3api", "delete-public-access-block", "--bucket", inside]);
+    aws(&localstack(), &["s3api", "delete-bucket-ownership-controls", "--bucket", inside]);
     let old = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::lock-stored/*"}]}"#;
     aws(&localstack(), &["s3api", "put-bucket-policy", "--bucket", inside, "--policy", old]);
     let lock = format!(
@@ -229,6 +232,8 @@ fn documents_are_put_kept_found_changed_and_put_back() {
     assert_eq!(policy, printed["traces"]["policy"]);
     let block = stored("get-public-access-block", inside).unwrap();
     assert_eq!(block["PublicAccessBlockConfiguration"], printed["traces"]["public_access_block"]);
+    let controls = stored("get-bucket-ownership-controls", inside).unwrap();
+    assert_eq!(controls["OwnershipControls"], printed["traces"]["ownership_controls"]);
     assert!(said(&place.lock(&["apply", "--environment", "--yes"], &env)).contains("nothing to change"));
 
     // LocalStack lets everybody in, whatever its documents say: only the probes find out.
@@ -255,7 +260,9 @@ fn documents_are_put_kept_found_changed_and_put_back() {
         serde_json::from_str::<Value>(policy["Policy"].as_str().unwrap()).unwrap(),
         serde_json::from_str::<Value>(old).unwrap()
     );
-    assert_eq!(stored("get-public-access-block", inside), None, "there was none before");
+    for document in ["get-public-access-block", "get-bucket-ownership-controls"] {
+        assert_eq!(stored(document, inside), None, "there was none before: {document}");
+    }
 }
 
 fn oldest_kept(dir: &Path) -> PathBuf {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::RequestPayer;
+use aws_sdk_s3::types::{ChecksumAlgorithm, RequestPayer};
 
 use super::bucket::AwsBucket;
 use super::trouble::{self, Asked};
@@ -48,7 +48,9 @@ impl Outsider for AwsBucket {
             }
             Attempt::Put(key) => {
                 let put = client.put_object().bucket(bucket).key(key.as_str()).if_none_match("*");
-                self.outcome(put.body(ByteStream::from_static(SCRATCH)).request_payer(pays).send()).await
+                // Under Object Lock S3 takes no upload without a checksum.
+                let put = put.checksum_algorithm(ChecksumAlgorithm::Crc32).request_payer(pays);
+                self.outcome(put.body(ByteStream::from_static(SCRATCH)).send()).await
             }
             Attempt::Delete(key) => {
                 let delete = client.delete_object().bucket(bucket).key(key.as_str());
