@@ -106,14 +106,24 @@ function newProvider() {
 }
 let op = newProvider();
 
-/** Answers the login page by `?user=`, by the request's login_hint, or by asking; and every question for consent by yes. */
+/**
+ * Answers the login page by `?user=`, by the request's login_hint, or by asking; and the question for consent by
+ * `?allow`, or by yes where there was a hint, or by asking. `?cancel` refuses either.
+ */
 async function interaction(req, res, url) {
   const { prompt, params, session } = await op.provider.interactionDetails(req, res);
+  if (url.searchParams.has('cancel')) {
+    const refusal = { error: 'access_denied', error_description: 'the person said no' };
+    return op.provider.interactionFinished(req, res, refusal, { mergeWithLastSubmission: false });
+  }
   if (prompt.name === 'login') {
     const user = url.searchParams.get('user') ?? params.login_hint;
-    if (user === undefined) return page(res, url.pathname);
+    if (user === undefined) return page(res, 'Log in as', Object.keys(USERS).map((name) => [name, `${url.pathname}?user=${name}`]), url.pathname);
     if (!USERS[user]) return answer(res, 403, 'no such user');
     return op.provider.interactionFinished(req, res, { login: { accountId: user } }, { mergeWithLastSubmission: false });
+  }
+  if (params.login_hint === undefined && !url.searchParams.has('allow')) {
+    return page(res, `Let ${params.client_id} know who ${session.accountId} is?`, [['allow', `${url.pathname}?allow`]], url.pathname);
   }
   const grant = new op.provider.Grant({ accountId: session.accountId, clientId: params.client_id });
   grant.addOIDCScope(params.scope);
@@ -122,10 +132,10 @@ async function interaction(req, res, url) {
   return op.provider.interactionFinished(req, res, { consent }, { mergeWithLastSubmission: true });
 }
 
-function page(res, path) {
-  const links = Object.keys(USERS).map((user) => `<li><a href="${path}?user=${user}">${user}</a> ${(USERS[user].groups ?? []).slice(0, 3).join(', ')}</li>`);
+function page(res, heading, answers, path) {
+  const links = [...answers, ['cancel', `${path}?cancel`]].map(([text, to]) => `<li><a href="${to}">${text}</a></li>`);
   res.setHeader('content-type', 'text/html; charset=utf-8');
-  res.end(`<!doctype html><html lang="en"><title>Log in</title><h1>Log in as</h1><ul>${links.join('')}</ul></html>`);
+  res.end(`<!doctype html><html lang="en"><title>Log in</title><h1>${heading}</h1><ul>${links.join('')}</ul></html>`);
 }
 
 /** A whole login over HTTP, as a browser and a native client would do it. */

@@ -217,7 +217,7 @@ impl Aws {
     }
 
     /// Waits for an answer, but not for ever: the SDK's own timeouts cover neither the credential nor an answer's end.
-    async fn settled<T, E: ProvideErrorMetadata>(
+    async fn settled<T, E: ProvideErrorMetadata + std::error::Error + 'static>(
         &self,
         asked: Asked,
         sent: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,

@@ -71,6 +71,9 @@ pub enum Trouble {
     /// The backend refused our own credential.
     #[error("the backend refused the façade's credential: {0}")]
     Refused(String),
+    /// There is no credential to ask the backend with.
+    #[error("the façade has no credential for the backend: {0}")]
+    NoCredential(&'static str),
     /// The backend asks for fewer requests.
     #[error("the backend is busy")]
     Busy,

@@ -20,7 +20,7 @@ impl Trouble {
                 Code::KmsAccessDenied,
                 "The key that the object is encrypted with is refused to the service that reads it.",
             ),
-            Trouble::Refused(_) => (
+            Trouble::Refused(_) | Trouble::NoCredential(_) => (
                 Code::ServiceUnavailable,
                 "The service cannot read the real bucket with its own credential; its operators must act.",
             ),

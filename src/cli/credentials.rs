@@ -111,7 +111,7 @@ async fn token(args: &CredentialsArgs) -> anyhow::Result<UnverifiedToken> {
             tokio::fs::read_to_string(file).await.with_context(|| format!("cannot read {}", file.display()))?,
         ),
         (None, Some(command)) => printed(command).await?,
-        (None, None) => login::cached(&args.endpoint).await?,
+        (None, None) => login::token(&args.endpoint).await?,
     };
     if text.len() > 2 * JWT_BYTES_MAX {
         bail!("the token is too long");

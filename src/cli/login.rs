@@ -2,10 +2,13 @@
 //!
 //! The browser form is the authorization code flow with PKCE and a loopback redirect (RFC 8252, RFC 7636); the device
 //! form is RFC 8628. The ID token is kept in the user's cache folder, readable by the user alone, and is what
-//! `tracegate credentials` exchanges. It is not verified here: the façade does that.
+//! `tracegate credentials` exchanges; where the provider gives a refresh token, it is renewed. It is not verified here:
+//! the façade does that.
 
 mod cache;
 mod loopback;
+mod provider;
+mod renewal;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,20 +18,19 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
 use jiff::Timestamp;
-use reqwest::{Client, Url};
-use serde::Deserialize;
+use reqwest::Url;
 use sha2::{Digest, Sha256};
-use zeroize::Zeroizing;
 
-pub(super) use cache::cached;
+pub(super) use renewal::token;
+
+use cache::{Kept, Terms};
+use provider::{DeviceAnswer, Provider, TokenAnswer, printable};
 
 use super::credentials::client;
 use super::{say, tell};
 use crate::identity::fetch::{Discovery, Fetch};
-use crate::identity::issuer::{IssuerEntry, IssuerTerms, is_loopback};
+use crate::identity::issuer::{IssuerEntry, IssuerTerms};
 use crate::identity::json::Json;
-use crate::identity::secret::SecretText;
-use crate::limits::JWKS_BYTES_MAX;
 
 /// Longest time that a person has to log in.
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(600);
@@ -37,6 +39,7 @@ const LOGIN_TIMEOUT: Duration = Duration::from_secs(600);
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   tracegate login --issuer https://login.example.com --client-id tracegate --endpoint https://traces.example.com
+  tracegate login --no-browser --issuer https://login.example.com --client-id tracegate --endpoint https://traces.example.com
   tracegate login --device --issuer https://login.example.com --client-id tracegate --endpoint https://traces.example.com")]
 pub struct LoginArgs {
     /// The identity provider, as in the `iss` of its tokens.
@@ -51,29 +54,15 @@ pub struct LoginArgs {
     /// Show a code to enter on another device, instead of opening the browser.
     #[arg(long)]
     device: bool,
-    /// Scopes to ask for.
+    /// Only print the address to log in at; a browser on this machine must open it.
+    #[arg(long, conflicts_with = "device")]
+    no_browser: bool,
+    /// Scopes to ask for; with `offline_access`, most providers let a login be renewed.
     #[arg(long, default_value = "openid profile email")]
     scope: String,
     /// Certificates (PEM) to trust instead of the system's.
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-}
-
-#[derive(Deserialize)]
-struct TokenAnswer {
-    id_token: Option<SecretText>,
-    error: Option<String>,
-    error_description: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct DeviceAnswer {
-    device_code: SecretText,
-    user_code: String,
-    verification_uri: String,
-    verification_uri_complete: Option<String>,
-    expires_in: u64,
-    interval: Option<u64>,
 }
 
 /// Logs in and keeps the ID token.
@@ -92,20 +81,33 @@ pub async fn run(args: LoginArgs) -> anyhow::Result<()> {
         ..IssuerEntry::default()
     })?;
     let discovery = Fetch::new(terms.ca_pem(), terms.is_plain())?.discover(&terms).await?;
-    let client = client(&issuer, args.ca.as_deref()).await?;
+    let token_endpoint = discovery.token_endpoint.clone().context("the issuer has no token endpoint")?;
+    let provider = Provider::new(client(&issuer, args.ca.as_deref()).await?, token_endpoint.clone());
     let login = async {
         if args.device {
-            by_device(&args, &discovery, &client).await
+            by_device(&args, &discovery, &provider).await
         } else {
-            by_browser(&args, &discovery, &client).await
+            by_browser(&args, &discovery, &provider).await
         }
     };
-    let token = tokio::time::timeout(LOGIN_TIMEOUT, login).await.context("nobody logged in within ten minutes")??;
-    let file = cache::keep(&args.endpoint, token.expose()).await?;
+    let answer = tokio::time::timeout(LOGIN_TIMEOUT, login).await.context("nobody logged in within ten minutes")??;
+    let kept = Kept {
+        terms: Terms {
+            issuer: args.issuer,
+            client_id: args.client_id,
+            scope: args.scope,
+            ca: args.ca.map(std::path::absolute).transpose()?,
+            token_endpoint,
+        },
+        refresh_token: answer.refresh_token.clone(),
+        id_token: answer.id_token()?,
+    };
+    let file = cache::file_of(&args.endpoint)?;
+    cache::write(&file, &kept).with_context(|| format!("cannot keep the token in {}", file.display()))?;
     say(&format!("logged in; the token is kept in {}", file.display()))
 }
 
-async fn by_browser(args: &LoginArgs, discovery: &Discovery, client: &Client) -> anyhow::Result<SecretText> {
+async fn by_browser(args: &LoginArgs, discovery: &Discovery, provider: &Provider) -> anyhow::Result<TokenAnswer> {
     let endpoint = discovery.authorization_endpoint.as_deref().context("the issuer has no authorization endpoint")?;
     let (state, nonce, verifier) = (random(), random(), random());
     let listener = loopback::Listener::bind().await?;
@@ -122,8 +124,14 @@ async fn by_browser(args: &LoginArgs, discovery: &Discovery, client: &Client) ->
         ("code_challenge", &challenge),
         ("code_challenge_method", "S256"),
     ]);
+    if args.scope.split(' ').any(|scope| scope == "offline_access") {
+        // OpenID Connect Core 1.0, section 11: without a fresh consent the scope is ignored.
+        url.query_pairs_mut().append_pair("prompt", "consent");
+    }
     tell(&format!("Log in at:\n  {url}"))?;
-    open_browser(&url);
+    if !args.no_browser {
+        open_browser(&url);
+    }
     let code = listener.code(&state).await?;
     let form = [
         ("grant_type", "authorization_code"),
@@ -132,17 +140,17 @@ async fn by_browser(args: &LoginArgs, discovery: &Discovery, client: &Client) ->
         ("client_id", &args.client_id),
         ("code_verifier", &verifier),
     ];
-    let token = ask_token(client, discovery, &form).await?.token()?;
-    check_nonce(token.expose(), &nonce)?;
-    Ok(token)
+    let answer = provider.tokens(&form).await??;
+    check_nonce(answer.clone().id_token()?.expose(), &nonce)?;
+    Ok(answer)
 }
 
-async fn by_device(args: &LoginArgs, discovery: &Discovery, client: &Client) -> anyhow::Result<SecretText> {
+async fn by_device(args: &LoginArgs, discovery: &Discovery, provider: &Provider) -> anyhow::Result<TokenAnswer> {
     let endpoint = discovery.device_authorization_endpoint.as_deref().context("the issuer knows no device codes")?;
     let form = [("client_id", args.client_id.as_str()), ("scope", &args.scope)];
-    let answer: DeviceAnswer = post(client, endpoint, &form).await?;
+    let answer: DeviceAnswer = provider.post(endpoint, &form).await??;
     let place = answer.verification_uri_complete.as_deref().unwrap_or(&answer.verification_uri);
-    tell(&format!("Open {place} and enter the code {}", answer.user_code))?;
+    tell(&format!("Open {} and enter the code {}", printable(place), printable(&answer.user_code)))?;
     let ends = Timestamp::now().checked_add(Duration::from_secs(answer.expires_in))?;
     let mut wait = Duration::from_secs(answer.interval.unwrap_or(5).max(1));
     let form = [
@@ -152,56 +160,28 @@ async fn by_device(args: &LoginArgs, discovery: &Discovery, client: &Client) -> 
     ];
     while Timestamp::now() < ends {
         tokio::time::sleep(wait).await;
-        let answer = ask_token(client, discovery, &form).await?;
-        match answer.error.as_deref() {
-            Some("authorization_pending") => {}
-            Some("slow_down") => wait += Duration::from_secs(5),
-            Some(_) | None => return answer.token(),
+        match provider.tokens(&form).await? {
+            Ok(answer) => return Ok(answer),
+            Err(pending) if pending.error == "authorization_pending" => {}
+            Err(hurried) if hurried.error == "slow_down" => wait += Duration::from_secs(5),
+            Err(refused) => return Err(refused.into()),
         }
     }
     bail!("the code has expired; start again")
 }
 
-impl TokenAnswer {
-    fn token(self) -> anyhow::Result<SecretText> {
-        if let Some(error) = self.error {
-            bail!("the issuer refuses: {error} {}", self.error_description.unwrap_or_default());
-        }
-        self.id_token.context("the issuer gave no ID token; does the scope hold openid?")
-    }
-}
-
-async fn ask_token(client: &Client, discovery: &Discovery, form: &[(&str, &str)]) -> anyhow::Result<TokenAnswer> {
-    let endpoint = discovery.token_endpoint.as_deref().context("the issuer has no token endpoint")?;
-    post(client, endpoint, form).await
-}
-
-async fn post<T: serde::de::DeserializeOwned>(client: &Client, url: &str, form: &[(&str, &str)]) -> anyhow::Result<T> {
-    let url = Url::parse(url).context("the issuer names an endpoint that is no URL")?;
-    if url.scheme() != "https" && !is_loopback(&url) {
-        bail!("the issuer names an endpoint that is not https: {url}");
-    }
-    let sent = client.post(url.clone()).form(form).send().await;
-    let mut response = sent.with_context(|| format!("{url} does not answer"))?;
-    let mut body = Zeroizing::new(Vec::new());
-    while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > JWKS_BYTES_MAX {
-            bail!("{url} answers too much");
-        }
-        body.extend_from_slice(&chunk);
-    }
-    let status = response.status().as_u16();
-    serde_json::from_slice(&body).with_context(|| format!("{url} answers HTTP {status} without readable JSON"))
-}
-
 /// The ID token must answer this login, not an earlier one (OpenID Connect Core 1.0, section 3.1.3.7).
 fn check_nonce(token: &str, nonce: &str) -> anyhow::Result<()> {
-    let claims = token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
-    let claims = claims.and_then(|bytes| Json::parse(&bytes).ok()).context("the ID token cannot be read")?;
+    let claims = claims(token).context("the ID token cannot be read")?;
     if claims.member("nonce").and_then(Json::text) != Some(nonce) {
         bail!("the ID token answers another login");
     }
     Ok(())
+}
+
+/// What a token says, unverified.
+fn claims(token: &str) -> Option<Json> {
+    Json::parse(&URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?).ok()
 }
 
 fn random() -> String {

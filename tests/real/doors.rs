@@ -78,7 +78,7 @@ fn settings(facade: &Facade, folder: &Path, url: &str, door: Door) -> Vec<(&'sta
         }
         Door::Process => {
             let binary = env!("CARGO_BIN_EXE_tracegate");
-            let ca = facade.certificate();
+            let ca = facade.ca();
             let trust = if url.starts_with("https") { format!(" --ca {}", ca.display()) } else { String::new() };
             let profile = format!(
                 "[default]\ncredential_process = {binary} credentials --endpoint {url} --token-file {file}{trust}\n"
@@ -117,7 +117,7 @@ fn fetch(client: Client, facade: &Facade, env: &[(&'static str, String)]) -> Out
         }
     };
     // A home of its own: the CLI keeps sessions in `~/.aws/cli/cache`.
-    command.envs(env.iter().map(|(name, value)| (name, value))).env("AWS_CA_BUNDLE", facade.certificate());
+    command.envs(env.iter().map(|(name, value)| (name, value))).env("AWS_CA_BUNDLE", facade.ca());
     command.env("HOME", facade.work()).output().unwrap()
 }
 
@@ -125,8 +125,8 @@ fn fetch(client: Client, facade: &Facade, env: &[(&'static str, String)]) -> Out
 fn curl_comes_in_by_bearer_static_token_and_presigned_url() {
     let facade = facade(Backend::Memory);
     let whole = ask_as(facade, "bob", &[], &format!("/traces/{KEY}")).text();
-    let certificate = facade.certificate();
-    let trust = ["--cacert", certificate.to_str().unwrap()];
+    let ca = facade.ca();
+    let trust = ["--cacert", ca.to_str().unwrap()];
     let (jwt, static_token) = (bearer(&token("bob")), bearer(&facade.static_token));
     let session = Session::open(facade, &token("bob"));
     for url in [facade.http(), facade.https()] {

@@ -11,6 +11,8 @@ mod hostile;
 #[cfg(test)]
 mod lock;
 #[cfg(test)]
+mod login;
+#[cfg(test)]
 mod parts;
 #[cfg(test)]
 mod people;
@@ -25,3 +27,5 @@ mod support;
 mod tokens;
 #[cfg(test)]
 mod transfers;
+#[cfg(test)]
+mod upstream;

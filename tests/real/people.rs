@@ -1,12 +1,13 @@
 //! Who asks, and how: tokens of the people of both providers, requests by curl, scripts with boto3.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::process::Output;
 use std::sync::{Mutex, OnceLock};
 
 use serde_json::Value;
 
-use crate::support::clients::{curl, said};
+use crate::support::clients::{curl_with, said};
 use crate::support::facade::{Backend, Facade, Settings};
 use crate::support::http::{self, Answer};
 use crate::support::{self, seed};
@@ -43,19 +44,28 @@ pub(crate) fn bearer(token: &str) -> String {
 
 /// One request by curl, as written: `options` are curl's own, `target` begins behind the host.
 pub(crate) fn ask(base: &str, options: &[&str], target: &str) -> Answer {
+    curl_asks(&[], base, options, target)
+}
+
+/// The same at the façade's own [`Facade::url`], whose authority curl knows by `CURL_CA_BUNDLE`.
+pub(crate) fn ask_at(facade: &Facade, options: &[&str], target: &str) -> Answer {
+    curl_asks(&[("CURL_CA_BUNDLE", &facade.ca())], &facade.url(), options, target)
+}
+
+fn curl_asks(env: &[(&str, &Path)], base: &str, options: &[&str], target: &str) -> Answer {
     let url = format!("{base}{target}");
     let always = ["--include", "--path-as-is", "--globoff", "--max-time", "100"];
-    let output = curl(always.iter().copied().chain(options.iter().copied()).chain([url.as_str()]));
-    // 18 is a body that was cut; the head came all the same.
-    assert!(matches!(output.status.code(), Some(0 | 18)), "{target}: {}", String::from_utf8_lossy(&output.stderr));
+    let output = curl_with(env, always.iter().copied().chain(options.iter().copied()).chain([url.as_str()]));
+    // 18, and 92 over HTTP/2, is a body that was cut; the head came all the same.
+    assert!(matches!(output.status.code(), Some(0 | 18 | 92)), "{target}: {}", String::from_utf8_lossy(&output.stderr));
     http::parse(&output.stdout).unwrap_or_else(|| panic!("{target}: no HTTP answer"))
 }
 
-/// One request of a person over plain HTTP, with a bearer token. What they get holds no secret, unless they are one of
+/// One request of a person at [`Facade::url`], with a bearer token. What they get holds no secret, unless they are one of
 /// those whose role shows some: alice sees the models' prompts, `ci` reads a bucket without masks.
 pub(crate) fn ask_as(facade: &Facade, user: &str, options: &[&str], target: &str) -> Answer {
     let authorization = bearer(&token(user));
-    let answer = ask(&facade.http(), &[&["--header", &authorization], options].concat(), target);
+    let answer = ask_at(facade, &[&["--header", &authorization], options].concat(), target);
     if !matches!(user, "alice" | "ci") {
         assert_hides(&format!("{user} {target}"), &answer.body);
         for (name, value) in answer.headers() {
@@ -86,7 +96,7 @@ pub(crate) struct Session {
 impl Session {
     /// Opens one with a token.
     pub(crate) fn open(facade: &Facade, token: &str) -> Self {
-        let answer = ask(&facade.http(), &["--header", &bearer(token)], "/-/credentials");
+        let answer = ask_at(facade, &["--header", &bearer(token)], "/-/credentials");
         assert_eq!(answer.status, 200, "{}", answer.text());
         let text = |name: &str| answer.json()[name].as_str().unwrap().to_owned();
         Self { id: text("AccessKeyId"), secret: text("SecretAccessKey"), token: text("Token") }
@@ -123,7 +133,10 @@ pub(crate) fn run_script(facade: &Facade, session: &Session, text: &str) -> Outp
         \x20       return 'none'\n\
         \x20   except botocore.exceptions.ClientError as error:\n\
         \x20       return error.response['Error']['Code']\n";
-    support::python_clients().run(&format!("{head}{text}"), &session.env(&facade.http()))
+    let (url, ca) = (facade.url(), facade.ca());
+    let mut env = session.env(&url);
+    env.push(("AWS_CA_BUNDLE", ca.to_str().unwrap()));
+    support::python_clients().run(&format!("{head}{text}"), &env)
 }
 
 /// No secret of the samples stands in these bytes, but those that no profile hides.

@@ -1,12 +1,14 @@
 //! Promises 4, 5 and 6 against real buckets: one suite in front of LocalStack, of SeaweedFS (which refuses what is not
-//! signed rightly) and of the embedded one. What is expected is computed from the files that were put into the bucket.
+//! signed rightly) and of the embedded one. Clients come over HTTPS to the first two, and over HTTP to the last. What is
+//! expected is computed from the files that were put into the bucket.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::people::{Session, ask_as, code, facade, keys, path, script, token};
-use crate::support::facade::{Backend, Facade, Settings};
+use crate::doors::presigned;
+use crate::people::{Session, ask_as, ask_at, code, facade, keys, path, script, token};
+use crate::support::facade::{Backend, Facade, Settings, Upstream};
 use crate::support::seed;
 
 const JSONL: &str = "model-A/2026/11/19/run-004211.jsonl";
@@ -37,6 +39,7 @@ fn check_reads(backend: Backend) {
         }
     }
     check_refusals(facade);
+    check_presigned(facade);
     for user in ["ci", "alice", "bob", "carol", "dave"] {
         check_listing(facade, user, backend != Backend::SeaweedFs);
     }
@@ -106,6 +109,16 @@ fn check_masked(context: &str, original: &[u8], shown: &[u8]) {
         assert_ne!(before["user_id"], after["user_id"], "{context}");
         assert_ne!(before["system_prompt"], after["system_prompt"], "{context}");
     }
+}
+
+/// A URL that the AWS CLI signed opens the object for whoever has it, as its signer sees it.
+fn check_presigned(facade: &Facade) {
+    let session = Session::open(facade, &token("bob"));
+    let target = presigned(&session, &facade.url(), 60);
+    let whole = ask_as(facade, "bob", &[], &path("traces", JSON));
+    let (got, part) = (ask_at(facade, &[], &target), ask_at(facade, &["--range", "10-29"], &target));
+    assert_eq!((got.status, &got.body, got.header("etag")), (200, &whole.body, whole.header("etag")), "{}", code(&got));
+    assert_eq!((part.status, &part.body[..]), (206, &whole.body[10..30]), "{}", code(&part));
 }
 
 /// Missing where one may list is missing; where one may not, missing and forbidden look the same.
@@ -214,7 +227,7 @@ fn check_listing(facade: &Facade, user: &str, exact: bool) {
 #[test]
 fn a_wrong_upstream_secret_is_our_trouble_and_shows_nothing() {
     let wrong = "not-the-secret-of-the-bucket";
-    let settings = Settings { upstream_secret: Some(wrong), ..Settings::of(Backend::SeaweedFs) };
+    let settings = Settings { upstream: Upstream::Mistaken(wrong), ..Settings::of(Backend::SeaweedFs) };
     let facade = Facade::start(&settings);
     assert_eq!(facade.admin("/readyz").status, 503);
     let session = Session::open(&facade, &token("bob"));

@@ -74,8 +74,14 @@ impl PythonClients {
 /// # Panics
 /// Where there is none.
 pub(crate) fn curl<I: AsRef<OsStr>>(args: impl IntoIterator<Item = I>) -> Output {
+    curl_with(&[], args)
+}
+
+/// The same with variables of its environment, such as `CURL_CA_BUNDLE`.
+pub(crate) fn curl_with<I: AsRef<OsStr>>(env: &[(&str, &Path)], args: impl IntoIterator<Item = I>) -> Output {
     let mut command = Command::new("curl");
     without_own_settings(&mut command);
+    command.envs(env.iter().copied());
     let done = command.args(["--disable", "--silent", "--show-error"]).args(args).output();
     done.expect("curl is needed: install curl")
 }
@@ -102,11 +108,12 @@ impl Endpoint<'_> {
     }
 }
 
-/// Takes away every AWS setting and proxy of the surrounding environment, and the way to a cloud machine's metadata.
+/// Takes away every AWS setting, proxy and CA bundle of the surrounding environment, and the way to a cloud machine's
+/// metadata.
 pub(crate) fn without_own_settings(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy().to_ascii_uppercase();
-        if text.starts_with("AWS_") || text.ends_with("_PROXY") {
+        if text.starts_with("AWS_") || text.ends_with("_PROXY") || text.ends_with("_CA_BUNDLE") {
             command.env_remove(&name);
         }
     }

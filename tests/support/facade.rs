@@ -3,13 +3,14 @@
 //!
 //! The buckets `traces` (redacted by the example policies) and `plain` (not redacted) hold what [`super::seed`] writes.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::authority::{Authority, Files};
 use super::clients::{said, without_own_settings};
 use super::localstack::LocalStack;
 use super::seaweedfs::SeaweedFs;
@@ -40,8 +41,16 @@ impl Backend {
     fn server(self) -> Option<(&'static str, &'static str, AccessKey)> {
         match self {
             Self::LocalStack => Some((&super::localstack().endpoint, LocalStack::REGION, LocalStack::KEY)),
-            Self::SeaweedFs => Some((&super::seaweedfs().endpoint, SeaweedFs::REGION, SeaweedFs::ADMIN)),
+            Self::SeaweedFs => Some((&super::seaweedfs().https, SeaweedFs::REGION, SeaweedFs::ADMIN)),
             Self::Memory => None,
+        }
+    }
+
+    /// Who signed its certificate; `None` where it speaks plain HTTP.
+    fn authority(self) -> Option<&'static Path> {
+        match self {
+            Self::SeaweedFs => Some(&super::seaweedfs().ca),
+            Self::LocalStack | Self::Memory => None,
         }
     }
 
@@ -51,13 +60,24 @@ impl Backend {
     }
 }
 
+/// Where the façade's own credential comes from.
+#[derive(Debug, Clone)]
+pub(crate) enum Upstream {
+    /// Its configuration names the key that may do everything.
+    Configured,
+    /// The same with this secret, which is not the right one.
+    Mistaken(&'static str),
+    /// Its configuration names none: AWS's default chain finds one by these variables.
+    Chain(Vec<(&'static str, String)>),
+}
+
 /// What a façade of a test has otherwise than others.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     /// What is behind it.
     pub(crate) backend: Backend,
-    /// The secret that it signs with there, if not the right one.
-    pub(crate) upstream_secret: Option<&'static str>,
+    /// As whom it reads there.
+    pub(crate) upstream: Upstream,
     /// Issuers, by the names that its policies know: `demo` and `second`.
     pub(crate) issuers: Vec<(&'static str, String)>,
     /// Time that requests in flight have when it stops.
@@ -69,7 +89,7 @@ impl Settings {
     pub(crate) fn of(backend: Backend) -> Self {
         let issuers =
             vec![("demo", super::oidc_provider().issuer.clone()), ("second", super::second_provider().issuer.clone())];
-        Self { backend, upstream_secret: None, issuers, drain: "30s" }
+        Self { backend, upstream: Upstream::Configured, issuers, drain: "30s" }
     }
 }
 
@@ -78,6 +98,8 @@ impl Settings {
 pub(crate) struct Facade {
     server: Server,
     ports: [u16; 3],
+    backend: Backend,
+    env: Vec<(&'static str, OsString)>,
     /// A static token of the role `compliance-auditor`.
     pub(crate) static_token: String,
 }
@@ -85,14 +107,26 @@ pub(crate) struct Facade {
 impl Facade {
     /// Sets one up, starts it and waits until it is ready.
     pub(crate) fn start(settings: &Settings) -> Self {
+        let env: Vec<(&'static str, OsString)> = match &settings.upstream {
+            Upstream::Chain(env) => env.iter().map(|(name, value)| (*name, value.into())).collect(),
+            Upstream::Configured | Upstream::Mistaken(_) => Vec::new(),
+        };
         let set_up = |work: &Path, ports: [u16; 3]| {
             set_up(work, ports, settings);
-            recipe(work)
+            recipe(work, &env)
         };
-        let (server, ports) =
-            Server::start("facade", set_up, |ports| settings.upstream_secret.is_some() && lives(ports) || ready(ports));
+        let mistaken = matches!(settings.upstream, Upstream::Mistaken(_));
+        let (server, ports) = Server::start("facade", set_up, |ports| mistaken && lives(ports) || ready(ports));
         let static_token = std::fs::read_to_string(server.work().join("nightly.token")).unwrap().trim().to_owned();
-        Self { server, ports, static_token }
+        Self { server, ports, backend: settings.backend, env, static_token }
+    }
+
+    /// Where the tests come to it that do not say how: over HTTPS in front of a server, over plain HTTP otherwise.
+    pub(crate) fn url(&self) -> String {
+        match self.backend {
+            Backend::LocalStack | Backend::SeaweedFs => self.https(),
+            Backend::Memory => self.http(),
+        }
     }
 
     /// Its address over plain HTTP, without a slash at the end.
@@ -100,14 +134,14 @@ impl Facade {
         format!("http://127.0.0.1:{}", self.ports[0])
     }
 
-    /// Its address over HTTPS, which [`Self::certificate`] proves.
+    /// Its address over HTTPS, which [`Self::ca`] proves.
     pub(crate) fn https(&self) -> String {
         format!("https://127.0.0.1:{}", self.ports[1])
     }
 
-    /// The certificate of its HTTPS address, signed by its own key.
-    pub(crate) fn certificate(&self) -> PathBuf {
-        self.work().join("certificate.pem")
+    /// The authority that signed the certificate of its HTTPS address.
+    pub(crate) fn ca(&self) -> PathBuf {
+        Files::of(self.work()).ca
     }
 
     /// The folder with everything of it.
@@ -138,7 +172,12 @@ impl Facade {
 
     /// `tracegate ARGS` in its folder.
     pub(crate) fn run<I: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = I>) -> Output {
-        command(self.work()).args(args).output().unwrap()
+        self.command().args(args).output().unwrap()
+    }
+
+    /// `tracegate` in its folder, ready to be run or altered.
+    pub(crate) fn command(&self) -> Command {
+        command(self.work())
     }
 
     /// Rows of its log that match every condition of `tracegate audit query`.
@@ -184,7 +223,8 @@ impl Facade {
     /// Starts it anew in the same folder, with the same ports, after it [ended](Self::ended).
     pub(crate) fn restart(&mut self) {
         let ports = self.ports;
-        self.server.restart(&recipe(self.server.work()), || ready(ports));
+        let recipe = recipe(self.server.work(), &self.env);
+        self.server.restart(&recipe, || ready(ports));
     }
 }
 
@@ -197,10 +237,10 @@ fn ready([_, _, admin]: [u16; 3]) -> bool {
 }
 
 /// The binary, in its folder; the shell before it only writes down its process id.
-fn recipe(work: &Path) -> Recipe {
+fn recipe(work: &Path, env: &[(&'static str, OsString)]) -> Recipe {
     let script = "echo $$ > pid && exec \"$0\" serve --config tracegate.toml";
     let args = vec!["-c".into(), script.into(), env!("CARGO_BIN_EXE_tracegate").into()];
-    Recipe { program: "sh".into(), args, env: vec![("HOME", work.into())] }
+    Recipe { program: "sh".into(), args, env: [&[("HOME", work.into())], env].concat() }
 }
 
 fn command(work: &Path) -> Command {
@@ -216,9 +256,17 @@ fn set_up(work: &Path, ports: [u16; 3], settings: &Settings) {
         fill(settings.backend, &work.join("seed"), endpoint, region, key);
     }
     policies(work);
-    certificate(work);
+    Authority::new("the authority of the façade").issue(work);
+    if let Some(ca) = settings.backend.authority() {
+        std::fs::copy(ca, work.join("backend-ca.pem")).unwrap();
+    }
     std::fs::write(work.join("tracegate.toml"), configuration(ports, settings)).unwrap();
-    if let Some(secret) = settings.upstream_secret.or(settings.backend.secret()) {
+    let secret = match settings.upstream {
+        Upstream::Configured => settings.backend.secret(),
+        Upstream::Mistaken(secret) => Some(secret),
+        Upstream::Chain(_) => None,
+    };
+    if let Some(secret) = secret {
         std::fs::write(work.join("upstream.secret"), secret).unwrap();
     }
     said(&command(work).args(["init", "--config", "tracegate.toml"]).output().unwrap());
@@ -268,24 +316,9 @@ fn append(file: &Path, text: &str) {
     std::fs::write(file, std::fs::read_to_string(file).unwrap() + text).unwrap();
 }
 
-/// A certificate for loopback, signed by its own key.
-fn certificate(work: &Path) {
-    let names = ["localhost", "127.0.0.1"].map(str::to_owned).to_vec();
-    let made = rcgen::generate_simple_self_signed(names).unwrap();
-    std::fs::write(work.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
-    std::fs::write(work.join("certificate.pem"), made.cert.pem()).unwrap();
-}
-
 fn configuration(ports: [u16; 3], settings: &Settings) -> String {
     let [http, https, admin] = ports.map(|port| format!("127.0.0.1:{port}"));
-    let backend = match settings.backend.server() {
-        None => "kind = \"memory\"\nseed = \"seed\"".to_owned(),
-        Some((endpoint, region, key)) => format!(
-            "kind = \"s3\"\nendpoint = \"{endpoint}\"\nregion = \"{region}\"\naddressing = \"path\"\n\
-             access_key_id = \"{}\"\nsecret_access_key_file = \"upstream.secret\"",
-            key.id
-        ),
-    };
+    let backend = backend(settings);
     let buckets = INSIDE.map(|(name, inside)| match settings.backend {
         Backend::Memory => format!("[[bucket]]\nname = \"{name}\"\n"),
         Backend::LocalStack | Backend::SeaweedFs => format!("[[bucket]]\nname = \"{name}\"\nbackend = \"{inside}\"\n"),
@@ -298,13 +331,28 @@ fn configuration(ports: [u16; 3], settings: &Settings) -> String {
     });
     format!(
         "version = 1\n[listen]\nhttp = [\"{http}\"]\nhttps = [\"{https}\"]\nadmin = \"{admin}\"\n\
-         [tls]\ncertificate = \"certificate.pem\"\nkey = \"key.pem\"\n[backend]\n{backend}\n{}{}\
+         [tls]\ncertificate = \"certificate.pem\"\nkey = \"key.pem\"\n[backend]\n{backend}{}{}\
          [policies]\ndir = \"policies\"\n[keys]\nfile = \"keys.toml\"\n[log]\ndir = \"log\"\nname = \"real\"\n\
          [control]\ndir = \"control\"\n[limits]\ndrain_timeout = \"{}\"\n[logging]\nlevel = \"debug\"\n",
         buckets.concat(),
         issuers.collect::<String>(),
         settings.drain,
     )
+}
+
+/// The block `[backend]`, without its heading.
+fn backend(settings: &Settings) -> String {
+    let Some((endpoint, region, key)) = settings.backend.server() else {
+        return "kind = \"memory\"\nseed = \"seed\"\n".to_owned();
+    };
+    let credential = match settings.upstream {
+        Upstream::Chain(_) => String::new(),
+        Upstream::Configured | Upstream::Mistaken(_) => {
+            format!("access_key_id = \"{}\"\nsecret_access_key_file = \"upstream.secret\"\n", key.id)
+        }
+    };
+    let ca = settings.backend.authority().map_or("", |_| "ca = \"backend-ca.pem\"\n");
+    format!("kind = \"s3\"\nendpoint = \"{endpoint}\"\nregion = \"{region}\"\naddressing = \"path\"\n{credential}{ca}")
 }
 
 /// Puts the seed into a server's buckets, once per server.
@@ -327,7 +375,7 @@ fn fill(backend: Backend, seed: &Path, endpoint: &str, region: &str, key: Access
         \x20           body = open(path, 'rb').read()\n\
         \x20           s3.put_object(Bucket=inside, Key=os.path.relpath(path, root), Body=body, ContentType=kind)\n";
     let buckets = serde_json::json!(INSIDE).to_string();
-    let env = [
+    let mut env = vec![
         ("AWS_ENDPOINT_URL", endpoint),
         ("AWS_DEFAULT_REGION", region),
         ("AWS_ACCESS_KEY_ID", key.id),
@@ -335,6 +383,7 @@ fn fill(backend: Backend, seed: &Path, endpoint: &str, region: &str, key: Access
         ("BUCKETS", &buckets),
         ("SEED", seed.to_str().unwrap()),
     ];
+    env.extend(backend.authority().map(|ca| ("AWS_CA_BUNDLE", ca.to_str().unwrap())));
     said(&super::python_clients().run(script, &env));
     filled.push(backend);
 }

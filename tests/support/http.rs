@@ -47,11 +47,16 @@ pub(crate) fn get(url: &str) -> io::Result<Answer> {
 
 /// `POST url` with a form.
 pub(crate) fn post_form(url: &str, form: &[(&str, &str)], headers: &[(&str, &str)]) -> io::Result<Answer> {
+    let headers = [headers, &[("content-type", "application/x-www-form-urlencoded")]].concat();
+    send("POST", url, &headers, self::form(form).as_bytes())
+}
+
+/// The fields of a form, as they are sent.
+pub(crate) fn form(fields: &[(&str, &str)]) -> String {
     let encode =
         |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
-    let body: Vec<String> = form.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
-    let headers = [headers, &[("content-type", "application/x-www-form-urlencoded")]].concat();
-    send("POST", url, &headers, body.join("&").as_bytes())
+    let pairs: Vec<String> = fields.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+    pairs.join("&")
 }
 
 /// Sends one request to an `http://` URL and reads the answer to its end.

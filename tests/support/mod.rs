@@ -9,7 +9,10 @@
 //! Everything here blocks; an asynchronous test may call it all the same, each has its own runtime.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub(crate) mod authority;
+pub(crate) mod browser;
 pub(crate) mod clients;
+pub(crate) mod cloud;
 pub(crate) mod facade;
 pub(crate) mod http;
 pub(crate) mod idp;

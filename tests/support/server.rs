@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use super::clients::without_own_settings;
 use super::install;
 
 /// How long a server may take until it answers: a first start compiles its own modules, on a busy machine.
@@ -23,7 +24,7 @@ pub(crate) struct Recipe {
     pub(crate) program: PathBuf,
     /// Its arguments.
     pub(crate) args: Vec<OsString>,
-    /// Its environment, besides what the test's own gives.
+    /// Its environment, besides what the test's own gives; of that, no setting of AWS comes through.
     pub(crate) env: Vec<(&'static str, OsString)>,
 }
 
@@ -123,7 +124,9 @@ impl Drop for Server {
 }
 
 fn watched(work: &Path, recipe: &Recipe) -> Child {
-    Command::new(install::python())
+    let mut command = Command::new(install::python());
+    without_own_settings(&mut command);
+    command
         .arg(install::repository().join("tests/support/watchdog.py"))
         .arg(work)
         .arg(&recipe.program)

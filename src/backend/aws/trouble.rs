@@ -4,6 +4,7 @@
 
 use std::error::Error;
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ConnectorError, ProvideErrorMetadata, SdkError};
 
@@ -16,13 +17,20 @@ pub(super) enum Asked {
     Bucket,
 }
 
-pub(super) fn of<E: ProvideErrorMetadata>(asked: Asked, error: &SdkError<E, HttpResponse>) -> Trouble {
+pub(super) fn of<E>(asked: Asked, error: &SdkError<E, HttpResponse>) -> Trouble
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    if let Some(why) = without_credential(error) {
+        return Trouble::NoCredential(why);
+    }
     match error {
         SdkError::TimeoutError(_) => Trouble::Timeout,
         SdkError::DispatchFailure(failure) if failure.is_timeout() => Trouble::Timeout,
         SdkError::DispatchFailure(failure) => match failure.as_connector_error() {
             Some(error) if error.is_io() => Trouble::Broken(format!("it cannot be reached: {}", cause(error))),
-            Some(_) | None => Trouble::Broken("it cannot be reached".to_owned()),
+            // Where no source of a credential answers, the SDK gives up with an error that it does not name.
+            Some(_) | None => Trouble::Broken("it cannot be reached, or no credential was found in time".to_owned()),
         },
         SdkError::ServiceError(failure) => {
             let meta = failure.err().meta();
@@ -30,11 +38,34 @@ pub(super) fn of<E: ProvideErrorMetadata>(asked: Asked, error: &SdkError<E, Http
         }
         SdkError::ResponseError(failure) if !failure.raw().status().is_success() => said(asked, failure.raw(), "", ""),
         SdkError::ResponseError(_) => Trouble::Broken("its answer cannot be read".to_owned()),
-        // Among others: no credential was found. The SDK's enum is open.
-        SdkError::ConstructionFailure(_) | _ => {
-            Trouble::Broken("the request could not be made; is there a credential?".to_owned())
-        }
+        // The SDK's enum is open.
+        SdkError::ConstructionFailure(_) | _ => Trouble::Broken("the request could not be made".to_owned()),
     }
+}
+
+/// Why there was nothing to sign with, if that is what failed. What the sources themselves said is not repeated: it may
+/// quote their answers, and those hold secrets.
+fn without_credential(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    let mut cause = error;
+    let found = loop {
+        match cause.downcast_ref::<CredentialsError>() {
+            Some(found) => break found,
+            None => cause = cause.source()?,
+        }
+    };
+    Some(match found {
+        CredentialsError::CredentialsNotLoaded(_) => {
+            "none was found in the environment, a profile, web identity, the container or the instance"
+        }
+        CredentialsError::ProviderTimedOut(_) => "its source did not answer in time",
+        CredentialsError::InvalidConfiguration(_) => {
+            "its settings cannot be used; a profile's `credential_process`, `sso_session` and `login_session` are not read"
+        }
+        // The SDK's enum is open.
+        CredentialsError::ProviderError(_) | CredentialsError::Unhandled(_) | _ => {
+            "its source failed, or refused to give one"
+        }
+    })
 }
 
 fn said(asked: Asked, raw: &HttpResponse, code: &str, message: &str) -> Trouble {

@@ -1,61 +1,118 @@
-//! Where a login's ID token is kept: one file per endpoint, mode 0600, in the user's cache folder.
+//! Where logins are kept: one file per endpoint, mode 0600, in the user's cache folder.
 
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jiff::Timestamp;
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::identity::json::Json;
+use crate::identity::secret::SecretText;
 
-/// Keeps a token for an endpoint and says where.
-pub(super) async fn keep(endpoint: &str, token: &str) -> anyhow::Result<PathBuf> {
-    let file = file_of(&folder()?, endpoint);
-    write(&file, token).with_context(|| format!("cannot keep the token in {}", file.display()))?;
-    Ok(file)
+/// A login.
+#[derive(Deserialize)]
+pub(super) struct Kept {
+    /// How it came about.
+    pub(super) terms: Terms,
+    /// What the façade's doors take.
+    pub(super) id_token: SecretText,
+    /// What renews it, where the provider gave one.
+    pub(super) refresh_token: Option<SecretText>,
 }
 
-/// The token that is kept for an endpoint, if it has not expired.
-pub(in crate::cli) async fn cached(endpoint: &str) -> anyhow::Result<Zeroizing<String>> {
-    read(&file_of(&folder()?, endpoint), endpoint, Timestamp::now())
+/// What was asked for, and whom.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Terms {
+    pub(super) issuer: String,
+    pub(super) client_id: String,
+    pub(super) scope: String,
+    /// Certificates (PEM) to trust at the provider, if not the system's.
+    pub(super) ca: Option<PathBuf>,
+    pub(super) token_endpoint: String,
 }
 
-fn folder() -> anyhow::Result<PathBuf> {
+impl Terms {
+    /// The command that logs in anew.
+    pub(super) fn command(&self, endpoint: &str) -> String {
+        let mut words = vec!["tracegate".to_owned(), "login".to_owned()];
+        let ca = self.ca.as_ref().map(|file| file.display().to_string());
+        for (option, value) in [
+            ("--issuer", Some(self.issuer.as_str())),
+            ("--client-id", Some(&self.client_id)),
+            ("--scope", Some(&self.scope)),
+            ("--ca", ca.as_deref()),
+            ("--endpoint", Some(endpoint)),
+        ] {
+            words.extend(value.into_iter().flat_map(|value| [option.to_owned(), quoted(value)]));
+        }
+        words.join(" ")
+    }
+}
+
+/// A text as one word of a shell.
+fn quoted(text: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~:/%@".contains(&b);
+    if !text.is_empty() && text.bytes().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// Where the login for an endpoint is kept.
+pub(super) fn file_of(endpoint: &str) -> anyhow::Result<PathBuf> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let cache = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
-    Ok(cache.context("neither XDG_CACHE_HOME nor HOME is set")?.join("tracegate"))
+    Ok(cache.context("neither XDG_CACHE_HOME nor HOME is set")?.join("tracegate").join(name_of(endpoint)))
 }
 
-fn file_of(folder: &Path, endpoint: &str) -> PathBuf {
+fn name_of(endpoint: &str) -> String {
     let digest = Sha256::digest(endpoint.trim_end_matches('/').as_bytes());
-    folder.join(format!("{}.jwt", hex::encode(&digest[..8])))
+    format!("{}.json", hex::encode(&digest[..8]))
 }
 
-/// Written beside and renamed, so that a reader never sees half a token, nor anybody else any of it.
-fn write(file: &Path, token: &str) -> std::io::Result<()> {
+/// Written beside and renamed, so that a reader never sees half a login, nor anybody else any of it.
+pub(super) fn write(file: &Path, kept: &Kept) -> anyhow::Result<()> {
+    #[derive(Serialize)]
+    struct Written<'a> {
+        terms: &'a Terms,
+        id_token: &'a str,
+        refresh_token: Option<&'a str>,
+    }
+    let written = Written {
+        terms: &kept.terms,
+        id_token: kept.id_token.expose(),
+        refresh_token: kept.refresh_token.as_ref().map(SecretText::expose),
+    };
+    let text = Zeroizing::new(serde_json::to_string(&written)?);
     let folder = file.parent().unwrap_or(Path::new("."));
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let beside = file.with_extension(format!("{:016x}.tmp", rand::random::<u64>()));
     let mut out = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-    out.write_all(token.as_bytes())?;
+    out.write_all(text.as_bytes())?;
     out.sync_all()?;
-    std::fs::rename(beside, file)
+    Ok(std::fs::rename(beside, file)?)
 }
 
-fn read(file: &Path, endpoint: &str, now: Timestamp) -> anyhow::Result<Zeroizing<String>> {
-    let again = format!("run: tracegate login --endpoint {endpoint} …");
-    let token = Zeroizing::new(std::fs::read_to_string(file).with_context(|| format!("nobody is logged in; {again}"))?);
-    let claims = token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
-    let claims = claims.and_then(|bytes| Json::parse(&bytes).ok());
-    match claims.as_ref().and_then(|claims| claims.member("exp")) {
-        Some(Json::Integer(exp)) if *exp > now.as_second() => Ok(token),
-        _ => bail!("the login has expired; {again}"),
-    }
+/// The login that is kept in a file.
+pub(super) fn read(file: &Path, endpoint: &str) -> anyhow::Result<Kept> {
+    let text = std::fs::read_to_string(file).map(Zeroizing::new).with_context(|| {
+        format!("nobody is logged in; run: tracegate login --issuer … --client-id … --endpoint {endpoint}")
+    })?;
+    // What does not parse is not quoted: it holds tokens.
+    let kept = serde_json::from_str(&text).ok();
+    kept.with_context(|| format!("{} is no login; delete it, and run tracegate login", file.display()))
+}
+
+/// Keeps the user's other programs from renewing logins, for as long as the result lives.
+pub(super) async fn lock(file: &Path) -> anyhow::Result<std::fs::File> {
+    let folder = std::fs::File::open(file.parent().unwrap_or(Path::new(".")))?;
+    tokio::task::spawn_blocking(move || {
+        folder.lock()?;
+        Ok(folder)
+    })
+    .await?
 }
 
 #[cfg(test)]
@@ -64,19 +121,46 @@ mod tests {
 
     use super::*;
 
+    fn terms() -> Terms {
+        Terms {
+            issuer: "https://login.example".to_owned(),
+            client_id: "tracegate".to_owned(),
+            scope: "openid email".to_owned(),
+            ca: None,
+            token_endpoint: "https://login.example/token".to_owned(),
+        }
+    }
+
     #[test]
-    fn kept_for_the_user_alone_until_it_expires() {
+    fn kept_for_the_user_alone() {
         let folder = tempfile::tempdir().unwrap();
-        let now: Timestamp = "2026-11-20T10:00:00Z".parse().unwrap();
-        let file = file_of(&folder.path().join("deep"), "https://t.example/");
-        assert_eq!(file, file_of(&folder.path().join("deep"), "https://t.example"));
-        let token = |exp: i64| format!("e30.{}.sig", URL_SAFE_NO_PAD.encode(format!("{{\"exp\":{exp}}}")));
-        assert!(read(&file, "e", now).is_err());
-        write(&file, &token(now.as_second() + 1)).unwrap();
+        assert_eq!(name_of("https://t.example/"), name_of("https://t.example"));
+        let file = folder.path().join("deep").join(name_of("https://t.example"));
+        assert!(read(&file, "e").is_err());
+        for refresh in [None, Some("r")] {
+            let kept =
+                Kept { terms: terms(), id_token: SecretText::new("a"), refresh_token: refresh.map(SecretText::new) };
+            write(&file, &kept).unwrap();
+            let found = read(&file, "e").unwrap();
+            assert_eq!(
+                (found.terms, found.id_token, found.refresh_token),
+                (kept.terms, kept.id_token, kept.refresh_token)
+            );
+        }
         assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(*read(&file, "e", now).unwrap(), token(now.as_second() + 1));
-        write(&file, &token(now.as_second())).unwrap();
-        assert!(read(&file, "e", now).is_err(), "expired");
         assert_eq!(std::fs::read_dir(file.parent().unwrap()).unwrap().count(), 1, "nothing lies beside it");
+        std::fs::write(&file, "{\"id_token\":\"secret\"").unwrap();
+        let error = format!("{:#}", read(&file, "e").map(drop).unwrap_err());
+        assert!(error.contains("is no login") && !error.contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn the_command_is_safe_to_paste() {
+        let ordinary = "tracegate login --issuer https://login.example --client-id tracegate --scope 'openid email' \
+                        --endpoint https://t.example";
+        assert_eq!(terms().command("https://t.example"), ordinary);
+        let odd = Terms { client_id: "a'$(b)".to_owned(), ca: Some("/c d.pem".into()), ..terms() };
+        let command = odd.command("https://t.example");
+        assert!(command.contains(r"--client-id 'a'\''$(b)' ") && command.contains("--ca '/c d.pem' "), "{command}");
     }
 }

@@ -8,6 +8,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use zeroize::Zeroizing;
 
+use super::provider::OAuthError;
+
 /// Largest request head that the browser may send, in bytes.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 
@@ -36,13 +38,13 @@ impl Listener {
             let (mut stream, _) = self.listener.accept().await?;
             let Ok(target) = target(&mut stream).await else { continue };
             let answer = read(&target, state);
-            let page = match &answer {
-                Ok(Some(_)) => "You are logged in. You may close this page.",
-                Ok(None) => "There is nothing here.",
-                Err(_) => "The login failed. The terminal says why.",
+            let (status, page) = match &answer {
+                Ok(Some(_)) => ("200 OK", "You are logged in. You may close this page."),
+                Ok(None) => ("404 Not Found", "This is not the login that the terminal waits for."),
+                Err(_) => ("403 Forbidden", "The login failed. The terminal says why."),
             };
             // The browser may have gone; the code counts all the same.
-            if let Err(error) = reply(&mut stream, page).await {
+            if let Err(error) = reply(&mut stream, status, page).await {
                 tracing::debug!(%error, "the browser did not wait for its answer");
             }
             if let Some(code) = answer? {
@@ -76,14 +78,14 @@ fn read(target: &str, state: &str) -> anyhow::Result<Option<Zeroizing<String>>> 
         return Ok(None);
     }
     if let Some(error) = find("error") {
-        bail!("the identity provider refuses: {error} {}", find("error_description").unwrap_or_default());
+        return Err(OAuthError { error, error_description: find("error_description") }.into());
     }
     find("code").map(|code| Some(Zeroizing::new(code))).context("the identity provider sent no code")
 }
 
-async fn reply(stream: &mut TcpStream, page: &str) -> std::io::Result<()> {
+async fn reply(stream: &mut TcpStream, status: &str, page: &str) -> std::io::Result<()> {
     let head = format!(
-        "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\nCache-Control: no-store\r\n\
+        "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\nCache-Control: no-store\r\n\
          Referrer-Policy: no-referrer\r\nConnection: close\r\n\r\n",
         page.len()
     );
@@ -127,8 +129,10 @@ mod tests {
         };
         assert!(at.starts_with("http://127.0.0.1:"));
         let browser = async {
-            assert!(send("/favicon.ico".to_owned()).await.contains("nothing here"));
-            assert!(send("/callback?state=guess&code=evil".to_owned()).await.contains("nothing here"));
+            for stray in ["/favicon.ico", "/callback?state=guess&code=evil"] {
+                let answer = send(stray.to_owned()).await;
+                assert!(answer.starts_with("HTTP/1.1 404") && answer.contains("not the login"), "{answer}");
+            }
             send("/callback?state=s1&code=good".to_owned()).await
         };
         let (code, answer) = tokio::join!(listener.code("s1"), browser);
