@@ -2,6 +2,7 @@
 //!
 //! The documents travel as JSON in the shape that S3's own XML and the AWS CLI give them.
 
+use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
@@ -76,7 +77,7 @@ impl AwsBucket {
     }
 
     /// The answer; `None` where S3 says by this code that nothing is set.
-    async fn found<T, E: ProvideErrorMetadata>(
+    async fn found<T, E: ProvideErrorMetadata + Error + 'static>(
         &self,
         unset: &str,
         sent: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
@@ -89,7 +90,7 @@ impl AwsBucket {
     }
 
     /// That it was done.
-    async fn done<T, E: ProvideErrorMetadata>(
+    async fn done<T, E: ProvideErrorMetadata + Error + 'static>(
         &self,
         sent: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     ) -> Result<(), Trouble> {

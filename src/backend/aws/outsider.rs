@@ -4,6 +4,8 @@
 //! nothing about the bucket. So each request also offers to pay: where the requester pays, one that does not is refused
 //! whoever asks (S3 "Using Requester Pays buckets").
 
+use std::error::Error;
+
 use async_trait::async_trait;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
@@ -61,7 +63,7 @@ impl Outsider for AwsBucket {
 }
 
 impl AwsBucket {
-    async fn outcome<T, E: ProvideErrorMetadata>(
+    async fn outcome<T, E: ProvideErrorMetadata + Error + 'static>(
         &self,
         sent: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     ) -> Outcome {
@@ -74,7 +76,7 @@ impl AwsBucket {
 }
 
 /// What an error says about the identity that was met with it.
-fn of<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Outcome {
+fn of<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E, HttpResponse>) -> Outcome {
     let Some(raw) = error.raw_response() else {
         return Outcome::Unclear(trouble::of(Asked::Bucket, error).to_string());
     };
