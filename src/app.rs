@@ -3,6 +3,7 @@
 //! Whatever could only be served wrongly stops the start: no policy set, no key ring, a log that cannot be written.
 
 pub mod admin;
+pub mod lock;
 mod quota;
 mod readiness;
 mod refresh;
@@ -115,47 +116,52 @@ pub fn issuers(config: &Config) -> Result<Vec<IssuerTerms>> {
 
 /// The backend of a configuration.
 pub async fn backend(config: &Config) -> Result<Arc<dyn Backend>> {
-    match &config.backend {
-        BackendConfig::Memory { seed } => {
-            let memory = Memory::new();
-            for outside in config.buckets.keys() {
-                memory.create_bucket(outside);
-            }
-            if let Some(dir) = seed {
-                memory.seed_from(dir).context("the seed")?;
-            }
-            Ok(Arc::new(memory))
-        }
-        BackendConfig::S3 { endpoint, region, path_style, ca, credentials } => {
-            let credentials = match credentials {
-                None => Credentials::Chain,
-                Some((id, file)) => {
-                    let secret = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
-                    Credentials::Static {
-                        access_key_id: SecretText::new(id),
-                        secret_access_key: SecretText::new(secret.trim()),
-                        session_token: None,
-                    }
-                }
-            };
-            let ca_pem = match ca {
-                Some(file) => Some(std::fs::read(file).with_context(|| file.display().to_string())?),
-                None => None,
-            };
-            let inside =
-                |(name, bucket): (&_, &crate::config::BucketConfig)| (Clone::clone(name), bucket.inside.clone());
-            let options = AwsOptions {
-                endpoint: endpoint.clone(),
-                region: region.clone(),
-                path_style: *path_style,
-                credentials,
-                ca_pem,
-                buckets: config.buckets.iter().map(inside).collect(),
-                timeouts: Timeouts::default(),
-            };
-            Ok(Arc::new(aws::connect(options).await?))
-        }
+    if let Some(options) = aws_options(config)? {
+        return Ok(Arc::new(aws::connect(options).await?));
     }
+    let memory = Memory::new();
+    for outside in config.buckets.keys() {
+        memory.create_bucket(outside);
+    }
+    if let BackendConfig::Memory { seed: Some(dir) } = &config.backend {
+        memory.seed_from(dir).context("the seed")?;
+    }
+    Ok(Arc::new(memory))
+}
+
+/// How the real buckets are reached with our own credential; `None` where the embedded one is served.
+pub fn aws_options(config: &Config) -> Result<Option<AwsOptions>> {
+    let (endpoint, region, path_style, ca, credentials) = match &config.backend {
+        BackendConfig::Memory { .. } => return Ok(None),
+        BackendConfig::S3 { endpoint, region, path_style, ca, credentials } => {
+            (endpoint, region, path_style, ca, credentials)
+        }
+    };
+    let credentials = match credentials {
+        None => Credentials::Chain,
+        Some((id, file)) => {
+            let secret = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+            Credentials::Static {
+                access_key_id: SecretText::new(id),
+                secret_access_key: SecretText::new(secret.trim()),
+                session_token: None,
+            }
+        }
+    };
+    let ca_pem = match ca {
+        Some(file) => Some(std::fs::read(file).with_context(|| file.display().to_string())?),
+        None => None,
+    };
+    let inside = |(name, bucket): (&_, &crate::config::BucketConfig)| (Clone::clone(name), bucket.inside.clone());
+    Ok(Some(AwsOptions {
+        endpoint: endpoint.clone(),
+        region: region.clone(),
+        path_style: *path_style,
+        credentials,
+        ca_pem,
+        buckets: config.buckets.iter().map(inside).collect(),
+        timeouts: Timeouts::default(),
+    }))
 }
 
 impl App {
@@ -168,6 +174,7 @@ impl App {
     /// The same, with a backend of one's own.
     pub async fn start_with(config: Config, backend: Arc<dyn Backend>) -> Result<Self> {
         crate::identity::fetch::install_crypto_provider();
+        let locks = lock::required(&config).await?;
         let keys = keyring::file::read(&config.keys).context("the key ring; `tracegate keys init FILE` makes one")?;
         let rules = rules(&config).context("the policy set")?;
         let (journal, recovery) = open_journal(&config, &keys)?;
@@ -195,6 +202,8 @@ impl App {
         for event in [event, refresh::revocations_in_force(in_force), refresh::ring_in_use(&keys.load())] {
             journal.event(event).await.map_err(|error| unrecorded(&config, &journal, error))?;
         }
+        let mut watch = lock::Watch::new(metrics.clone(), journal.clone());
+        watch.take(locks).await;
         let host_names = HostNames::new(&config.host_names);
         let rim = Arc::new(Rim {
             service: gateway::service(gateway.clone(), authority.clone(), host_names.clone()),
@@ -210,6 +219,9 @@ impl App {
         tasks.spawn(refresh::revocations(authority.revocations().clone(), journal.clone()));
         tasks.spawn(refresh::policies(rim.clone(), config.clone()));
         tasks.spawn(refresh::keys(keys, config.keys.clone(), journal.clone()));
+        if config.lock.require {
+            tasks.spawn(lock::keep_watch(config.clone(), watch));
+        }
         Self::bind(config, rim, journal, tasks).await
     }
 

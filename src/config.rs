@@ -3,6 +3,7 @@
 //! The only reader of the configuration file and of the environment. It opens no socket and reaches no server;
 //! files that it names (certificates, keys) are read where they are used.
 
+pub mod lock;
 pub mod written;
 
 #[cfg(test)]
@@ -21,6 +22,7 @@ use toml::Spanned;
 use crate::audit::journal::SpaceLeft;
 use crate::limits;
 use crate::s3::name::Bucket;
+use lock::LockConfig;
 use written::{Addressing, BackendKind, Written};
 
 /// What a deployment serves, and how.
@@ -56,6 +58,8 @@ pub struct Config {
     pub bounds: Bounds,
     /// How the application logs.
     pub logging: Logging,
+    /// How the real buckets must be locked.
+    pub lock: LockConfig,
 }
 
 /// Certificate chain and private key, PEM.
@@ -246,6 +250,8 @@ fn meaning(written: Written, base: &Path, notes: &mut Notes<'_>) -> Config {
     if !https.is_empty() && tls.is_none() {
         notes.add(None, "[listen] has `https`, but there is no [tls] with `certificate` and `key`".into());
     }
+    let in_memory = matches!(written.backend.kind.get_ref(), BackendKind::Memory);
+    let lock = lock::meaning(written.lock, in_memory, base, notes);
     let trusted_proxies = listen.trusted_proxies.iter().filter_map(|text| notes.parsed(text, network)).collect();
     Config {
         http,
@@ -263,6 +269,7 @@ fn meaning(written: Written, base: &Path, notes: &mut Notes<'_>) -> Config {
         control: base.join(written.control.dir),
         bounds: bounds(&written.limits, notes),
         logging: logging(written.logging, notes),
+        lock,
     }
 }
 

@@ -31,6 +31,8 @@ pub mod backend;
 
 pub mod redact;
 
+pub mod lock;
+
 pub mod config;
 
 pub mod telemetry;

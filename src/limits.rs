@@ -313,3 +313,20 @@ pub const BACKEND_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 pub const BACKEND_POOL_IDLE: Duration = Duration::from_secs(15);
 /// Largest chunk in which the embedded bucket gives a body, in bytes.
 pub const MEMORY_CHUNK_BYTES: usize = 128 * 1024;
+
+// === the lock of the real bucket
+
+/// Longest ARN of a principal, in bytes (IAM: paths of 512, names of 64 characters).
+pub const PRINCIPAL_BYTES_MAX: usize = 640;
+/// Most principals, of either kind, that a lock leaves in.
+pub const PRINCIPALS_MAX: usize = 32;
+/// Longest document whose difference is aligned line by line, in lines; longer ones are told as old and new.
+pub const LOCK_DIFF_LINES_MAX: usize = 2000;
+/// Largest file of kept documents, in bytes (S3 allows a bucket policy of 20 KiB).
+pub const LOCK_KEPT_BYTES_MAX: u64 = 256 * 1024;
+/// Looks at a document that was put, until it reads back.
+pub const LOCK_READ_BACK_TRIES: u32 = 6;
+/// Time between two of these looks.
+pub const LOCK_READ_BACK_PAUSE: Duration = Duration::from_millis(500);
+/// How often a running façade verifies the lock that it requires.
+pub const LOCK_VERIFY_EVERY: Duration = Duration::from_secs(3600);

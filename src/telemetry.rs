@@ -65,6 +65,13 @@ pub struct ConditionalLabels {
     pub operation: &'static str,
 }
 
+/// The labels of a bucket's lock.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct BucketLabel {
+    /// The outside name.
+    pub bucket: String,
+}
+
 /// Everything that is counted.
 pub struct Metrics {
     registry: Registry,
@@ -94,6 +101,8 @@ pub struct Metrics {
     pub log_free_bytes: Gauge<u64, AtomicU64>,
     /// 1 while the log records, 0 when nothing is served for its sake.
     pub log_records: Gauge,
+    /// 1 while the last look found the bucket locked, 0 since one did not; only where the lock is required.
+    pub lock_verified: Family<BucketLabel, Gauge>,
 }
 
 impl Default for Metrics {
@@ -121,6 +130,7 @@ impl Metrics {
             log_queued: Gauge::default(),
             log_free_bytes: Gauge::default(),
             log_records: Gauge::default(),
+            lock_verified: Family::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("requests", "Requests answered", metrics.requests.clone());
@@ -148,6 +158,11 @@ impl Metrics {
         registry.register("log_queued", "Entries that wait for the disk", metrics.log_queued.clone());
         registry.register("log_free_bytes", "Free bytes of the log's disk", metrics.log_free_bytes.clone());
         registry.register("log_records", "1 while the log records", metrics.log_records.clone());
+        registry.register(
+            "lock_verified",
+            "1 while the last look found the bucket locked",
+            metrics.lock_verified.clone(),
+        );
         metrics
     }
 

@@ -375,12 +375,18 @@ struct Entry {
     count: Option<u64>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Target {
-    bucket: Option<String>,
-    key: Option<String>,
-    prefix: Option<String>,
+/// What it is about: an object or a listing, or, in words, what an administrator did something to.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Target {
+    Words(String),
+    Path { bucket: Option<String>, key: Option<String>, prefix: Option<String> },
+}
+
+impl Default for Target {
+    fn default() -> Self {
+        Self::Path { bucket: None, key: None, prefix: None }
+    }
 }
 
 /// Who acted: a caller with issuer and subject, or the name of an administrator.
@@ -433,11 +439,12 @@ impl From<Entry> for Row {
             Actor::Named(name) => (None, None, Some(name)),
             Actor::Nobody {} => (None, None, None),
         };
-        let below = entry.target.key.or(entry.target.prefix);
-        let path = match (entry.target.bucket, below) {
-            (Some(bucket), Some(below)) => Some(format!("{bucket}/{below}")),
-            (bucket, None) => bucket,
-            (None, below) => below,
+        let (path, words) = match entry.target {
+            Target::Words(words) => (None, Some(words)),
+            Target::Path { bucket, key, prefix } => match (bucket, key.or(prefix)) {
+                (Some(bucket), Some(below)) => (Some(format!("{bucket}/{below}")), None),
+                (bucket, below) => (bucket.or(below), None),
+            },
         };
         let outcome = match entry.kind.as_str() {
             "s3.intent" => Some("open".to_owned()),
@@ -463,7 +470,7 @@ impl From<Entry> for Row {
             policy: entry.decision.policy.or(entry.policy),
             masks: entry.decision.masks,
             outcome,
-            reason: entry.decision.reason.or(entry.reason),
+            reason: entry.decision.reason.or(entry.reason).or(words),
             status: entry.decision.status.or(entry.status),
             bytes: entry.bytes,
             received: entry.received,

@@ -8,8 +8,10 @@
 //! take is bounded here, see [`Timeouts`].
 
 mod answer;
+pub mod bucket;
 mod copy;
 mod delete;
+mod outsider;
 mod read;
 mod scratch;
 mod sending;
@@ -33,6 +35,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::config::retry::RetryConfig;
@@ -42,6 +45,7 @@ use aws_sdk_s3::config::{
     SharedCredentialsProvider, SharedHttpClient, StalledStreamProtectionConfig,
 };
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::types::BucketVersioningStatus;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use rustls::pki_types::CertificateDer;
@@ -52,6 +56,7 @@ use self::trouble::Asked;
 use super::Trouble;
 use crate::identity::secret::SecretText;
 use crate::limits;
+use crate::s3::answer::Versioning;
 use crate::s3::name::{Bucket, VersionId};
 use crate::s3::operation::{ETag, RangeAsk};
 
@@ -79,6 +84,10 @@ pub struct AwsOptions {
 pub enum Credentials {
     /// The SDK's default chain: environment, profile, web identity, container, instance.
     Chain,
+    /// A profile of AWS's own configuration files.
+    Profile(String),
+    /// None: requests are not signed. For probes.
+    Anonymous,
     /// Given.
     Static {
         /// Access key id.
@@ -150,8 +159,7 @@ pub async fn connect(options: AwsOptions) -> Result<Aws, AwsError> {
     let timeouts = options.timeouts;
     let mut config = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::latest())
-        .credentials_provider(provider(options.credentials, region.clone()).await)
-        .region(region)
+        .region(region.clone())
         .force_path_style(options.path_style)
         .disable_s3_express_session_auth(true)
         .http_client(http_client(options.ca_pem.as_deref())?)
@@ -160,6 +168,10 @@ pub async fn connect(options: AwsOptions) -> Result<Aws, AwsError> {
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
         .timeout_config(TimeoutConfig::builder().connect_timeout(timeouts.connect).build());
+    config = match provider(options.credentials, region).await {
+        Some(credentials) => config.credentials_provider(credentials),
+        None => config.allow_no_auth(),
+    };
     if let Some(endpoint) = options.endpoint {
         config = config.endpoint_url(checked(endpoint)?);
     }
@@ -168,10 +180,15 @@ pub async fn connect(options: AwsOptions) -> Result<Aws, AwsError> {
     Ok(Aws { client, buckets, timeouts, apart: Arc::new(apart) })
 }
 
-async fn provider(credentials: Credentials, region: Region) -> SharedCredentialsProvider {
-    match credentials {
+/// Who signs; `None` is nobody.
+async fn provider(credentials: Credentials, region: Region) -> Option<SharedCredentialsProvider> {
+    Some(match credentials {
+        Credentials::Anonymous => return None,
         Credentials::Chain => {
             SharedCredentialsProvider::new(DefaultCredentialsChain::builder().region(region).build().await)
+        }
+        Credentials::Profile(name) => {
+            SharedCredentialsProvider::new(ProfileFileCredentialsProvider::builder().profile_name(name).build())
         }
         Credentials::Static { access_key_id, secret_access_key, session_token } => {
             SharedCredentialsProvider::new(SdkCredentials::from_keys(
@@ -180,7 +197,7 @@ async fn provider(credentials: Credentials, region: Region) -> SharedCredentials
                 session_token.map(|token| token.expose().to_owned()),
             ))
         }
-    }
+    })
 }
 
 fn checked(endpoint: String) -> Result<String, AwsError> {
@@ -250,6 +267,16 @@ async fn within<T, E: ProvideErrorMetadata + std::error::Error + 'static>(
     match tokio::time::timeout(limit, sent).await {
         Ok(answer) => answer.map_err(|error| trouble::of(asked, &error)),
         Err(_) => Err(Trouble::Timeout),
+    }
+}
+
+fn state_of(versioning: Option<&BucketVersioningStatus>) -> Result<Option<Versioning>, Trouble> {
+    match versioning {
+        None => Ok(None),
+        Some(BucketVersioningStatus::Enabled) => Ok(Some(Versioning::Enabled)),
+        Some(BucketVersioningStatus::Suspended) => Ok(Some(Versioning::Suspended)),
+        // The SDK's enum is open.
+        Some(_) => Err(Trouble::Broken("its state of versioning cannot be read".to_owned())),
     }
 }
 

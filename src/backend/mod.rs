@@ -4,6 +4,7 @@
 //! sealed in [`Raw`], which only `redact` opens. Nothing here follows a redirect, retries, or forwards a header.
 
 pub mod aws;
+pub mod bucket;
 pub mod faulty;
 pub mod memory;
 mod refusal;

@@ -8,6 +8,7 @@ mod credentials;
 mod demo;
 mod init;
 mod keys;
+mod lock;
 mod login;
 pub mod policy;
 mod revoke;
@@ -53,6 +54,8 @@ enum Command {
     Certificate(certificate::CertificateArgs),
     /// Make and rotate the façade's own keys.
     Keys(keys::KeysArgs),
+    /// Close the real bucket's other doors, and prove that they are shut.
+    Lock(lock::LockArgs),
     /// Make a token for a team or job without an identity provider.
     Token(token::TokenArgs),
     /// End sessions: of one session, subject or role, or all.
@@ -93,6 +96,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Audit(args) => done(audit::run(args)),
         Command::Certificate(args) => done(certificate::run(args)),
         Command::Keys(args) => done(wait(keys::run(args))),
+        Command::Lock(args) => wait(lock::run(args)),
         Command::Token(args) => done(wait(token::run(args))),
         Command::Revoke(args) => done(wait(async {
             let log = revocation_log(args.config.as_deref(), args.control.as_deref())?;

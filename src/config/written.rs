@@ -1,6 +1,8 @@
 //! The configuration file as written: TOML, unknown keys are errors. What it means stands in the parent.
 #![expect(missing_docs, reason = "the keys are documented in tracegate.example.toml")]
 
+pub mod lock;
+
 use std::path::PathBuf;
 
 use serde::Deserialize;
@@ -25,6 +27,7 @@ pub struct Written {
     pub limits: Limits,
     #[serde(default)]
     pub logging: Logging,
+    pub lock: Option<lock::Lock>,
 }
 
 #[derive(Debug, Deserialize)]

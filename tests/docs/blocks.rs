@@ -80,6 +80,7 @@ fn every_block_says_what_it_is() {
     let known = [
         "sh test",
         "sh demo",
+        "sh lock",
         "sh",
         "toml config",
         "toml role",

@@ -349,5 +349,6 @@ fn config(dir: &Path, issuer: &Issuer, wish: &Wish) -> Config {
             drain_timeout: Duration::from_millis(500),
         },
         logging: Logging { json: false, level: "warn".into() },
+        lock: tracegate::config::lock::LockConfig::default(),
     }
 }

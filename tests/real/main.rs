@@ -11,6 +11,8 @@ mod hostile;
 #[cfg(test)]
 mod listings;
 #[cfg(test)]
+mod lock;
+#[cfg(test)]
 mod login;
 #[cfg(test)]
 mod parts;

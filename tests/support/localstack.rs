@@ -68,7 +68,7 @@ pub(crate) fn recipe(venv: &Path, work: &Path, port: u16) -> Recipe {
             ("LOCALSTACK_HOST", address.as_str().into()),
             ("GATEWAY_SERVER", "twisted".into()),
             ("OVERRIDE_IN_DOCKER", "0".into()),
-            ("SERVICES", "s3".into()),
+            ("SERVICES", "s3,sts".into()),
             ("STRICT_SERVICE_LOADING", "1".into()),
             ("EAGER_SERVICE_LOADING", "1".into()),
             // Presigned URLs are checked; signed headers never are.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::audit::query::{self, Filter, PathGlob, QueryError, Row};
-use crate::audit::{Ended, Outcome, Unproven};
+use crate::audit::{Ended, Event, Outcome, Unproven};
 use crate::policy::permit::Denial;
 use crate::s3::error::Code;
 use crate::s3::operation::{HeadBucket, OpName};
@@ -166,4 +166,16 @@ async fn reading_since_a_time_leaves_out_what_is_older_and_says_what_is_gone() {
     assert!(first(time(all.len() - 1)).1);
     segments[1..].iter().for_each(|segment| std::fs::remove_file(&segment.path).unwrap());
     assert!(matches!(Reader::since(dir.path(), time(0)), Err(QueryError::NoLog(_))));
+}
+
+#[tokio::test]
+async fn regression_what_administrators_did_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = open(dir.path());
+    let event = Event::Admin { verb: "revoke", actor: "eve".into(), target: "role support: under review".into() };
+    journal.event(event).await.unwrap();
+    journal.close().await;
+    let rows = ask(dir.path(), Filter { kind: Some("admin.revoke".into()), ..Filter::default() });
+    let [row] = &rows[..] else { panic!("{rows:#?}") };
+    assert_eq!((row.name.as_deref(), row.reason.as_deref()), (Some("eve"), Some("role support: under review")));
 }

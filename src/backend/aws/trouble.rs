@@ -185,7 +185,7 @@ fn by_status(asked: Asked, raw: &HttpResponse, status: u16, code: &str) -> Troub
 }
 
 /// Status and code; a code that is not a word in S3's spelling, as an access key id would be, is not repeated.
-fn shown(status: u16, code: &str) -> String {
+pub(super) fn shown(status: u16, code: &str) -> String {
     let word = (1..=64).contains(&code.len())
         && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.')
         && code.bytes().any(|b| b.is_ascii_lowercase());

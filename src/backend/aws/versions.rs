@@ -1,12 +1,12 @@
 //! The listing of versions.
 
 use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
-use aws_sdk_s3::types::{BucketVersioningStatus, DeleteMarkerEntry, EncodingType, ObjectVersion};
+use aws_sdk_s3::types::{DeleteMarkerEntry, EncodingType, ObjectVersion};
 use jiff::Timestamp;
 
-use super::Aws;
 use super::answer::{broken, decoded, natural, tag, time};
 use super::trouble::Asked;
+use super::{Aws, state_of};
 use crate::backend::{Trouble, VersionsAsk};
 use crate::limits;
 use crate::s3::answer::{Listed, MarkerListed, VersionBatch, VersionItem, VersionListed, Versioning};
@@ -16,13 +16,7 @@ impl Aws {
     /// `GetBucketVersioning`
     pub(super) async fn bucket_versioning(&self, bucket: &Bucket) -> Result<Option<Versioning>, Trouble> {
         let request = self.client.get_bucket_versioning().bucket(self.inside(bucket)?);
-        match self.settled(Asked::Bucket, request.send()).await?.status() {
-            None => Ok(None),
-            Some(BucketVersioningStatus::Enabled) => Ok(Some(Versioning::Enabled)),
-            Some(BucketVersioningStatus::Suspended) => Ok(Some(Versioning::Suspended)),
-            // The SDK's enum is open.
-            Some(_) => Err(Trouble::Broken("its state of versioning cannot be read".to_owned())),
-        }
+        state_of(self.settled(Asked::Bucket, request.send()).await?.status())
     }
 
     pub(super) async fn list_versions(&self, bucket: &Bucket, ask: VersionsAsk) -> Result<VersionBatch, Trouble> {

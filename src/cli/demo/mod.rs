@@ -21,6 +21,7 @@ use crate::app::{self, Addresses, App};
 use crate::audit::journal::SpaceLeft;
 use crate::backend::Backend;
 use crate::backend::memory::Memory;
+use crate::config::lock::LockConfig;
 use crate::config::{BackendConfig, Bounds, BucketConfig, Config, IssuerConfig, LogConfig, Logging, TlsFiles};
 use crate::keyring::{KeyRing, KeyState, RingKey, SecretKey, file};
 use crate::limits;
@@ -149,6 +150,7 @@ fn config(args: &DemoArgs, dir: &Path, provider: &Provider, bucket: Bucket) -> C
             drain_timeout: std::time::Duration::from_secs(2),
         },
         logging: Logging { json: false, level: "warn".into() },
+        lock: LockConfig::default(),
     }
 }
 
