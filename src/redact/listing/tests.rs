@@ -433,13 +433,19 @@ fn a_backend_that_does_not_get_on_is_an_error() {
 }
 
 #[test]
-fn a_name_before_its_place_is_an_error() {
+fn a_name_before_its_place_is_settled_where_the_order_is_that_of_bytes() {
     let query = Query { prefix: String::new(), delimiter: None, max: 10, budget: 3 };
-    let place = Place { text: "b".to_owned(), order: Order::Bytes, safe: false };
-    let mut walk = Walk::new(Globs::Tail("x"), query, Some(place));
+    let mut walk = Walk::new(Globs::Tail(""), query.clone(), query.place(ListVersion::V2, Some("m/b")));
+    let batch =
+        |names: &[&str]| Batch { items: names.iter().filter_map(|name| listed(name)).collect(), ..Batch::default() };
     assert!(matches!(walk.step(), Step::Ask(_)));
-    let stray = Batch { items: listed("a").into_iter().chain(listed("c")).collect(), ..Batch::default() };
-    assert!(walk.take(stray).is_err());
+    walk.take(batch(&["m/a", "m/c"])).unwrap();
+    let Step::Ask(ask) = walk.step() else { panic!("nothing is known of the order yet") };
+    assert_eq!(ask.after.as_deref(), Some("m.\u{10FFFF}"));
+    walk.take(batch(&["m/a", "m/c"])).unwrap();
+    assert_eq!(walk.step(), Step::Done);
+    let found = walk.finish().unwrap();
+    assert_eq!(found.items.iter().map(Item::name).collect::<Vec<_>>(), ["m/c"]);
 }
 
 #[test]

@@ -254,9 +254,6 @@ impl<E: Eyes> Walk<E> {
 
     /// Takes of a page what it tells in the order of S3.
     fn accept(&mut self, sheet: Sheet, extent: Extent) -> Result<(), Astray> {
-        if self.survey.order == Order::Bytes && sheet.strays() {
-            return Err(Astray);
-        }
         let monotone = sheet.is_monotone();
         let Sheet { asked, batch } = sheet;
         let Extent { then, safe } = extent;
