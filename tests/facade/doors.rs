@@ -83,7 +83,8 @@ async fn the_token_service_answers_as_sts_does() {
     let facade = Facade::start().await;
     let token = facade.token("raw");
     let arns = [String::new(), arn("123456789012", "raw"), arn("000000000000", "team%2Fraw")];
-    let calls = arns.iter().flat_map(|more| [assume(&token, more), in_query(assume(&token, more))].map(|ask| (more, ask)));
+    let calls =
+        arns.iter().flat_map(|more| [assume(&token, more), in_query(assume(&token, more))].map(|ask| (more, ask)));
     for (more, ask) in calls {
         let answer = facade.send(ask).await;
         assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/xml")), "{}", answer.text());

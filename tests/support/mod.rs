@@ -10,6 +10,8 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 pub(crate) mod clients;
+pub(crate) mod demo;
+pub(crate) mod documents;
 pub(crate) mod facade;
 pub(crate) mod http;
 pub(crate) mod idp;
