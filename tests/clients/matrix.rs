@@ -11,7 +11,7 @@ use super::page;
 use super::probe::{self, Seen, Step};
 use super::support::clients::without_own_settings;
 use super::support::demo::Demo;
-use super::ways::{Door, Way};
+use super::ways::{Door, Way, nowhere_else};
 
 /// All of them. Those that take long, or install much, are marked as ignored: they wait until they are asked for.
 pub(crate) fn trials() -> Vec<Trial> {
@@ -108,6 +108,7 @@ fn block(client: &Client) {
     without_own_settings(&mut command);
     command.args(["-euo", "pipefail", "-c", &block.text]).current_dir(place.path());
     command.env("HOME", place.path()).env("PATH", path).envs(client.modules()).envs(demo.exported());
+    command.envs(nowhere_else());
     let done = command.output().unwrap();
     let (out, error) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
     assert!(done.status.success(), "{}: {}\n{}\n{out}\n{error}", block.place(), done.status, block.text);

@@ -73,7 +73,9 @@ impl Way {
             Transport::Http => facade.http(),
             Transport::Https => facade.https(),
         };
-        let mut env = nowhere_else(facade);
+        let mut env = nowhere_else();
+        // object_store asks there, where nobody else gives it credentials.
+        env.push(("AWS_METADATA_ENDPOINT", format!("{}/-", facade.http())));
         env.extend([("ENDPOINT", url.clone()), ("AWS_ENDPOINT_URL", url.clone())]);
         env.extend(["AWS_REGION", "AWS_DEFAULT_REGION"].map(|name| (name, "tracegate".to_owned())));
         if transport == Transport::Https {
@@ -94,7 +96,7 @@ impl Way {
             Door::WebIdentity => vec![
                 ("AWS_ROLE_ARN", format!("arn:aws:iam::000000000000:role/{ROLE}")),
                 ("AWS_WEB_IDENTITY_TOKEN_FILE", token.to_owned()),
-                // Before object_store 0.14 the general setting did not count for the token service.
+                // To rclone and object_store the general setting says nothing of the token service.
                 ("AWS_ENDPOINT_URL_STS", url.to_owned()),
             ],
             Door::Process => {
@@ -119,10 +121,9 @@ impl Way {
     }
 }
 
-/// A client that looks for anything but loopback, a cloud machine's metadata for one, is refused at once.
-fn nowhere_else(facade: &Facade) -> Vec<(&'static str, String)> {
+/// A client that looks for anything but loopback is refused at once.
+pub(crate) fn nowhere_else() -> Vec<(&'static str, String)> {
     let nobody = "http://127.0.0.1:9".to_owned();
     let proxies = ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"].map(|name| (name, nobody.clone()));
-    let metadata = ("AWS_METADATA_ENDPOINT", format!("{}/-", facade.http()));
-    proxies.into_iter().chain([("no_proxy", "127.0.0.1,localhost".to_owned()), metadata]).collect()
+    proxies.into_iter().chain([("no_proxy", "127.0.0.1,localhost".to_owned())]).collect()
 }
