@@ -3,15 +3,14 @@
 
 use std::sync::OnceLock;
 
-use super::support::clients::{curl, said};
+use super::catalogue::{self, Client};
+use super::support::clients::curl;
 use super::support::facade::{Backend, Facade, Settings};
 use super::support::http::{self, Answer};
 use super::support::install::repository;
 use super::support::{self, seed};
 
-/// The role of the clients. It reads both buckets, `traces` behind the masks of everybody.
-pub(crate) const ROLE: &str = "analyst";
-/// Somebody who holds it, and another role besides, so that it must be named.
+/// Somebody who holds the roles of all clients. Each has one of its own, called like it, so that the log tells who asked.
 const USER: &str = "carol";
 
 /// Below this prefix lie more keys than fit into a page.
@@ -32,17 +31,22 @@ pub(crate) const TOKENS: &str = "19900";
 pub(crate) fn facade() -> &'static Facade {
     static SHARED: OnceLock<Facade> = OnceLock::new();
     SHARED.get_or_init(|| {
-        let role = format!(
-            "version = 1\n[role]\nname = \"{ROLE}\"\ndescription = \"Reads both buckets\"\nowner = \"tests@acme.example\"\n\
-             max_session = \"12h\"\n[[bind]]\nissuer = \"demo\"\nclaims = {{ groups = [\"support\"] }}\n\
-             [[allow]]\nid = \"read\"\nactions = [\"get\", \"list\"]\npaths = [\"traces/*\", \"plain/*\"]\n"
-        );
         Facade::start(&Settings {
-            roles: vec![(ROLE, role)],
+            roles: catalogue::ALL.iter().map(|client| role(client.slug)).collect(),
             objects: pages().chain(table()).collect(),
             ..Settings::with_one_provider(Backend::Memory)
         })
     })
+}
+
+/// Reads both buckets, `traces` behind the masks of everybody.
+fn role(name: &'static str) -> (&'static str, String) {
+    let role = format!(
+        "version = 1\n[role]\nname = \"{name}\"\ndescription = \"Reads both buckets\"\nowner = \"tests@acme.example\"\n\
+             max_session = \"12h\"\n[[bind]]\nissuer = \"demo\"\nclaims = {{ groups = [\"support\"] }}\n\
+             [[allow]]\nid = \"read\"\nactions = [\"get\", \"list\"]\npaths = [\"traces/*\", \"plain/*\"]\n"
+    );
+    (name, role)
 }
 
 fn pages() -> impl Iterator<Item = (String, Vec<u8>)> {
@@ -80,24 +84,29 @@ pub(crate) fn token_file() -> &'static str {
     })
 }
 
-/// One request by curl, with their token; `target` begins behind the host.
-pub(crate) fn ask(base: &str, target: &str, options: &[&str]) -> Answer {
-    let (bearer, role) = (format!("Authorization: Bearer {}", token()), format!("x-tracegate-role: {ROLE}"));
-    let always =
+/// One request by curl, with their token for this role; `target` begins behind the host.
+pub(crate) fn ask(role: &str, target: &str) -> Answer {
+    let (bearer, role) = (format!("Authorization: Bearer {}", token()), format!("x-tracegate-role: {role}"));
+    let options =
         ["--include", "--path-as-is", "--globoff", "--max-time", "100", "--header", &bearer, "--header", &role];
-    let output = curl([&always[..], options, &[&format!("{base}{target}")]].concat());
-    let shown = said(&output).len();
-    let answer = http::parse(&output.stdout).unwrap_or_else(|| panic!("{target}: no HTTP answer in {shown} bytes"));
-    assert!(matches!(answer.status, 200 | 206), "{target}: {}", answer.text());
+    let output = curl([&options[..], &[&format!("{}{target}", facade().http())]].concat());
+    let answer = http::parse(&output.stdout).unwrap_or_else(|| panic!("{target}: no HTTP answer: {output:?}"));
+    assert!(output.status.success() && answer.status == 200, "{target}: {}", answer.text());
     answer
 }
 
+/// How many ranges of the object [`BIG`] this client has asked for.
+pub(crate) fn ranges(client: &Client) -> usize {
+    let rows = facade().rows(&["--role", client.slug, "--op", "GetObject", "--key", &format!("traces/{BIG}")]);
+    rows.iter().filter(|row| row["range"].is_string()).count()
+}
+
 /// An object of the bucket `traces` as curl gets it: redacted.
-pub(crate) fn object(key: &str) -> Vec<u8> {
+pub(crate) fn object(role: &str, key: &str) -> Vec<u8> {
     const KEPT: percent_encoding::AsciiSet =
         percent_encoding::NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_');
     let target = format!("/traces/{}", percent_encoding::utf8_percent_encode(key, &KEPT));
-    let body = ask(&facade().http(), &target, &[]).body;
+    let body = ask(role, &target).body;
     let original = std::fs::read(facade().seeded("traces").join(key)).unwrap();
     assert!(body.len() == original.len() && body != original, "{key} is not redacted");
     body

@@ -1,6 +1,6 @@
 //! The tests, made from the catalogue: for each client the quick ways, every way, and the page's block.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use libtest_mimic::{Failed, Trial};
@@ -8,7 +8,7 @@ use libtest_mimic::{Failed, Trial};
 use super::catalogue::{self, Client};
 use super::limits::Sign;
 use super::page;
-use super::probe::{self, Seen, Step};
+use super::probe::{self, How, Seen, Step, Truth};
 use super::support::clients::without_own_settings;
 use super::support::demo::Demo;
 use super::ways::{Door, Way, nowhere_else};
@@ -43,11 +43,12 @@ fn trial(name: String, test: impl FnOnce() + Send + 'static) -> Trial {
 
 fn quick_ways(client: &Client) {
     let cells = page::cells(client);
-    let has = Step::ALL.into_iter().zip(&cells[2 + Door::ALL.len()..]).filter(|(_, cell)| *cell == "✔");
-    let has: BTreeSet<Step> = has.map(|(step, _)| step).collect();
+    let truth = Truth::of(client);
     for way in client.quick {
-        let seen = probe::run(client, *way);
-        assert_eq!(went_well(client, *way, &seen), has, "{way:?}");
+        let seen = probe::run(client, *way, &truth);
+        let done = went_well(client, *way, &seen);
+        let titles = Step::ALL.map(|step| done.get(&step).map_or("–", |how| how.title()));
+        assert_eq!(titles[..], cells[2 + Door::ALL.len()..], "{way:?}");
         assert_eq!(seen.version, cells[1], "its version");
         let door = &cells[2 + Door::ALL.iter().position(|door| *door == way.0).unwrap()];
         assert!(door.split(", ").any(|open| open == way.1.title()), "{way:?} is open: {door}");
@@ -55,40 +56,39 @@ fn quick_ways(client: &Client) {
 }
 
 fn every_way(client: &Client) {
-    let (mut version, mut has) = (String::new(), None);
+    let (mut version, mut has, truth) = (String::new(), None, Truth::of(client));
     for way in Way::all() {
         let Some(limit) = client.limits.iter().find(|limit| limit.closes(way)) else {
-            let seen = probe::run(client, way);
+            let seen = probe::run(client, way, &truth);
             let done = went_well(client, way, &seen);
             assert_eq!(has.get_or_insert_with(|| done.clone()), &done, "it has the same steps on each way: {way:?}");
             version = seen.version;
             continue;
         };
         match limit.seen {
-            Sign::Says(words) => fails_as_said(client, way, words),
+            Sign::Says(words) => fails_as_said(client, way, &truth, words),
             Sign::NotTried => {}
         }
     }
     let open = |way| !client.limits.iter().any(|limit| limit.closes(way));
     let has = has.expect("some way is open");
-    page::hold(client, &page::row(client, &version, open, |step| has.contains(&step)));
+    page::hold(client, &page::row(client, &version, open, &has));
 }
 
 /// The steps that it has; all must have gone well.
-fn went_well(client: &Client, way: Way, seen: &Seen) -> BTreeSet<Step> {
-    for (step, outcome) in &seen.steps {
-        if let Err(error) = outcome {
-            panic!("{} by {way:?}: {step:?}: {error}", client.name);
-        }
-    }
+fn went_well(client: &Client, way: Way, seen: &Seen) -> BTreeMap<Step, How> {
     assert!(!seen.steps.is_empty(), "{} by {way:?}: it did nothing", client.name);
-    seen.steps.keys().copied().collect()
+    let went = seen.steps.iter().map(|(step, outcome)| match outcome {
+        Ok(how) => (*step, *how),
+        Err(error) => panic!("{} by {way:?}: {step:?}: {error}", client.name),
+    });
+    went.collect()
 }
 
 /// The first step that fails says why; what follows from it may say less. A limit that is gone is an error, too: the
 /// page would say less than there is.
-fn fails_as_said(client: &Client, way: Way, words: &str) {
-    let seen = probe::run(client, way);
+fn fails_as_said(client: &Client, way: Way, truth: &Truth, words: &str) {
+    let seen = probe::run(client, way, truth);
     let error = seen.steps.values().find_map(|outcome| outcome.as_ref().err());
     let error = error.unwrap_or_else(|| panic!("{} by {way:?}: it works now", client.name));
     assert!(error.contains(words), "{} by {way:?} fails otherwise: {error}", client.name);

@@ -1,11 +1,11 @@
 //! docs/CLIENTS.md: its block for each client, and its two tables, which are what the tests saw.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use super::catalogue::{self, Client};
 use super::limits::Limit;
-use super::probe::Step;
+use super::probe::{How, Step};
 use super::support::documents::{Block, all};
 use super::support::install::repository;
 use super::ways::{Door, Transport, Way};
@@ -28,12 +28,12 @@ fn shown(block: &Block) -> impl Iterator<Item = &str> {
 }
 
 /// The row of a client, of what is open to it and what it has.
-pub(crate) fn row(client: &Client, version: &str, open: impl Fn(Way) -> bool, has: impl Fn(Step) -> bool) -> String {
+pub(crate) fn row(client: &Client, version: &str, open: impl Fn(Way) -> bool, done: &BTreeMap<Step, How>) -> String {
     let doors = Door::ALL.map(|door| {
         let open = Transport::ALL.into_iter().filter(|transport| open(Way(door, *transport)));
         or_none(&open.map(Transport::title).collect::<Vec<_>>().join(", ")).to_owned()
     });
-    let steps = Step::ALL.map(|step| if has(step) { "✔" } else { "–" }.to_owned());
+    let steps = Step::ALL.map(|step| done.get(&step).map_or("–", |how| how.title()).to_owned());
     let cells = [client.name.to_owned(), version.to_owned()].into_iter().chain(doors).chain(steps);
     format!("| {} |", cells.collect::<Vec<_>>().join(" | "))
 }

@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use super::catalogue::Client;
@@ -19,6 +18,8 @@ use super::support::install::repository;
 use super::support::server;
 use super::ways::Way;
 
+/// From how many ranges of the 24 MB on they are parts.
+const PARTS_MIN: usize = 3;
 /// How long a probe may take for all its steps.
 const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -31,8 +32,8 @@ pub(crate) enum Step {
     Get,
     /// Gets a range of it.
     Range,
-    /// Gets 24 MB of redacted records in parts, side by side.
-    Parallel,
+    /// Gets 24 MB of redacted records; side by side in parts, where it can.
+    Big,
     /// Copies a tree twice; the second time there is nothing to do.
     Sync,
     /// Reads a column of a table, without masks.
@@ -41,7 +42,7 @@ pub(crate) enum Step {
 
 impl Step {
     /// All, in the order of the page's columns.
-    pub(crate) const ALL: [Self; 6] = [Self::List, Self::Get, Self::Range, Self::Parallel, Self::Sync, Self::Columns];
+    pub(crate) const ALL: [Self; 6] = [Self::List, Self::Get, Self::Range, Self::Big, Self::Sync, Self::Columns];
 
     /// The heading of its column, and the name of its file.
     pub(crate) fn name(self) -> &'static str {
@@ -49,22 +50,41 @@ impl Step {
             Self::List => "list",
             Self::Get => "get",
             Self::Range => "range",
-            Self::Parallel => "parallel",
+            Self::Big => "big",
             Self::Sync => "sync",
             Self::Columns => "columns",
         }
     }
 
     /// What is wrong with what a client brought.
-    fn judge(self, out: &Path) -> Result<(), String> {
+    fn judge(self, out: &Path, truth: &Truth) -> Result<(), String> {
         let brought = std::fs::read(out.join(self.name())).unwrap();
         match self {
-            Self::List => same_keys(&String::from_utf8_lossy(&brought)),
-            Self::Get => same(&brought, &truth().get),
-            Self::Range => same(&brought, &truth().get[RANGE.0..=RANGE.1]),
-            Self::Parallel => same(&brought, &truth().big),
-            Self::Sync => same_tree(out),
+            Self::List => same_keys(&String::from_utf8_lossy(&brought), &truth.pages),
+            Self::Get => same(&brought, &truth.get),
+            Self::Range => same(&brought, &truth.get[RANGE.0..=RANGE.1]),
+            Self::Big => same(&brought, &truth.big),
+            Self::Sync => same_tree(out, &truth.tree),
             Self::Columns => same(&brought, TOKENS.as_bytes()),
+        }
+    }
+}
+
+/// How a client took a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum How {
+    /// Well.
+    Well,
+    /// Well, and in parts: the façade's log has the ranges.
+    InParts,
+}
+
+impl How {
+    /// As the page says it.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Well => "✔",
+            Self::InParts => "in parts",
         }
     }
 }
@@ -74,21 +94,43 @@ impl Step {
 pub(crate) struct Seen {
     /// Its version, as it says itself.
     pub(crate) version: String,
-    /// The steps that it has, each with what went wrong.
-    pub(crate) steps: BTreeMap<Step, Result<(), String>>,
+    /// The steps that it has, each with how it went, or why not.
+    pub(crate) steps: BTreeMap<Step, Result<How, String>>,
+}
+
+/// What curl gets in the role of a client: pseudonyms are a role's own.
+pub(crate) struct Truth {
+    pages: Vec<(u64, String)>,
+    get: Vec<u8>,
+    big: Vec<u8>,
+    tree: Vec<(PathBuf, Vec<u8>)>,
+}
+
+impl Truth {
+    /// Asks curl.
+    pub(crate) fn of(client: &Client) -> Self {
+        let object = |key: &str| facade::object(client.slug, key);
+        let tree = facade::keys(TREE).into_iter().map(|(_, key)| (key[TREE.len()..].into(), object(&key)));
+        let tree: Vec<_> = tree.collect();
+        assert!(tree.len() > 4);
+        Self { pages: facade::keys(PAGES), get: object(KEY), big: object(BIG), tree }
+    }
 }
 
 /// Runs the probe of a client.
-pub(crate) fn run(client: &Client, way: Way) -> Seen {
+pub(crate) fn run(client: &Client, way: Way, truth: &Truth) -> Seen {
     let out = Folder(server::new_folder(client.slug));
+    let ranges = facade::ranges(client);
     let error = run_to_its_end(client, way, &out.0);
+    let in_parts = facade::ranges(client) - ranges >= PARTS_MIN;
     let text = |name: &str| std::fs::read_to_string(out.0.join(name)).ok();
     let mut steps = BTreeMap::new();
     for step in Step::ALL {
         if let Some(error) = text(&format!("{}.error", step.name())) {
             steps.insert(step, Err(error));
         } else if out.0.join(step.name()).exists() {
-            steps.insert(step, step.judge(&out.0));
+            let how = if step == Step::Big && in_parts { How::InParts } else { How::Well };
+            steps.insert(step, step.judge(&out.0, truth).map(|()| how));
         }
     }
     if let Some(error) = error {
@@ -105,7 +147,10 @@ fn run_to_its_end(client: &Client, way: Way, out: &Path) -> Option<String> {
     let mut command = Command::new(client.program());
     without_own_settings(&mut command);
     command.args(client.arguments()).current_dir(repository().join("tests/clients/probes"));
-    command.envs(way.environment(facade(), out)).envs(subjects(out)).envs(client.environment.iter().copied());
+    command
+        .envs(way.environment(facade(), client.slug, out))
+        .envs(subjects(out))
+        .envs(client.environment.iter().copied());
     command.env("PATH", client.path()).envs(client.modules()).env("PYTHONDONTWRITEBYTECODE", "1");
     command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).process_group(0);
     let mut child = command.spawn().unwrap();
@@ -140,24 +185,6 @@ fn subjects(out: &Path) -> [(&'static str, String); 9] {
     ]
 }
 
-/// What curl gets.
-struct Truth {
-    pages: Vec<(u64, String)>,
-    get: Vec<u8>,
-    big: Vec<u8>,
-    tree: Vec<(PathBuf, Vec<u8>)>,
-}
-
-fn truth() -> &'static Truth {
-    static TRUTH: OnceLock<Truth> = OnceLock::new();
-    TRUTH.get_or_init(|| {
-        let tree = facade::keys(TREE).into_iter().map(|(_, key)| (key[TREE.len()..].into(), facade::object(&key)));
-        let tree: Vec<_> = tree.collect();
-        assert!(tree.len() > 4);
-        Truth { pages: facade::keys(PAGES), get: facade::object(KEY), big: facade::object(BIG), tree }
-    })
-}
-
 fn same(brought: &[u8], wanted: &[u8]) -> Result<(), String> {
     let at = || brought.iter().zip(wanted).take_while(|(one, other)| one == other).count();
     let lengths = || format!("{} bytes, not {}, and another from byte {}", brought.len(), wanted.len(), at());
@@ -165,11 +192,10 @@ fn same(brought: &[u8], wanted: &[u8]) -> Result<(), String> {
 }
 
 /// Lines of size and key, or of keys alone where a client does not tell sizes.
-fn same_keys(brought: &str) -> Result<(), String> {
+fn same_keys(brought: &str, pages: &[(u64, String)]) -> Result<(), String> {
     let sized = brought.contains('\t');
-    let wanted = truth().pages.iter();
     let wanted: Vec<String> =
-        wanted.map(|(size, key)| if sized { format!("{size}\t{key}") } else { key.clone() }).collect();
+        pages.iter().map(|(size, key)| if sized { format!("{size}\t{key}") } else { key.clone() }).collect();
     let mut lines: Vec<&str> = brought.lines().collect();
     lines.sort_unstable_by_key(|line| line.rsplit('\t').next());
     if lines == wanted {
@@ -180,13 +206,13 @@ fn same_keys(brought: &str) -> Result<(), String> {
 }
 
 /// Every file is what curl gets, and the second run touched none.
-fn same_tree(out: &Path) -> Result<(), String> {
+fn same_tree(out: &Path, tree: &[(PathBuf, Vec<u8>)]) -> Result<(), String> {
     let text = |name: &str| std::fs::read_to_string(out.join(name)).unwrap();
     let (before, after) = (text("sync-before"), text("sync-after"));
-    if before.lines().count() != truth().tree.len() || before != after {
+    if before.lines().count() != tree.len() || before != after {
         return Err(format!("the second run transferred something, or the first too little:\n{before}\n{after}"));
     }
-    for (path, wanted) in &truth().tree {
+    for (path, wanted) in tree {
         let brought =
             std::fs::read(out.join("tree").join(path)).map_err(|error| format!("{}: {error}", path.display()))?;
         same(&brought, wanted).map_err(|error| format!("{}: {error}", path.display()))?;

@@ -27,7 +27,7 @@ pub(crate) fn probe() -> ExitCode {
         step("list", list(&s3, &var("PAGES")).await);
         step("get", get(&s3, &key, None).await);
         step("range", get(&s3, &key, Some(format!("bytes={first}-{last}"))).await);
-        step("parallel", parallel(&s3, &var("BIG")).await);
+        step("big", big(&s3, &var("BIG")).await);
     });
     ExitCode::SUCCESS
 }
@@ -59,7 +59,7 @@ async fn get(s3: &Client, key: &str, range: Option<String>) -> Brought {
     Ok(answer.body.collect().await.map_err(why)?.to_vec())
 }
 
-async fn parallel(s3: &Client, key: &str) -> Brought {
+async fn big(s3: &Client, key: &str) -> Brought {
     let head = s3.head_object().bucket("traces").key(key).send().await.map_err(why)?;
     let size = u64::try_from(head.content_length().unwrap()).unwrap();
     let ranges = (0..size.div_ceil(PART)).map(|part| part * PART);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::facade::{self, ROLE};
+use super::facade;
 use super::support::facade::Facade;
 
 /// Where a client gets its session.
@@ -66,8 +66,8 @@ impl Way {
         Door::ALL.into_iter().flat_map(|door| Transport::ALL.map(|transport| Self(door, transport)))
     }
 
-    /// The environment of a client that comes in this way. `home` is its home folder.
-    pub(crate) fn environment(self, facade: &Facade, home: &Path) -> Vec<(&'static str, String)> {
+    /// The environment of a client that comes in this way, for this role. `home` is its home folder.
+    pub(crate) fn environment(self, facade: &Facade, role: &str, home: &Path) -> Vec<(&'static str, String)> {
         let transport = self.1;
         let url = match transport {
             Transport::Http => facade.http(),
@@ -82,19 +82,19 @@ impl Way {
             let ca = facade.certificate().to_str().unwrap().to_owned();
             env.extend(["AWS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"].map(|name| (name, ca.clone())));
         }
-        env.extend(self.at_the_door(facade, home, &url));
+        env.extend(self.at_the_door(facade, role, home, &url));
         env
     }
 
-    fn at_the_door(self, facade: &Facade, home: &Path, url: &str) -> Vec<(&'static str, String)> {
+    fn at_the_door(self, facade: &Facade, role: &str, home: &Path, url: &str) -> Vec<(&'static str, String)> {
         let token = facade::token_file();
         match self.0 {
             Door::Container => vec![
-                ("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("{url}/-/credentials/{ROLE}")),
+                ("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("{url}/-/credentials/{role}")),
                 ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", token.to_owned()),
             ],
             Door::WebIdentity => vec![
-                ("AWS_ROLE_ARN", format!("arn:aws:iam::000000000000:role/{ROLE}")),
+                ("AWS_ROLE_ARN", format!("arn:aws:iam::000000000000:role/{role}")),
                 ("AWS_WEB_IDENTITY_TOKEN_FILE", token.to_owned()),
                 // To rclone and object_store the general setting says nothing of the token service.
                 ("AWS_ENDPOINT_URL_STS", url.to_owned()),
@@ -103,13 +103,13 @@ impl Way {
                 let (binary, ca) = (env!("CARGO_BIN_EXE_tracegate"), facade.certificate());
                 let trust = if self.1 == Transport::Https { format!(" --ca {}", ca.display()) } else { String::new() };
                 let command =
-                    format!("{binary} credentials --endpoint {url} --role {ROLE} --token-file {token}{trust}");
+                    format!("{binary} credentials --endpoint {url} --role {role} --token-file {token}{trust}");
                 let config = home.join("config");
                 std::fs::write(&config, format!("[default]\ncredential_process = {command}\n")).unwrap();
                 vec![("AWS_CONFIG_FILE", config.to_str().unwrap().to_owned())]
             }
             Door::Keys => {
-                let session: Value = facade::ask(&facade.http(), &format!("/-/credentials/{ROLE}"), &[]).json();
+                let session: Value = facade::ask(role, "/-/credentials").json();
                 let text = |name: &str| session[name].as_str().unwrap().to_owned();
                 vec![
                     ("AWS_ACCESS_KEY_ID", text("AccessKeyId")),

@@ -8,11 +8,11 @@ range() {
   aws s3api get-object --bucket traces --key "$KEY" --range "bytes=$FIRST-$LAST" "$OUT/range.part" >&2 && cat "$OUT/range.part"
 }
 # Above 8 MiB it fetches parts side by side.
-parallel() { aws s3 cp --only-show-errors "s3://traces/$BIG" "$OUT/parallel.part" >&2 && cat "$OUT/parallel.part"; }
+big() { aws s3 cp --only-show-errors "s3://traces/$BIG" "$OUT/big.part" >&2 && cat "$OUT/big.part"; }
 
 step version version
 step list list
 step get get
 step range range
-step parallel parallel
+step big big
 step_sync aws s3 sync "s3://traces/$TREE" "$OUT/tree"

@@ -7,13 +7,13 @@ version() { rclone version | sed -n '1s/^rclone v//p'; }
 list() { rclone lsf --files-only --recursive --format sp --separator '	' ":s3:traces/$PAGES" | sed "s|	|	$PAGES|"; }
 get() { rclone cat ":s3:traces/$KEY"; }
 range() { rclone cat --offset "$FIRST" --count $((LAST - FIRST + 1)) ":s3:traces/$KEY"; }
-parallel() {
-  rclone copyto --multi-thread-streams 4 --multi-thread-cutoff 8M ":s3:traces/$BIG" "$OUT/parallel.part" && cat "$OUT/parallel.part"
+big() {
+  rclone copyto --multi-thread-streams 4 --multi-thread-cutoff 8M --multi-thread-chunk-size 5M ":s3:traces/$BIG" "$OUT/big.part" && cat "$OUT/big.part"
 }
 
 step version version
 step list list
 step get get
 step range range
-step parallel parallel
+step big big
 step_sync rclone sync ":s3:traces/$TREE" "$OUT/tree"

@@ -7,6 +7,7 @@ s3() { s3cmd --config=/dev/null --host="$host" --host-bucket="$host" --region=tr
 version() { s3cmd --version | sed 's/^s3cmd version //'; }
 list() { s3 ls --recursive "s3://traces/$PAGES" | awk '{ print $3 "\t" substr($4, length("s3://traces/") + 1) }'; }
 get() { s3 get "s3://traces/$KEY" -; }
+big() { s3 get "s3://traces/$BIG" -; }
 # What it has for ranges is to go on where a download stopped.
 range() {
   head -c "$FIRST" /dev/zero >"$OUT/range.part"
@@ -17,4 +18,5 @@ step version version
 step list list
 step get get
 step range range
+step big big
 step_sync s3 sync "s3://traces/$TREE" "$OUT/tree/"

@@ -10,10 +10,10 @@ fi
 version() { s5cmd version | sed 's/^v\([0-9.]*\).*/\1/'; }
 list() { s5cmd ls "s3://traces/$PAGES*" | awk -v prefix="$PAGES" '{ print $3 "\t" prefix $4 }'; }
 get() { s5cmd cat "s3://traces/$KEY"; }
-parallel() { s5cmd cp --concurrency 4 --part-size 5 "s3://traces/$BIG" "$OUT/parallel.part" >&2 && cat "$OUT/parallel.part"; }
+big() { s5cmd cp --concurrency 4 --part-size 5 "s3://traces/$BIG" "$OUT/big.part" >&2 && cat "$OUT/big.part"; }
 
 step version version
 step list list
 step get get
-step parallel parallel
+step big big
 step_sync s5cmd sync "s3://traces/$TREE*" "$OUT/tree/"

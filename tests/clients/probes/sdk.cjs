@@ -27,7 +27,7 @@ async function pages() {
   return lines;
 }
 
-async function parallel() {
+async function big() {
   const head = await s3.send(new HeadObjectCommand({ Bucket: 'traces', Key: BIG }));
   const parts = [];
   for (let first = 0; first < head.ContentLength; first += PART) {
@@ -42,7 +42,7 @@ async function main() {
   await step('list', pages);
   await step('get', () => get(KEY));
   await step('range', () => get(KEY, { Range: `bytes=${FIRST}-${LAST}` }));
-  await step('parallel', parallel);
+  await step('big', big);
 }
 
 main();

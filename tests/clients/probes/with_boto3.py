@@ -15,15 +15,15 @@ def pages():
     return [(item["Size"], item["Key"]) for page in found for item in page["Contents"]]
 
 
-def parallel():
+def big():
     transfer = os.environ.get("TRANSFER", "classic")
     config = TransferConfig(PART, multipart_chunksize=PART, max_concurrency=4, preferred_transfer_client=transfer)
-    s3.download_file("traces", BIG, str(OUT / "parallel.part"), Config=config)
-    return (OUT / "parallel.part").read_bytes()
+    s3.download_file("traces", BIG, str(OUT / "big.part"), Config=config)
+    return (OUT / "big.part").read_bytes()
 
 
 version("boto3")
 step("list", pages)
 step("get", lambda: s3.get_object(Bucket="traces", Key=KEY)["Body"].read())
 step("range", lambda: s3.get_object(Bucket="traces", Key=KEY, Range=f"bytes={FIRST}-{LAST}")["Body"].read())
-step("parallel", parallel)
+step("big", big)

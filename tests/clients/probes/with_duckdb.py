@@ -33,5 +33,5 @@ def pages():
 version("duckdb")
 step("list", pages)
 step("get", lambda: one(f"select content from read_blob('s3://traces/{KEY}')"))
-step("parallel", lambda: one(f"select content from read_blob('s3://traces/{BIG}')"))
+step("big", lambda: one(f"select content from read_blob('s3://traces/{BIG}')"))
 step("columns", lambda: str(one("select sum(tokens) from 's3://plain/table/*.parquet'")))

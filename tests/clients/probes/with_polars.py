@@ -25,5 +25,5 @@ def column():
 version("polars")
 step("list", pages)
 step("get", lambda: lines(KEY))
-step("parallel", lambda: lines(BIG))
+step("big", lambda: lines(BIG))
 step("columns", column)

@@ -13,7 +13,7 @@ def pages():
     return [(item.size, item.path.removeprefix("traces/")) for item in found if item.type == FileType.File]
 
 
-def parallel():
+def big():
     file = fs.open_input_file(f"traces/{BIG}")
     return in_parts(file.size(), lambda first, last: file.read_at(last + 1 - first, first))
 
@@ -22,5 +22,5 @@ version("pyarrow")
 step("list", pages)
 step("get", lambda: fs.open_input_stream(f"traces/{KEY}").read())
 step("range", lambda: fs.open_input_file(f"traces/{KEY}").read_at(LAST + 1 - FIRST, FIRST))
-step("parallel", parallel)
+step("big", big)
 step("columns", lambda: str(sum(parquet.read_table("plain/table", filesystem=fs, columns=["tokens"])["tokens"].to_pylist())))

@@ -12,7 +12,7 @@ def pages():
     return [(item["size"], key.removeprefix("traces/")) for key, item in found.items()]
 
 
-def parallel():
+def big():
     size = fs.info(f"traces/{BIG}")["size"]
     starts = list(range(0, size, PART))
     ends = [min(start + PART, size) for start in starts]
@@ -23,4 +23,4 @@ version("s3fs")
 step("list", pages)
 step("get", lambda: fs.cat_file(f"traces/{KEY}"))
 step("range", lambda: fs.cat_file(f"traces/{KEY}", start=FIRST, end=LAST + 1))
-step("parallel", parallel)
+step("big", big)
