@@ -56,7 +56,7 @@ fn pages() -> impl Iterator<Item = (String, Vec<u8>)> {
     })
 }
 
-/// A Delta table: one Parquet file and its log.
+/// A Delta table with the columns `run` and `tokens`, as deltalake 1.6.6 wrote it: one Parquet file and its log.
 fn table() -> impl Iterator<Item = (String, Vec<u8>)> {
     let folder = repository().join("tests/clients/table");
     let log = folder.join("_delta_log");

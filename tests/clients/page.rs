@@ -65,13 +65,26 @@ pub(crate) fn hold(client: &Client, seen: &str) {
 
 /// The table of what clients cannot do is that of the catalogue.
 pub(crate) fn limits_are_published() {
-    let rows = catalogue::ALL.iter().flat_map(|client| client.limits.iter().map(|limit| limit_row(client, limit)));
     let head = "| client | cannot use | because | instead |\n|---|---|---|---|".to_owned();
-    let table = [head].into_iter().chain(rows).collect::<Vec<_>>().join("\n");
+    let table = [head].into_iter().chain(limit_rows()).collect::<Vec<_>>().join("\n");
     if std::env::var_os(BLESS).is_some() {
         write("limits", &table);
     }
     assert_eq!(between(&page(), "limits").trim(), table, "{PAGE}; {BLESS}=1 writes it");
+}
+
+/// One row for the clients that cannot do the same for the same reason.
+fn limit_rows() -> Vec<String> {
+    let mut rows: Vec<(String, Vec<&str>)> = Vec::new();
+    for client in &catalogue::ALL {
+        for row in client.limits.iter().map(|limit| limit_row(limit)) {
+            match rows.iter_mut().find(|(known, _)| *known == row) {
+                Some((_, names)) => names.push(client.name),
+                None => rows.push((row, vec![client.name])),
+            }
+        }
+    }
+    rows.into_iter().map(|(row, names)| format!("| {} | {row} |", names.join(", "))).collect()
 }
 
 /// The page has a row for each client, and for nobody else; and a block.
@@ -94,7 +107,7 @@ fn heading() -> String {
     format!("| {} |\n|{}", columns.join(" | "), "---|".repeat(columns.len()))
 }
 
-fn limit_row(client: &Client, limit: &Limit) -> String {
+fn limit_row(limit: &Limit) -> String {
     let list = |texts: Vec<&str>| texts.join(", ");
     let doors = if limit.doors.len() == Door::ALL.len() {
         "any door".to_owned()
@@ -106,7 +119,7 @@ fn limit_row(client: &Client, limit: &Limit) -> String {
     } else {
         format!(" over {}", list(limit.transports.iter().map(|transport| transport.title()).collect()))
     };
-    format!("| {} | {doors}{transports} | {} | {} |", client.name, limit.because, limit.instead)
+    format!("{doors}{transports} | {} | {}", limit.because, limit.instead)
 }
 
 fn published(client: &Client) -> Option<String> {

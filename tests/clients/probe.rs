@@ -208,9 +208,9 @@ fn same_keys(brought: &str, pages: &[(u64, String)]) -> Result<(), String> {
 /// Every file is what curl gets, and the second run touched none.
 fn same_tree(out: &Path, tree: &[(PathBuf, Vec<u8>)]) -> Result<(), String> {
     let text = |name: &str| std::fs::read_to_string(out.join(name)).unwrap();
-    let (before, after) = (text("sync-before"), text("sync-after"));
-    if before.lines().count() != tree.len() || before != after {
-        return Err(format!("the second run transferred something, or the first too little:\n{before}\n{after}"));
+    let (first, again) = (text("sync-files"), text("sync-again"));
+    if first.lines().count() != tree.len() || !again.is_empty() {
+        return Err(format!("the first run brought\n{first}\nand the second again\n{again}"));
     }
     for (path, wanted) in tree {
         let brought =

@@ -10,12 +10,13 @@ step() {
   fi
 }
 
-# step_sync COMMAND…: run twice; both must succeed, and the second may not touch a file of $OUT/tree.
+# step_sync COMMAND…: run twice, into $OUT/tree. sync-files has the files that the first run brought, sync-again those that
+# the second wrote or replaced: ctime tells, since clients set the other times to what they please.
 step_sync() {
   mkdir "$OUT/tree"
   step sync "$@"
-  # %C@ is when a file was last written or replaced, to the nanosecond.
-  (cd "$OUT/tree" && find . -type f -printf '%p %i %C@\n' | LC_ALL=C sort) >"$OUT/sync-before"
+  (cd "$OUT/tree" && find . -type f) >"$OUT/sync-files"
+  touch "$OUT/synced"
   [ -e "$OUT/sync.error" ] || step sync "$@"
-  (cd "$OUT/tree" && find . -type f -printf '%p %i %C@\n' | LC_ALL=C sort) >"$OUT/sync-after"
+  find "$OUT/tree" -type f -cnewer "$OUT/synced" >"$OUT/sync-again"
 }
