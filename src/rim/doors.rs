@@ -24,7 +24,7 @@ use crate::limits;
 use crate::policy::quota::{Left as LeftOfDay, Quota};
 use crate::s3::error::{Code, Refusal};
 use crate::s3::operation::Action;
-use crate::s3::wire;
+use crate::s3::wire::{self, CallIn};
 
 /// What a caller may see, as `whoami` tells it.
 #[derive(Serialize)]
@@ -95,16 +95,20 @@ impl Rim {
 
     /// `POST /`: AssumeRoleWithWebIdentity and GetCallerIdentity.
     pub(super) async fn sts(&self, asked: Asked, incoming: Incoming) -> Result<Response<Closing>, Refused> {
-        wire::form(&asked.parts.headers)?;
+        let place = wire::token_call(&asked.parts.uri, &asked.parts.headers)?;
         let read = Limited::new(incoming, limits::FORM_BODY_BYTES_MAX).collect();
         let read = tokio::time::timeout(limits::HEADER_READ_TIMEOUT, read).await;
-        let form = match read {
+        let body = match read {
             Ok(Ok(body)) => body.to_bytes(),
             Ok(Err(_)) => return Err(Refusal::new(Code::InvalidRequest, "The form is too large, or broke off.").into()),
             Err(_) => return Err(Refusal::new(Code::RequestTimeout, "The form came too slowly.").into()),
         };
         let id = asked.facts.id;
-        let reply = match StsCall::parse(&form) {
+        let call = match place {
+            CallIn::Form => StsCall::parse(&body),
+            CallIn::Query => StsCall::parse(asked.parts.uri.query().unwrap_or_default().as_bytes()),
+        };
+        let reply = match call {
             Err(error) => {
                 self.count(&asked, "malformed");
                 sts::call_refused(&error, id.as_str())
@@ -117,7 +121,7 @@ impl Rim {
                 self.assumed(&asked, issued)
             }
             Ok(StsCall::GetCallerIdentity) => {
-                let who = self.who_signed(&asked, form).await?;
+                let who = self.who_signed(&asked, body).await?;
                 self.record_asked(&asked, &who).await?;
                 sts::caller(&who, id.as_str())
             }
@@ -177,12 +181,12 @@ impl Rim {
         QuotaOfToday { quota, left, unknown }
     }
 
-    async fn who_signed(&self, asked: &Asked, form: bytes::Bytes) -> Result<Arc<Identity>, Refused> {
+    async fn who_signed(&self, asked: &Asked, body: bytes::Bytes) -> Result<Arc<Identity>, Refused> {
         match self.entrance(asked).await? {
             Entrance::Proven(who) => Ok(who),
             entrance @ Entrance::Signed(_) => {
                 let call = self.call(asked, entrance, None);
-                self.verified(&asked.parts, &call, s3s::Body::from(form)).await
+                self.verified(&asked.parts, &call, s3s::Body::from(body)).await
             }
         }
     }

@@ -186,14 +186,30 @@ pub fn no_body(headers: &HeaderMap) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Refuses every body but the form of the token service; a browser's upload form is buffered by nobody.
-pub fn form(headers: &HeaderMap) -> Result<(), Refusal> {
+/// Where a call of the token service has its parameters: in one place, like STS itself. The AWS SDKs send a form,
+/// object_store (polars, deltalake) and MinIO's clients a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallIn {
+    /// In the body.
+    Form,
+    /// In the target.
+    Query,
+}
+
+/// Refuses every body but the form of the token service, and one beside a query; a browser's upload form is buffered
+/// by nobody.
+pub fn token_call(uri: &Uri, headers: &HeaderMap) -> Result<CallIn, Refusal> {
+    if uri.query().is_some_and(|query| !query.is_empty()) {
+        check_target(uri)?;
+        no_body(headers)?;
+        return Ok(CallIn::Query);
+    }
     let form = headers
         .get(header::CONTENT_TYPE)
         .and_then(|kind| kind.to_str().ok())
         .is_some_and(|kind| kind.trim().to_ascii_lowercase().starts_with("application/x-www-form-urlencoded"));
     if form {
-        Ok(())
+        Ok(CallIn::Form)
     } else {
         Err(Refusal::new(Code::InvalidRequest, "A POST to / must be a form of the token service."))
     }
@@ -391,9 +407,17 @@ mod tests {
         assert_eq!(with(no_body, header::CONTENT_LENGTH, "0"), Ok(()));
         assert_eq!(with(no_body, header::CONTENT_LENGTH, "1"), Err(Code::InvalidRequest));
         assert_eq!(with(no_body, header::TRANSFER_ENCODING, "chunked"), Err(Code::InvalidRequest));
-        assert_eq!(with(form, header::CONTENT_TYPE, "application/x-www-form-urlencoded; charset=utf-8"), Ok(()));
-        assert_eq!(with(form, header::CONTENT_TYPE, "multipart/form-data; boundary=x"), Err(Code::InvalidRequest));
-        assert_eq!(with(form, header::ACCEPT, "*/*"), Err(Code::InvalidRequest));
+        let call = |target: &'static str, name: header::HeaderName, value: &'static str| {
+            let headers = HeaderMap::from_iter([(name, header::HeaderValue::from_static(value))]);
+            token_call(&Uri::from_static(target), &headers).map_err(|refusal| refusal.code)
+        };
+        let (kind, form) = (header::CONTENT_TYPE, "application/x-www-form-urlencoded; charset=utf-8");
+        assert_eq!(call("/", kind.clone(), form), Ok(CallIn::Form));
+        assert_eq!(call("/", kind, "multipart/form-data; boundary=x"), Err(Code::InvalidRequest));
+        assert_eq!(call("/?", header::ACCEPT, "*/*"), Err(Code::InvalidRequest));
+        assert_eq!(call("/?Action=x", header::CONTENT_LENGTH, "0"), Ok(CallIn::Query));
+        assert_eq!(call("/?Action=x", header::CONTENT_LENGTH, "9"), Err(Code::InvalidRequest), "in two places");
+        assert_eq!(call("/?Action=x", header::TRANSFER_ENCODING, "chunked"), Err(Code::InvalidRequest));
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use super::blocks::{Block, blocks};
 use super::support::clients::without_own_settings;
+use super::support::documents::{Block, blocks};
 use super::support::install::repository;
 use super::support::{aws_cli, python_clients};
 

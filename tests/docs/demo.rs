@@ -1,53 +1,17 @@
 //! The demo as a user meets it: what it shows, what it tells to paste, and the blocks of the documents beside it.
 
-use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::blocks::{Block, blocks};
 use super::commands::{Place, succeeded};
+use super::support::demo::{Demo, PATIENCE};
+use super::support::documents::{Block, blocks};
 use super::support::install::repository;
-use super::support::server::{Recipe, Server, new_folder};
-
-/// How long a demo may take until it invites; it takes a second or two, on a busy machine more.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// The last line of its invitation.
-const LAST: &str = "identity provider on ";
-
-/// A running demo.
-struct Demo {
-    server: Server,
-    /// What it has printed.
-    said: String,
-}
 
 /// Started as README.md says, but on free ports.
 fn demo() -> &'static Demo {
     static SHARED: OnceLock<Demo> = OnceLock::new();
-    SHARED.get_or_init(|| {
-        let work = new_folder("demo");
-        let args = [readme_command(), vec!["--port".into(), "0".into()]].concat();
-        let recipe = Recipe {
-            program: PathBuf::from(env!("CARGO_BIN_EXE_tracegate")),
-            args: args.iter().map(Into::into).collect(),
-            env: Vec::new(),
-        };
-        let server = Server::spawn(&work, &recipe);
-        let said = said_until_invited(&work.with_extension("log"));
-        Demo { server, said }
-    })
-}
-
-fn said_until_invited(log: &Path) -> String {
-    let start = Instant::now();
-    loop {
-        let said = std::fs::read_to_string(log).unwrap_or_default();
-        if said.contains(LAST) && said.ends_with('\n') {
-            return said;
-        }
-        assert!(start.elapsed() < PATIENCE, "the demo does not invite:\n{said}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    SHARED.get_or_init(|| Demo::start(&readme_command()))
 }
 
 /// The arguments of the first command that README.md tells a reader to run.
@@ -55,20 +19,6 @@ fn readme_command() -> Vec<String> {
     let readme = std::fs::read_to_string(repository().join("README.md")).unwrap();
     let line = readme.lines().find_map(|line| line.strip_prefix("cargo run --release -- ")).expect("README.md runs it");
     line.split(" #").next().unwrap().split_whitespace().map(str::to_owned).collect()
-}
-
-/// What the demo exports for the documents' blocks.
-fn exported() -> Vec<(String, String)> {
-    let line = demo().said.lines().find_map(|line| line.strip_prefix("export DEMO=")).expect("it exports DEMO");
-    let pairs = format!("DEMO={line}");
-    pairs.split(' ').filter_map(|pair| pair.split_once('=')).map(|(n, v)| (n.to_owned(), v.to_owned())).collect()
-}
-
-/// The lines that it tells to paste, from the line that begins so to the next empty one.
-fn pasted(heading: &str) -> String {
-    let mut lines = demo().said.lines().skip_while(|line| !line.starts_with(heading));
-    assert!(lines.next().is_some(), "the demo does not say {heading:?}:\n{}", demo().said);
-    lines.take_while(|line| !line.is_empty()).map(|line| format!("{line}\n")).collect()
 }
 
 fn run(script: &str) -> String {
@@ -134,14 +84,14 @@ fn transcripts_are_what_it_prints() {
 
 #[test]
 fn what_it_tells_to_paste_works_for_each_persona() {
-    let aws = pasted("# Then any client");
+    let aws = demo().pasted("# Then any client");
     for (persona, sees, not) in [
         ("alice", "hr/", "none"),
         ("bob", "hr/", "none"),
         ("carol", "model-B/", "model-A/"),
         ("dave", "model-B/", "model-C/"),
     ] {
-        let environment = pasted(&format!("# {persona} as "));
+        let environment = demo().pasted(&format!("# {persona} as "));
         let listed = run(&format!("{environment}\n{aws}"));
         assert!(listed.contains(sees) && !listed.contains(not), "{persona}: {listed}");
     }
@@ -149,19 +99,19 @@ fn what_it_tells_to_paste_works_for_each_persona() {
 
 #[test]
 fn https_curl_and_host_names_work_as_it_says() {
-    let bob = pasted("# bob as ");
-    let aws = pasted("# Then any client");
-    let https = pasted("# The same over HTTPS");
+    let bob = demo().pasted("# bob as ");
+    let aws = demo().pasted("# Then any client");
+    let https = demo().pasted("# The same over HTTPS");
     assert!(run(&format!("{bob}\n{https}\n{aws}")).contains("model-A/"));
-    assert!(run(&pasted("# curl, by a bearer token")).contains("<Key>hr/"));
-    let host = pasted("# For clients that put the bucket into the host name");
+    assert!(run(&demo().pasted("# curl, by a bearer token")).contains("<Key>hr/"));
+    let host = demo().pasted("# For clients that put the bucket into the host name");
     let url = host.trim().split_once('=').unwrap().1.replace("s3.localhost", "traces.s3.localhost");
     let port = url.rsplit(':').next().unwrap();
     let curl = format!(
         "curl --fail --silent --resolve traces.s3.localhost:{port}:127.0.0.1 -H \"Authorization: Bearer $(cat \"$DEMO\"/dave.jwt)\" '{url}/?list-type=2'"
     );
     let block = Block { file: "the demo".into(), line: 0, info: "sh demo".into(), text: curl.clone() };
-    let listed = succeeded(&block, &Place::new().run(&curl, &exported()));
+    let listed = succeeded(&block, &Place::new().run(&curl, &demo().exported()));
     assert!(listed.contains("<Key>model-B/") && !listed.contains("<Key>model-A/"), "{listed}");
 }
 
@@ -169,7 +119,7 @@ fn https_curl_and_host_names_work_as_it_says() {
 fn every_block_beside_a_demo_runs() {
     assert!(demo().server.work().exists());
     for block in blocks("sh demo") {
-        let said = succeeded(&block, &Place::new().run(&block.text, &exported()));
+        let said = succeeded(&block, &Place::new().run(&block.text, &demo().exported()));
         assert!(!said.trim().is_empty(), "{}: it shows nothing\n{}", block.place(), block.text);
     }
 }

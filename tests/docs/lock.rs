@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::blocks::{Block, blocks};
+use super::support::documents::{Block, blocks};
 use super::commands::{Place, succeeded};
 use super::support::clients::{Endpoint, said};
 use super::support::install::repository;

@@ -6,7 +6,7 @@ use std::path::Path;
 use tracegate::config::Config;
 use tracegate::policy::Ruleset;
 
-use super::blocks::{Block, all, blocks};
+use super::support::documents::{Block, all, blocks};
 use super::support::install::repository;
 
 fn read(path: &str) -> String {

@@ -82,16 +82,33 @@ pub(crate) struct Settings {
     pub(crate) issuers: Vec<(&'static str, String)>,
     /// Time that requests in flight have when it stops.
     pub(crate) drain: &'static str,
+    /// Roles besides those of the examples: each one's name and file.
+    pub(crate) roles: Vec<(&'static str, String)>,
+    /// Objects besides those of [`seed`]: bucket and key as one path, and bytes.
+    pub(crate) objects: Vec<(String, Vec<u8>)>,
 }
 
 impl Settings {
     /// Both providers, and everything right.
     pub(crate) fn of(backend: Backend) -> Self {
-        let issuers =
-            vec![("demo", super::oidc_provider().issuer.clone()), ("second", super::second_provider().issuer.clone())];
-        Self { backend, upstream: Upstream::Configured, issuers, drain: "30s" }
+        let second = ("second", super::second_provider().issuer.clone());
+        let mut settings = Self::with_one_provider(backend);
+        settings.issuers.push(second);
+        settings
+    }
+
+    /// The first provider alone, and everything right.
+    pub(crate) fn with_one_provider(backend: Backend) -> Self {
+        let issuers = vec![("demo", super::oidc_provider().issuer.clone())];
+        Self { backend, upstream: Upstream::Configured, issuers, drain: "30s", roles: Vec::new(), objects: Vec::new() }
     }
 }
+
+/// The machine's role that reads `plain`.
+const EXPORTER: &str = "version = 1\n[role]\nname = \"exporter\"\ndescription = \"Reads the bucket without traces\"\n\
+    owner = \"tests@acme.example\"\nmax_session = \"12h\"\n\
+    [[bind]]\nissuer = \"demo\"\nclaims = { groups = [\"svc-ci\"] }\n\
+    [[allow]]\nid = \"read\"\nactions = [\"get\", \"list\"]\npaths = [\"plain/*\"]\n";
 
 /// A running façade.
 #[derive(Debug)]
@@ -252,10 +269,15 @@ fn command(work: &Path) -> Command {
 
 fn set_up(work: &Path, ports: [u16; 3], settings: &Settings) {
     seed::write(&work.join("seed"));
+    for (path, bytes) in &settings.objects {
+        let file = work.join("seed").join(path);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, bytes).unwrap();
+    }
     if let Some((endpoint, region, key)) = settings.backend.server() {
         fill(settings.backend, &work.join("seed"), endpoint, region, key);
     }
-    policies(work);
+    policies(work, &settings.roles);
     Authority::new("the authority of the façade").issue(work);
     if let Some(ca) = settings.backend.authority() {
         std::fs::copy(ca, work.join("backend-ca.pem")).unwrap();
@@ -275,7 +297,7 @@ fn set_up(work: &Path, ports: [u16; 3], settings: &Settings) {
 
 /// The example policies, and what the tests need besides: the second provider's people in the same roles, a machine's
 /// role that reads `plain`, and a static token.
-fn policies(work: &Path) {
+fn policies(work: &Path, roles: &[(&'static str, String)]) {
     let (from, to) = (install::repository().join("policies"), work.join("policies"));
     std::fs::create_dir_all(&to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
@@ -294,14 +316,13 @@ fn policies(work: &Path) {
         let bind = format!("\n[[bind]]\nissuer = \"second\"\nclaims = {{ groups = [\"{group}\"] }}\n");
         append(&file, &bind);
     }
-    let exporter = "version = 1\n[role]\nname = \"exporter\"\ndescription = \"Reads the bucket without traces\"\n\
-        owner = \"tests@acme.example\"\nmax_session = \"12h\"\n\
-        [[bind]]\nissuer = \"demo\"\nclaims = { groups = [\"svc-ci\"] }\n\
-        [[allow]]\nid = \"read\"\nactions = [\"get\", \"list\"]\npaths = [\"plain/*\"]\n";
-    std::fs::write(to.join("exporter.toml"), exporter).unwrap();
+    let exporter = ("exporter", EXPORTER.to_owned());
     let global = to.join("_global.toml");
-    let text = std::fs::read_to_string(&global).unwrap();
-    let text = text.replace("  \"data-scientist.toml\",\n", "  \"data-scientist.toml\",\n  \"exporter.toml\",\n");
+    let mut text = std::fs::read_to_string(&global).unwrap();
+    for (name, role) in roles.iter().chain([&exporter]) {
+        std::fs::write(to.join(format!("{name}.toml")), role).unwrap();
+        text = text.replace("files = [\n", &format!("files = [\n  \"{name}.toml\",\n"));
+    }
     let text = text.replace("[issuers]\n", "[issuers]\nsecond = \"http://127.0.0.1:1\"\n");
     std::fs::write(&global, text).unwrap();
     let made =

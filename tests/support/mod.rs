@@ -13,6 +13,8 @@ pub(crate) mod authority;
 pub(crate) mod browser;
 pub(crate) mod clients;
 pub(crate) mod cloud;
+pub(crate) mod demo;
+pub(crate) mod documents;
 pub(crate) mod facade;
 pub(crate) mod http;
 pub(crate) mod idp;

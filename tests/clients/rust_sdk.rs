@@ -1,0 +1,84 @@
+//! The AWS SDK for Rust as a client: the probe that this binary is when it is started with [`ARGUMENT`], in a process of
+//! its own because the SDK reads the environment of its process.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use aws_config::BehaviorVersion;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::error::DisplayErrorContext;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use futures::future::try_join_all;
+
+/// The argument that makes this binary the client.
+pub(crate) const ARGUMENT: &str = "be-the-aws-sdk-for-rust";
+/// Bytes of a part.
+const PART: u64 = 5 << 20;
+
+type Brought = Result<Vec<u8>, String>;
+
+/// Takes the steps that `../probe.rs` tells.
+pub(crate) fn probe() -> ExitCode {
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let s3 = client().await;
+        let (key, first, last) = (var("KEY"), var("FIRST"), var("LAST"));
+        step("version", Ok(aws_sdk_s3::meta::PKG_VERSION.into()));
+        step("list", list(&s3, &var("PAGES")).await);
+        step("get", get(&s3, &key, None).await);
+        step("range", get(&s3, &key, Some(format!("bytes={first}-{last}"))).await);
+        step("big", big(&s3, &var("BIG")).await);
+    });
+    ExitCode::SUCCESS
+}
+
+/// As the environment says; only the certificate to trust must be told.
+async fn client() -> Client {
+    let trust = TrustStore::empty().with_pem_certificate(std::fs::read(var("CA")).unwrap());
+    let http = aws_smithy_http_client::Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+        .tls_context(TlsContext::builder().with_trust_store(trust).build().unwrap())
+        .build_https();
+    let config = aws_config::defaults(BehaviorVersion::latest()).http_client(http).load().await;
+    Client::from_conf(aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build())
+}
+
+async fn list(s3: &Client, prefix: &str) -> Brought {
+    let mut pages = s3.list_objects_v2().bucket("traces").prefix(prefix).into_paginator().send();
+    let mut lines = String::new();
+    while let Some(page) = pages.next().await {
+        for item in page.map_err(why)?.contents() {
+            lines.push_str(&format!("{}\t{}\n", item.size().unwrap(), item.key().unwrap()));
+        }
+    }
+    Ok(lines.into())
+}
+
+async fn get(s3: &Client, key: &str, range: Option<String>) -> Brought {
+    let answer = s3.get_object().bucket("traces").key(key).set_range(range).send().await.map_err(why)?;
+    Ok(answer.body.collect().await.map_err(why)?.to_vec())
+}
+
+async fn big(s3: &Client, key: &str) -> Brought {
+    let head = s3.head_object().bucket("traces").key(key).send().await.map_err(why)?;
+    let size = u64::try_from(head.content_length().unwrap()).unwrap();
+    let ranges = (0..size.div_ceil(PART)).map(|part| part * PART);
+    let ranges = ranges.map(|first| format!("bytes={first}-{}", (first + PART).min(size) - 1));
+    Ok(try_join_all(ranges.map(|range| get(s3, key, Some(range)))).await?.concat())
+}
+
+fn why(error: impl std::error::Error) -> String {
+    DisplayErrorContext(error).to_string()
+}
+
+fn step(name: &str, brought: Brought) {
+    let out = PathBuf::from(var("OUT"));
+    match brought {
+        Ok(bytes) => std::fs::write(out.join(name), bytes).unwrap(),
+        Err(error) => std::fs::write(out.join(format!("{name}.error")), error).unwrap(),
+    }
+}
+
+fn var(name: &str) -> String {
+    std::env::var(name).unwrap()
+}
