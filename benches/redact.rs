@@ -116,6 +116,8 @@ fn plan() -> Arc<Plan> {
         rules: names.into_iter().chain([Step::Glob("*_token".into())]).map(rule).collect(),
         length: None,
         on_broken: OnBroken::Blank,
+        shown_metadata: Default::default(),
+        shown_tags: Default::default(),
         pseudonym_scope: String::new(),
         digest: [0; 32],
     };
