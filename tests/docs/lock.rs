@@ -7,9 +7,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::support::documents::{Block, blocks};
 use super::commands::{Place, succeeded};
 use super::support::clients::{Endpoint, said};
+use super::support::documents::{Block, blocks};
 use super::support::install::repository;
 use super::support::localstack::LocalStack;
 use super::support::{AccessKey, aws_cli, localstack};
