@@ -31,3 +31,5 @@ mod tokens;
 mod transfers;
 #[cfg(test)]
 mod upstream;
+#[cfg(test)]
+mod writes;

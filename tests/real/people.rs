@@ -96,7 +96,16 @@ pub(crate) struct Session {
 impl Session {
     /// Opens one with a token.
     pub(crate) fn open(facade: &Facade, token: &str) -> Self {
-        let answer = ask_at(facade, &["--header", &bearer(token)], "/-/credentials");
+        Self::open_at(facade, token, "/-/credentials")
+    }
+
+    /// Opens one in that role, of those that the token has.
+    pub(crate) fn open_as(facade: &Facade, token: &str, role: &str) -> Self {
+        Self::open_at(facade, token, &format!("/-/credentials/{role}"))
+    }
+
+    fn open_at(facade: &Facade, token: &str, door: &str) -> Self {
+        let answer = ask_at(facade, &["--header", &bearer(token)], door);
         assert_eq!(answer.status, 200, "{}", answer.text());
         let text = |name: &str| answer.json()[name].as_str().unwrap().to_owned();
         Self { id: text("AccessKeyId"), secret: text("SecretAccessKey"), token: text("Token") }

@@ -86,6 +86,16 @@ pub(crate) struct Settings {
     pub(crate) roles: Vec<(&'static str, String)>,
     /// Objects besides those of [`seed`]: bucket and key as one path, and bytes.
     pub(crate) objects: Vec<(String, Vec<u8>)>,
+    /// Buckets besides those of [`seed`], empty at first.
+    pub(crate) buckets: Vec<EmptyBucket>,
+}
+
+/// A bucket that begins empty, under the same name outside and behind.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EmptyBucket {
+    pub(crate) name: &'static str,
+    /// Whether it keeps versions.
+    pub(crate) versioned: bool,
 }
 
 impl Settings {
@@ -100,7 +110,15 @@ impl Settings {
     /// The first provider alone, and everything right.
     pub(crate) fn with_one_provider(backend: Backend) -> Self {
         let issuers = vec![("demo", super::oidc_provider().issuer.clone())];
-        Self { backend, upstream: Upstream::Configured, issuers, drain: "30s", roles: Vec::new(), objects: Vec::new() }
+        Self {
+            backend,
+            upstream: Upstream::Configured,
+            issuers,
+            drain: "30s",
+            roles: Vec::new(),
+            objects: Vec::new(),
+            buckets: Vec::new(),
+        }
     }
 }
 
@@ -276,6 +294,16 @@ fn set_up(work: &Path, ports: [u16; 3], settings: &Settings) {
     }
     if let Some((endpoint, region, key)) = settings.backend.server() {
         fill(settings.backend, &work.join("seed"), endpoint, region, key);
+        if !settings.buckets.is_empty() {
+            let mut env = vec![
+                ("AWS_ENDPOINT_URL", endpoint),
+                ("AWS_DEFAULT_REGION", region),
+                ("AWS_ACCESS_KEY_ID", key.id),
+                ("AWS_SECRET_ACCESS_KEY", key.secret),
+            ];
+            env.extend(settings.backend.authority().map(|ca| ("AWS_CA_BUNDLE", ca.to_str().unwrap())));
+            make(&settings.buckets, &env);
+        }
     }
     policies(work, &settings.roles);
     Authority::new("the authority of the façade").issue(work);
@@ -355,10 +383,28 @@ fn configuration(ports: [u16; 3], settings: &Settings) -> String {
          [tls]\ncertificate = \"certificate.pem\"\nkey = \"key.pem\"\n[backend]\n{backend}{}{}\
          [policies]\ndir = \"policies\"\n[keys]\nfile = \"keys.toml\"\n[log]\ndir = \"log\"\nname = \"real\"\n\
          [control]\ndir = \"control\"\n[limits]\ndrain_timeout = \"{}\"\n[logging]\nlevel = \"debug\"\n",
-        buckets.concat(),
+        buckets.into_iter().chain(settings.buckets.iter().map(named)).collect::<String>(),
         issuers.collect::<String>(),
         settings.drain,
     )
+}
+
+fn named(bucket: &EmptyBucket) -> String {
+    format!("[[bucket]]\nname = \"{}\"\n", bucket.name)
+}
+
+/// Makes the buckets that begin empty.
+fn make(buckets: &[EmptyBucket], env: &[(&str, &str)]) {
+    let script = "import boto3, json, os\n\
+        s3 = boto3.client('s3')\n\
+        for name, versioned in json.loads(os.environ['EMPTY']):\n\
+        \x20   s3.create_bucket(Bucket=name)\n\
+        \x20   if versioned:\n\
+        \x20       s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={'Status': 'Enabled'})\n";
+    let all: Vec<(&str, bool)> = buckets.iter().map(|bucket| (bucket.name, bucket.versioned)).collect();
+    let all = serde_json::json!(all).to_string();
+    let env: Vec<(&str, &str)> = env.iter().copied().chain([("EMPTY", all.as_str())]).collect();
+    said(&super::python_clients().run(script, &env));
 }
 
 /// The block `[backend]`, without its heading.
