@@ -143,8 +143,10 @@ fn conditional(bucket: &Bucket, kept: Result<ConditionalWrites, Trouble>, report
             "bucket {bucket} ignores the condition that keeps a role with `create` from overwriting: {} will be refused",
             ignored.join(", ")
         )),
-        Err(trouble) => report.mistakes.push(format!(
-            "bucket {bucket}: whether it keeps roles that only create from overwriting cannot be tried: {trouble}"
+        // Everything else is served all the same, also with a credential that may only read.
+        Err(trouble) => report.warnings.push(format!(
+            "bucket {bucket}: whether it keeps roles that only create from overwriting cannot be tried, and until it \
+             can they are refused: {trouble}"
         )),
     }
 }

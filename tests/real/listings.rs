@@ -103,7 +103,11 @@ fn set_up(names: &BTreeSet<String>) -> (Facade, Counter) {
     let counter = Counter::start(store);
     let settings = facade.work().join("tracegate.toml");
     let text = std::fs::read_to_string(&settings).unwrap();
-    std::fs::write(&settings, text.replace(store, &counter.address).replace("real-traces", BUCKET)).unwrap();
+    let lines = text.lines().map(|line| match line.starts_with("endpoint = ") {
+        true => format!("endpoint = \"{}\"", counter.address),
+        false => line.replace("real-traces", BUCKET),
+    });
+    std::fs::write(&settings, lines.collect::<Vec<_>>().join("\n")).unwrap();
     facade.signal("TERM");
     assert_eq!(facade.ended(), Some(0));
     facade.restart();
