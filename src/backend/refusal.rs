@@ -99,6 +99,9 @@ impl UploadError {
                 Code::XAmzContentSha256Mismatch,
                 "The provided 'x-amz-content-sha256' header does not match what was computed.",
             ),
+            UploadError::NotAllowed => {
+                (Code::AccessDenied, "The right to write ended while the body came; nothing was stored.")
+            }
             UploadError::Checksum => {
                 (Code::BadDigest, "The checksum or Content-MD5 you specified did not match what we received.")
             }

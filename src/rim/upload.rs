@@ -11,12 +11,12 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures::stream::{Stream, StreamExt as _};
+use futures::stream::{self, Stream, StreamExt as _};
 use http_body::Body;
 use tokio::time::{Instant, Sleep};
 
 use crate::identity::chunks::ChunkSigner;
-use crate::limits::UPLOAD_IDLE_TIMEOUT;
+use crate::limits::{REVOCATION_POLL, UPLOAD_IDLE_TIMEOUT};
 use crate::s3::error::{Code, Refusal};
 use crate::s3::payload::head::{BodyHead, ChecksumsOf, Framing};
 use crate::s3::payload::{Fate, Upload, UploadError};
@@ -37,6 +37,29 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
 {
     opened(BodyHead::read(&parts.headers, ChecksumsOf::Object)?, body, signer, UPLOAD_IDLE_TIMEOUT)
+}
+
+/// The same body, broken off once the right to write it has ended; looked at as often as revocations are read.
+pub fn while_allowed(upload: Upload, allowed: impl Fn() -> bool + Send + 'static) -> Upload {
+    let Upload { length, checksum, md5, mut body, fate } = upload;
+    let (told, mut look, mut over) = (fate.clone(), tokio::time::interval(REVOCATION_POLL), false);
+    let body = stream::poll_fn(move |context| {
+        let mut due = false;
+        // Until it is pending: then it wakes us.
+        while look.poll_tick(context).is_ready() {
+            due = true;
+        }
+        if over {
+            return Poll::Ready(None);
+        }
+        if due && !allowed() {
+            over = true;
+            told.fail(UploadError::NotAllowed);
+            return Poll::Ready(Some(Err(UploadError::NotAllowed)));
+        }
+        body.poll_next_unpin(context)
+    });
+    Upload { length, checksum, md5, body: body.boxed(), fate }
 }
 
 /// A small body, whole and verified: at most `max` bytes.

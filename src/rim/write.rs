@@ -10,12 +10,14 @@ use futures::{StreamExt as _, stream};
 use http::{HeaderMap, HeaderValue, Response, header};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
+use jiff::Timestamp;
 use tokio::task::JoinHandle;
 
 use super::body::{Closing, CutShort};
 use super::{Asked, Refused, Rim, finished, head, internal, upload};
 use crate::audit::RequestFacts;
 use crate::gateway::call::{Call, Entrance, Left, Payload};
+use crate::identity::Identity;
 use crate::limits;
 use crate::s3::error::Refusal;
 use crate::s3::operation::OpName;
@@ -46,7 +48,8 @@ impl Rim {
         let xml = match wire::body(op) {
             Carries::Nothing => Bytes::new(),
             Carries::Bytes => {
-                call.upload = Payload::of(upload::open(&parts, incoming, signer).map_err(refused)?);
+                let body = upload::open(&parts, incoming, signer).map_err(refused)?;
+                call.upload = Payload::of(upload::while_allowed(body, self.may_go_on(&call, &who)));
                 Bytes::new()
             }
             Carries::Xml(max) => {
@@ -62,6 +65,16 @@ impl Rim {
         let (facts, rim) = (call.facts.clone(), Arc::clone(self));
         let task = tokio::spawn(async move { rim.carried_out(parts, call, xml).await });
         answered(task, op, &facts).await
+    }
+
+    /// Whether a body may still be taken: the session stands, and the rule's window is open, once it is known.
+    fn may_go_on(&self, call: &Call, who: &Arc<Identity>) -> impl Fn() -> bool + Send + 'static {
+        let (authority, who, slot) = (self.authority.clone(), who.clone(), call.slot.clone());
+        move || {
+            let (now, mut until) = (Timestamp::now(), None);
+            slot.leave(|left| until = left.until);
+            until.is_none_or(|until| now < until) && authority.still_stands(&who, now)
+        }
     }
 
     async fn carried_out(&self, parts: http::request::Parts, call: Call, xml: Bytes) -> Response<Closing> {

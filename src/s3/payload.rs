@@ -82,6 +82,9 @@ pub enum UploadError {
     /// A checksum or `Content-MD5` is not that of the body.
     #[error("a checksum is not that of the body")]
     Checksum,
+    /// The caller's right to write ended while it came: the session was revoked, or a window closed.
+    #[error("the right to write ended")]
+    NotAllowed,
 }
 
 impl Fate {

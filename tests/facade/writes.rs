@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tracegate::backend::Trouble;
 use tracegate::backend::faulty::Fault;
+use tracegate::identity::revocation_log::Target;
 use tracegate::s3::answer::Versioning;
 
 use super::facade::{Facade, Wish, role_file, within};
@@ -346,6 +347,22 @@ async fn a_caller_who_goes_in_the_middle_leaves_nothing_and_is_on_the_record() {
     let outcome = log.entries.iter().find(|entry| entry["kind"] == "s3.complete").unwrap();
     assert_eq!((outcome["outcome"].as_str(), outcome["reason"].as_str()), (Some("refused"), Some("IncompleteBody")));
     assert_eq!(outcome["received"], 13);
+}
+
+#[tokio::test]
+async fn a_revocation_breaks_an_upload_off() {
+    let facade = facade().await;
+    let ask = Ask::new("PUT", "/traces/w/a").with("content-length", "100").bearer(&facade.token("writer"));
+    let mut socket = wire::open(facade.http, &ask.carrying("the beginning")).await;
+    within(Duration::from_secs(10), "the intent", async || !facade.log().of_kind("s3.intent").is_empty()).await;
+    facade.revoke(Target::Role("writer".into())).await;
+    let mut answer = Vec::new();
+    let read = tokio::time::timeout(Duration::from_secs(10), socket.read_to_end(&mut answer)).await;
+    read.expect("an answer, though the body has not ended").unwrap();
+    let answer = wire::answer(&answer, false).unwrap();
+    assert_eq!((answer.status, answer.code()), (403, "AccessDenied"), "{}", answer.text());
+    assert!(answer.text().contains("The right to write ended"), "{}", answer.text());
+    assert_eq!(facade.as_role("raw", Ask::get("/traces/w/a")).await.status, 404, "nothing is stored");
 }
 
 #[tokio::test]
