@@ -38,7 +38,7 @@ use crate::keyring::{self, KeyRing, Purpose};
 use crate::policy::{Ruleset, lint};
 use crate::quota::Quotas;
 use crate::redact::Redaction;
-use crate::rim::Rim;
+use crate::rim::{Rim, write::Underway};
 use crate::s3::host::HostNames;
 use crate::server::{self, Listener, tls};
 use crate::telemetry::Metrics;
@@ -213,6 +213,7 @@ impl App {
             trusted_proxies: config.trusted_proxies.clone(),
             host_names,
             metrics,
+            underway: Underway::default(),
         });
         let mut tasks = JoinSet::new();
         refresh::creates(rim.gateway.clone()).await;
@@ -290,6 +291,8 @@ impl App {
         end.send_replace(true);
         if died.is_none() {
             serving.await;
+            // Writes outlive their connections, so that the log tells what came of them.
+            let _: Result<_, _> = tokio::time::timeout(self.bounds.drain_timeout, self.rim.underway.over()).await;
         }
         self.tasks.shutdown().await;
         match died {

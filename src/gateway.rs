@@ -36,10 +36,9 @@ use crate::policy::permit::Permit;
 use crate::policy::{self, Decision, Ruleset};
 use crate::quota::Quotas;
 use crate::redact::{self, Redacted, Redaction};
-use crate::s3::answer::Stored;
 use crate::s3::error::{Code, Refusal};
 use crate::s3::host::HostNames;
-use crate::s3::name::Bucket;
+use crate::s3::name::{Bucket, VersionId};
 use crate::s3::operation::version::ListObjectVersions;
 use crate::s3::operation::{GetBucketLocation, GetBucketVersioning, HeadBucket, ListBuckets, ListObjects, Op};
 use answer::write as written;
@@ -306,7 +305,9 @@ impl S3 for Served {
     async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<written::PutAnswer> {
         let call = Self::call(&request)?;
         let op = out(&call, asking::put(&request, &call))?;
-        out(&call, self.0.put(&call, op).await).map(|stored| left(&call, stored)).map(written::put)
+        out(&call, self.0.put(&call, op).await)
+            .map(|stored| told(&call, stored, |stored| stored.version_id.as_ref()))
+            .map(written::put)
     }
 
     async fn create_multipart_upload(
@@ -321,7 +322,7 @@ impl S3 for Served {
     async fn upload_part(&self, request: S3Request<UploadPartInput>) -> S3Result<written::PartAnswer> {
         let call = Self::call(&request)?;
         let op = out(&call, opening(&self.0, &call, |opener| asking::put_part(&request, opener)))?;
-        out(&call, self.0.put_part(&call, op).await).map(|stored| left(&call, stored)).map(written::part)
+        out(&call, self.0.put_part(&call, op).await).map(written::part)
     }
 
     async fn complete_multipart_upload(
@@ -331,7 +332,7 @@ impl S3 for Served {
         let call = Self::call(&request)?;
         let op = out(&call, opening(&self.0, &call, |opener| asking::complete(&request, &call, opener)))?;
         let stored = out(&call, self.0.complete(&call, op.clone()).await)?;
-        Ok(written::completed(&op, left(&call, stored)))
+        Ok(written::completed(&op, told(&call, stored, |stored| stored.version_id.as_ref())))
     }
 
     async fn abort_multipart_upload(
@@ -362,7 +363,8 @@ impl S3 for Served {
     async fn copy_object(&self, request: S3Request<CopyObjectInput>) -> S3Result<written::CopyAnswer> {
         let call = Self::call(&request)?;
         let op = out(&call, asking::copy(&request, &call))?;
-        out(&call, self.0.copy(&call, op).await).map(written::copied)
+        let copied = out(&call, self.0.copy(&call, op).await)?;
+        Ok(written::copied(told(&call, copied, |copied| copied.stored.version_id.as_ref())))
     }
 
     async fn upload_part_copy(&self, request: S3Request<UploadPartCopyInput>) -> S3Result<written::PartCopyAnswer> {
@@ -374,7 +376,8 @@ impl S3 for Served {
     async fn delete_object(&self, request: S3Request<DeleteObjectInput>) -> S3Result<written::DeleteAnswer> {
         let call = Self::call(&request)?;
         let op = out(&call, asking::delete(&request))?;
-        out(&call, self.0.delete(&call, op).await).map(written::deleted)
+        let deleted = out(&call, self.0.delete(&call, op).await)?;
+        Ok(written::deleted(told(&call, deleted, |deleted| deleted.version_id.as_ref())))
     }
 
     async fn delete_objects(&self, request: S3Request<DeleteObjectsInput>) -> S3Result<written::DeletesAnswer> {
@@ -405,9 +408,9 @@ impl S3 for Served {
     }
 }
 
-/// Leaves for the log which version was stored.
-fn left(call: &Call, stored: Redacted<Stored>) -> Redacted<Stored> {
-    let version = stored.peek().version_id.as_ref().map(ToString::to_string);
+/// Leaves for the log which version was made, or is gone.
+fn told<T>(call: &Call, shown: Redacted<T>, version: impl Fn(&T) -> Option<&VersionId>) -> Redacted<T> {
+    let version = version(shown.peek()).map(ToString::to_string);
     call.slot.leave(|left| left.version_id = version);
-    stored
+    shown
 }

@@ -70,6 +70,10 @@ pub const PARTS_MAX: u32 = 10_000;
 pub const COMPLETE_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Smallest part of an upload but its last, in bytes (S3: 5 MiB).
 pub const PART_BYTES_MIN: u64 = 5 * 1024 * 1024;
+/// Bodies of XML that are read at a time; further ones wait.
+pub const XML_BODIES_MAX: usize = 64;
+/// Time that a client has for a body of XML, and to wait for its turn.
+pub const XML_BODY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Most keys of one DeleteObjects (S3).
 pub const DELETES_MAX: usize = 1000;
 /// Most tags of an object (S3).

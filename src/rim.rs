@@ -10,7 +10,7 @@ mod doors;
 mod head;
 pub mod progress;
 pub mod upload;
-mod write;
+pub mod write;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -40,6 +40,7 @@ use crate::s3::wire;
 use crate::telemetry::Metrics;
 use body::Closing;
 use progress::Progress;
+use write::Underway;
 
 /// What is known of a connection.
 #[derive(Debug, Clone)]
@@ -68,6 +69,8 @@ pub struct Rim {
     pub host_names: HostNames,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Writes that the end of the service waits for.
+    pub underway: Underway,
 }
 
 /// A request as the rim carries it: the head, what the log says of it, when it came.
@@ -253,6 +256,12 @@ impl Rim {
         if let Some(code) = left.refused.or(failed.then_some(Code::InternalError)) {
             outcome.ended = Ended::Refused(code);
             entry.close(outcome);
+            // Nobody knows whether the store did it: it counts.
+            if code == Code::ServiceUnavailable
+                && let Some(reserved) = left.reserved.take()
+            {
+                reserved.keep();
+            }
             return Ok(finished(response.map(Closing::plain), facts, method));
         }
         if let Some(reserved) = left.reserved.take() {

@@ -57,7 +57,8 @@ fn add_all(quotas: &Quotas, log: &Path, started: Timestamp) -> Result<bool, Quer
 /// What one request of the log has written. Of one whose end nobody knows, that it was carried out.
 fn brought(row: &Row) -> Option<(RoleName, &str, &str, Written)> {
     let ended = row.outcome.as_deref()?;
-    if !matches!(ended, "ok" | "aborted" | "unknown-crash" | "open") {
+    let unknown = ended == "refused" && row.reason.as_deref() == Some("ServiceUnavailable");
+    if !unknown && !matches!(ended, "ok" | "aborted" | "unknown-crash" | "open") {
         return None;
     }
     let op = row.op.as_deref()?;

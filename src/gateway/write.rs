@@ -140,7 +140,15 @@ impl Gateway {
         }
         self.charge_batch(call, &bucket).await?;
         let decided = futures::future::join_all(ops.into_iter().map(async |op| self.may_go(call, op?).await)).await;
-        // From here on every key is on the record; the request itself adds nothing to it.
+        // Keys are on the record each by itself; the request adds nothing to it, unless none of them got there.
+        let mut on_record = false;
+        call.slot.leave(|left| on_record = left.on_record);
+        if !on_record
+            && let Some(refusal) =
+                decided.iter().find_map(|decided| decided.as_ref().err()).filter(|_| decided.iter().all(Result::is_err))
+        {
+            return Err(refusal.clone());
+        }
         call.slot.leave(|left| left.on_record = true);
         let (mut outcomes, mut going) = (Vec::with_capacity(decided.len()), Vec::new());
         for decided in decided {
@@ -168,8 +176,15 @@ impl Gateway {
     /// The right to delete one key of a batch, durable on the record under an id of its own.
     async fn may_go(&self, call: &Call, op: DeleteObject) -> Result<Recorded<Permit<DeleteObject>>, Refusal> {
         let one = Call { facts: call.facts.part(EntryId::random()), slot: call.slot.sibling(), ..call.clone() };
-        let recorded = self.permit(&one, op).await?.durable().await?;
+        let permitted = self.permit(&one, op).await;
+        if one.slot.take().on_record {
+            call.slot.leave(|left| left.on_record = true);
+        }
+        let recorded = permitted?.durable().await?;
         if recorded.conditions().ask_the_object() {
+            call.slot.leave(|left| left.on_record = true);
+            let refused = Err(by_age());
+            close(recorded, &refused);
             return Err(by_age());
         }
         Ok(recorded)

@@ -1,8 +1,8 @@
 //! Ids of uploads in parts: the backend's own, sealed for one caller, one bucket and one key.
 //!
 //! So an id says by itself whose upload it is and of what: nothing is looked up, and an id that is guessed, of somebody
-//! else, or of another key names no upload. An id from a listing of uploads may be of anybody's; it is good for looking
-//! at an upload and for giving it up, not for putting into it.
+//! else, or of another key names no upload. An id from a listing of uploads may be of anybody's; it is good for giving
+//! the upload up, not for putting into it, nor for looking at its parts, whose tags are digests of what may be masked.
 
 use super::{Raw, Redacted};
 use crate::audit::Recorded;
@@ -24,9 +24,9 @@ const LISTED: &str = "l";
 /// What an id is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
-    /// To put parts into the upload, or to end it: by whoever began it.
+    /// To put parts into the upload, to look at them, or to end it: by whoever began it.
     Continue,
-    /// To look at it or to give it up.
+    /// To give it up.
     GiveUp,
 }
 

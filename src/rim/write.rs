@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue, Response, header};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
 use jiff::Timestamp;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use super::body::{Closing, CutShort};
@@ -19,8 +20,9 @@ use crate::audit::RequestFacts;
 use crate::gateway::call::{Call, Entrance, Left, Payload};
 use crate::identity::Identity;
 use crate::limits;
-use crate::s3::error::Refusal;
+use crate::s3::error::{Code, Refusal};
 use crate::s3::operation::OpName;
+use crate::s3::payload::Upload;
 use crate::s3::wire::{self, Carries};
 use crate::s3::written;
 
@@ -55,7 +57,8 @@ impl Rim {
             Carries::Xml(max) => {
                 let open = if op == OpName::CompleteMultipartUpload { upload::open_completion } else { upload::open };
                 let body = open(&parts, incoming, signer).map_err(refused)?;
-                upload::read_all(body, max).await.map_err(refused)?
+                let body = upload::while_allowed(body, self.may_go_on(&call, &who));
+                xml_of(body, max).await.map_err(refused)?
             }
         };
         let headers = std::mem::take(&mut parts.headers);
@@ -63,7 +66,12 @@ impl Rim {
         parts.headers = bare(&headers, xml.len());
         call.headers = Arc::new(headers);
         let (facts, rim) = (call.facts.clone(), Arc::clone(self));
-        let task = tokio::spawn(async move { rim.carried_out(parts, call, xml).await });
+        let begun = self.underway.begin();
+        let task = tokio::spawn(async move {
+            let answer = rim.carried_out(parts, call, xml).await;
+            drop(begun);
+            answer
+        });
         answered(task, op, &facts).await
     }
 
@@ -93,6 +101,48 @@ impl Rim {
             Err(refused) => self.refuse(refused, &call.facts, call.now, &method).await,
         }
     }
+}
+
+/// How many writes are under way, so that the end of the service can wait for their outcomes.
+#[derive(Debug, Clone, Default)]
+pub struct Underway(Arc<watch::Sender<usize>>);
+
+/// A write that is under way, until it is dropped.
+struct Begun(Underway);
+
+impl Underway {
+    fn begin(&self) -> Begun {
+        self.0.send_modify(|writes| *writes += 1);
+        Begun(self.clone())
+    }
+
+    /// Returns once no write is under way.
+    pub async fn over(&self) {
+        let _: Result<_, _> = self.0.subscribe().wait_for(|writes| *writes == 0).await;
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        self.0.0.send_modify(|writes| *writes -= 1);
+    }
+}
+
+/// A body of XML, whole: not too many at a time, and each within its time. Text in a section of CDATA, and entities of a
+/// document type, s3s would leave out, and so read another key than was written.
+async fn xml_of(body: Upload, max: usize) -> Result<Bytes, Refusal> {
+    static READING: Semaphore = Semaphore::const_new(limits::XML_BODIES_MAX);
+    let read = async {
+        let _turn = READING.acquire().await;
+        upload::read_all(body, max).await
+    };
+    let late = || Refusal::new(Code::RequestTimeout, "The body came too slowly.");
+    let xml = tokio::time::timeout(limits::XML_BODY_TIMEOUT, read).await.map_err(|_| late())??;
+    let holds = |mark: &[u8]| xml.windows(mark.len()).any(|bytes| bytes == mark);
+    if holds(b"<![CDATA[") || holds(b"<!DOCTYPE") {
+        return Err(Refusal::new(Code::MalformedXml, "Write the XML without CDATA and without a document type."));
+    }
+    Ok(xml)
 }
 
 /// What s3s needs to see of a write's headers: which operation it is. We have read the rest, and it might stumble.

@@ -184,13 +184,14 @@ async fn an_upload_in_parts_is_its_callers_alone() {
     {
         assert_eq!(facade.as_role("writer", put(&target, "z")).await.code(), "NoSuchUpload", "{target}");
     }
-    // An id from the listing of uploads gives up and looks, and puts nothing in.
+    // An id from the listing of uploads gives up, and neither looks nor puts anything in.
     let uploads = facade.as_role("writer", Ask::get("/traces?uploads&prefix=w/")).await;
     let seen = uploads.element("UploadId").unwrap().to_owned();
     assert_ne!(seen, id);
     let into = put(&format!("/traces/w/big?partNumber=3&uploadId={seen}"), "z");
     assert_eq!(facade.as_role("writer", into).await.code(), "NoSuchUpload");
-    assert_eq!(facade.as_role("writer", Ask::get(format!("/traces/w/big?uploadId={seen}"))).await.status, 200);
+    let looked = facade.as_role("writer", Ask::get(format!("/traces/w/big?uploadId={seen}"))).await;
+    assert_eq!(looked.code(), "NoSuchUpload", "the tags of another's parts are digests of their bytes");
     assert_eq!(facade.as_role("lister", Ask::get("/traces?uploads")).await.elements("Key"), Vec::<&str>::new());
     let swapped = [tags[1].clone(), tags[0].clone()];
     let wrong = facade.as_role("writer", post(&format!("/traces/w/big?uploadId={id}"), &complete(&swapped))).await;
@@ -347,6 +348,35 @@ async fn a_caller_who_goes_in_the_middle_leaves_nothing_and_is_on_the_record() {
     let outcome = log.entries.iter().find(|entry| entry["kind"] == "s3.complete").unwrap();
     assert_eq!((outcome["outcome"].as_str(), outcome["reason"].as_str()), (Some("refused"), Some("IncompleteBody")));
     assert_eq!(outcome["received"], 13);
+}
+
+#[tokio::test]
+async fn regression_xml_that_s3s_would_read_otherwise_is_refused() {
+    let facade = facade().await;
+    facade.put("w/logs", "1");
+    for body in [
+        "<Delete><Object><Key>w/logs<![CDATA[&2026]]></Key></Object></Delete>",
+        "<!DOCTYPE Delete [<!ENTITY x \"2026\">]><Delete><Object><Key>w/logs&x;</Key></Object></Delete>",
+    ] {
+        let answer = facade.as_role("writer", post("/traces?delete", body)).await;
+        assert_eq!((answer.status, answer.code()), (400, "MalformedXML"), "{}", answer.text());
+    }
+    assert_eq!(facade.as_role("raw", Ask::get("/traces/w/logs")).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_the_outcome_of_a_write_whose_caller_has_gone() {
+    let facade = facade().await;
+    facade.put("w/a", "1");
+    facade.backend.cue(None);
+    facade.backend.cue(Fault::Late(Duration::from_millis(400), Trouble::Busy));
+    let ask = put("/traces/w/b", "").with("x-amz-copy-source", "traces/w/a").bearer(&facade.token("writer"));
+    let socket = wire::open(facade.http, &ask).await;
+    within(Duration::from_secs(10), "the intent", async || !facade.log().of_kind("s3.intent").is_empty()).await;
+    drop(socket);
+    let log = facade.stopped().await;
+    let outcome = log.entries.iter().find(|entry| entry["kind"] == "s3.complete").unwrap();
+    assert_eq!((outcome["outcome"].as_str(), outcome["reason"].as_str()), (Some("refused"), Some("SlowDown")));
 }
 
 #[tokio::test]

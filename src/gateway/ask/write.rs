@@ -133,7 +133,7 @@ pub(in crate::gateway) fn parts(
 ) -> Result<ListParts, Refusal> {
     let input = &request.input;
     let (bucket, key) = (bucket(&input.bucket)?, key(&input.key)?);
-    let upload = opener.open(&input.upload_id, &bucket, &key, Use::GiveUp)?;
+    let upload = opener.open(&input.upload_id, &bucket, &key, Use::Continue)?;
     let after = u32::try_from(input.part_number_marker.unwrap_or_default()).ok();
     let after = after
         .filter(|after| *after <= limits::PARTS_MAX)

@@ -255,24 +255,19 @@ pub struct PutObjectTagging {
     pub tags: Option<Vec<Tag>>,
 }
 
-impl OnlyIf {
-    /// A condition that names a tag asks about the object that is there, and so needs the right to read it unmasked.
-    fn asks_of<'a>(&self, bucket: &'a Bucket, key: &'a Key) -> Option<Touch<'a>> {
-        match self {
-            OnlyIf::Always | OnlyIf::Absent => None,
-            OnlyIf::Matches(_) => Some(Touch::Source(bucket, key)),
-        }
-    }
-}
-
 impl CopySource {
     fn touch(&self) -> Touch<'_> {
         Touch::Source(&self.bucket, &self.key)
     }
 }
 
+/// A condition that names a tag replaces the object that is there, and asks about it: that takes `put`, and the right to
+/// read it unmasked.
 fn written<'a>(bucket: &'a Bucket, key: &'a Key, only_if: &OnlyIf) -> Vec<Touch<'a>> {
-    [Touch::Write(bucket, key)].into_iter().chain(only_if.asks_of(bucket, key)).collect()
+    match only_if {
+        OnlyIf::Always | OnlyIf::Absent => vec![Touch::Write(bucket, key)],
+        OnlyIf::Matches(_) => vec![Touch::Object(Action::Put, bucket, key), Touch::Source(bucket, key)],
+    }
 }
 
 impl Op for PutObject {
@@ -359,7 +354,8 @@ impl Op for CopyObject {
         touches
     }
     fn details(&self) -> Details<'_> {
-        Details { preconditions: Some(&self.source.preconditions), ..Details::default() }
+        let (preconditions, version) = (Some(&self.source.preconditions), self.source.version.as_ref());
+        Details { preconditions, version, ..Details::default() }
     }
 }
 
@@ -373,7 +369,8 @@ impl Op for UploadPartCopy {
     }
     fn details(&self) -> Details<'_> {
         let preconditions = Some(&self.source.preconditions);
-        Details { part: Some(self.part), range: self.range, preconditions, ..Details::default() }
+        let version = self.source.version.as_ref();
+        Details { part: Some(self.part), range: self.range, preconditions, version, ..Details::default() }
     }
 }
 
