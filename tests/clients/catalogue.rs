@@ -30,6 +30,7 @@ pub(crate) struct Client {
 }
 
 /// Where a client lies.
+#[derive(PartialEq)]
 enum Tool {
     /// In a Python's `bin`, or beside its modules.
     Python(&'static str),
@@ -153,6 +154,11 @@ impl Client {
             Tool::Node(tool) => Some(("NODE_PATH", folder(tool).join("node_modules"))),
             Tool::Python(_) | Tool::Own => None,
         }
+    }
+
+    /// Whether every run of the tests installs it, for its own quick ways or for those of a client beside it.
+    pub(crate) fn is_there_anyway(&self) -> bool {
+        ALL.iter().any(|other| other.tool == self.tool && !other.quick.is_empty())
     }
 
     /// Whether a block of the page can show it: what is built into a program has none.

@@ -1,14 +1,18 @@
-//! docs/CLIENTS.md: its block for each client, and its two tables, which are what the tests saw.
+//! docs/CLIENTS.md: its blocks, which are run, and its two tables, which are what the tests saw.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::{Mutex, OnceLock};
 
 use super::catalogue::{self, Client};
 use super::limits::Limit;
 use super::probe::{How, Step};
+use super::support::clients::without_own_settings;
+use super::support::demo::Demo;
 use super::support::documents::{Block, all};
 use super::support::install::repository;
-use super::ways::{Door, Transport, Way};
+use super::ways::{Door, Transport, Way, nowhere_else};
 
 const PAGE: &str = "docs/CLIENTS.md";
 /// If it is set, what was seen is written into the page.
@@ -20,6 +24,27 @@ pub(crate) fn block(client: &Client) -> Block {
         all().into_iter().filter(|block| shown(block).any(|slug| slug == client.slug)).collect();
     assert_eq!(found.len(), 1, "{PAGE} has one block `sh client {}`", client.slug);
     found.remove(0)
+}
+
+/// What a client does beside a demo: the script in this folder, with the client and `tracegate` on the PATH.
+pub(crate) fn run(client: &Client, script: &str, place: &Path) -> Output {
+    let (bin, mut command) = (place.join(".bin"), Command::new("bash"));
+    if !bin.exists() {
+        std::fs::create_dir(&bin).unwrap();
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_tracegate"), bin.join("tracegate")).unwrap();
+    }
+    let path = client.path();
+    let path = std::env::join_paths([bin].into_iter().chain(std::env::split_paths(&path))).unwrap();
+    without_own_settings(&mut command);
+    command.args(["-euo", "pipefail", "-c", script]).current_dir(place);
+    command.env("HOME", place).env("PATH", path).envs(client.modules()).envs(demo().exported());
+    command.envs(nowhere_else()).output().unwrap()
+}
+
+/// The one that all blocks of the page run beside.
+pub(crate) fn demo() -> &'static Demo {
+    static SHARED: OnceLock<Demo> = OnceLock::new();
+    SHARED.get_or_init(|| Demo::start(&["demo".to_owned()]))
 }
 
 /// The clients that a block shows: what stands behind `sh client` is their slugs.
