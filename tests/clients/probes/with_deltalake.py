@@ -16,7 +16,7 @@ def column():
 
 def append(file, table):
     """The same records to a table in the bucket and to one on the disk: their data files must be the same."""
-    data, told = read_json(file), []
+    data, told = read_json(file).combine_chunks(), []
     for place, options in ((f"s3://plain/{TO}/{table}", OPTIONS), (str(OUT / table), None)):
         write_deltalake(place, data, mode="append", storage_options=options)
         told.append(sorted(DeltaTable(place, storage_options=options).file_uris()))
