@@ -385,7 +385,7 @@ mod tests {
         let size = |value: &str| whole_size(&headers(&[(SIZE, value)]));
         assert_eq!(whole_size(&HeaderMap::new()).unwrap(), None);
         assert_eq!(size("24000000").unwrap(), Some(24_000_000));
-        for wrong in ["", "-1", "1.5", "many", "9223372036854775808", "18446744073709551616"] {
+        for wrong in ["-1", "1.5", "many", "9223372036854775808", "18446744073709551616"] {
             assert_eq!(code(size(wrong)), Some(Code::InvalidArgument), "{wrong}");
         }
     }

@@ -170,7 +170,10 @@ fn between<'p>(page: &'p str, name: &str) -> &'p str {
 fn write(name: &str, table: &str) {
     let page = page();
     let [before, _, after] = parts(&page, name);
-    std::fs::write(repository().join(PAGE), format!("{before}\n{table}\n{after}")).unwrap();
+    // In one step: other tests read the page meanwhile.
+    let fresh = repository().join("target").join("CLIENTS.md");
+    std::fs::write(&fresh, format!("{before}\n{table}\n{after}")).unwrap();
+    std::fs::rename(fresh, repository().join(PAGE)).unwrap();
 }
 
 /// What stands up to the first mark with it, between the marks, and from the second on.
