@@ -166,6 +166,7 @@ impl Suite<'_> {
             parts: parts.to_vec(),
             checksum: None,
             full_object: None,
+            size: None,
             only_if: only_if.clone(),
         };
         self.source.complete(&op, only_if).await

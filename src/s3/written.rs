@@ -21,7 +21,8 @@ use crate::limits;
 const META: &str = "x-amz-meta-";
 
 /// Headers `x-amz-*` that ask for nothing, or are the signature's and the framing's matter.
-const HARMLESS: [&str; 9] = [
+const HARMLESS: [&str; 10] = [
+    "x-amz-api-version",
     "x-amz-content-sha256",
     "x-amz-date",
     "x-amz-decoded-content-length",
@@ -35,6 +36,9 @@ const HARMLESS: [&str; 9] = [
 
 /// What is stored with an object beside its metadata.
 const STORED: [&str; 4] = ["x-amz-acl", "x-amz-server-side-encryption", "x-amz-storage-class", "x-amz-tagging"];
+
+/// How large an object made of parts must be.
+const SIZE: &str = "x-amz-mp-object-size";
 
 const PLANNED: [&str; 2] = ["x-amz-checksum-algorithm", "x-amz-checksum-type"];
 
@@ -67,7 +71,7 @@ pub fn known_headers(op: OpName, headers: &HeaderMap) -> Result<(), Refusal> {
                 }
                 OpName::UploadPart | OpName::DeleteObjects | OpName::PutObjectTagging => checksum,
                 OpName::UploadPartCopy => SOURCE.contains(&name) || name == "x-amz-copy-source-range",
-                OpName::CompleteMultipartUpload => checksum || name == "x-amz-checksum-type",
+                OpName::CompleteMultipartUpload => checksum || ["x-amz-checksum-type", SIZE].contains(&name),
                 OpName::AbortMultipartUpload
                 | OpName::DeleteObject
                 | OpName::DeleteObjectTagging
@@ -161,6 +165,13 @@ pub fn full_object(headers: &HeaderMap) -> Result<Option<bool>, Refusal> {
         Some("COMPOSITE") => Ok(Some(false)),
         Some(_) => Err(Refusal::new(Code::InvalidRequest, "x-amz-checksum-type is FULL_OBJECT or COMPOSITE.")),
     }
+}
+
+/// `x-amz-mp-object-size`: how large an object made of parts must be, in bytes.
+pub fn whole_size(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
+    let Some(sent) = text(headers, SIZE)? else { return Ok(None) };
+    let size = sent.parse().ok().filter(|size| *size <= i64::MAX.cast_unsigned());
+    size.map(Some).ok_or_else(|| Refusal::new(Code::InvalidArgument, format!("{SIZE} is a number of bytes.")))
 }
 
 /// `x-amz-copy-source` with its conditions: `[/]BUCKET/KEY[?versionId=ID]`, percent-encoded.
@@ -352,7 +363,10 @@ mod tests {
             (OpName::CopyObject, "x-amz-metadata-directive", true),
             (OpName::CopyObject, "x-amz-copy-source-range", false),
             (OpName::CreateMultipartUpload, "x-amz-checksum-algorithm", true),
+            (OpName::CreateMultipartUpload, "x-amz-api-version", true),
             (OpName::CompleteMultipartUpload, "x-amz-checksum-type", true),
+            (OpName::CompleteMultipartUpload, "x-amz-mp-object-size", true),
+            (OpName::PutObject, "x-amz-mp-object-size", false),
             (OpName::DeleteObject, "x-amz-bypass-governance-retention", false),
             (OpName::DeleteObject, "x-amz-mfa", false),
             (OpName::DeleteObject, "if-match", false),
@@ -363,6 +377,16 @@ mod tests {
             let refused = known_headers(op, &headers(&[(name, "x")])).err();
             assert_eq!(refused.is_none(), served, "{name} on {}", op.as_str());
             assert!(refused.is_none_or(|refusal| refusal.message.contains(name)), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_size_of_a_whole_is_a_number_that_the_store_can_be_told() {
+        let size = |value: &str| whole_size(&headers(&[(SIZE, value)]));
+        assert_eq!(whole_size(&HeaderMap::new()).unwrap(), None);
+        assert_eq!(size("24000000").unwrap(), Some(24_000_000));
+        for wrong in ["-1", "1.5", "many", "9223372036854775808", "18446744073709551616"] {
+            assert_eq!(code(size(wrong)), Some(Code::InvalidArgument), "{wrong}");
         }
     }
 

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use super::limits::{self, Limit};
+use super::limits::{self, Limit, Need};
 use super::rust_sdk;
 use super::support::install;
 use super::ways::Door::{Container, Keys, Process, WebIdentity};
@@ -27,9 +27,12 @@ pub(crate) struct Client {
     pub(crate) quick: &'static [Way],
     /// What it cannot do.
     pub(crate) limits: &'static [&'static Limit],
+    /// What it cannot write without.
+    pub(crate) needs: &'static [&'static Need],
 }
 
 /// Where a client lies.
+#[derive(Clone, Copy, PartialEq)]
 enum Tool {
     /// In a Python's `bin`, or beside its modules.
     Python(&'static str),
@@ -80,7 +83,12 @@ pub(crate) const ALL: [Client; 16] = [
         )
     },
     python("minio-py", "minio", "clients", ["python", "with_minio.py"], &[&limits::MINIO]),
-    Client { quick: &[Way(Process, Https)], ..python("rclone", "rclone", "clients", ["bash", "rclone.sh"], &[]) },
+    Client {
+        quick: &[Way(Process, Https)],
+        environment: &[limits::RCLONE.setting],
+        needs: &[&limits::RCLONE],
+        ..python("rclone", "rclone", "clients", ["bash", "rclone.sh"], &[])
+    },
     python("s5cmd", "s5cmd", "clients", ["bash", "s5cmd.sh"], &[]),
     Client {
         quick: &[Way(Keys, Http)],
@@ -94,6 +102,7 @@ pub(crate) const ALL: [Client; 16] = [
         environment: &[],
         quick: &[],
         limits: &[],
+        needs: &[],
     },
     Client {
         name: "AWS SDK for Rust",
@@ -103,6 +112,7 @@ pub(crate) const ALL: [Client; 16] = [
         environment: &[],
         quick: &[Way(Keys, Https)],
         limits: &[&limits::RUST],
+        needs: &[],
     },
 ];
 
@@ -116,7 +126,7 @@ const fn python(
     probe: [&'static str; 2],
     limits: &'static [&'static Limit],
 ) -> Client {
-    Client { name, slug, tool: Tool::Python(tool), probe, environment: &[], quick: &[], limits }
+    Client { name, slug, tool: Tool::Python(tool), probe, environment: &[], quick: &[], limits, needs: &[] }
 }
 
 impl Client {
@@ -130,6 +140,11 @@ impl Client {
                 found.into_iter().find(|program| program.is_file()).expect("the interpreter of a probe is on the PATH")
             }
         }
+    }
+
+    /// The same, without settings of its own.
+    pub(crate) fn bare(&self) -> Self {
+        Self { environment: &[], ..*self }
     }
 
     /// What it is given.
@@ -153,6 +168,11 @@ impl Client {
             Tool::Node(tool) => Some(("NODE_PATH", folder(tool).join("node_modules"))),
             Tool::Python(_) | Tool::Own => None,
         }
+    }
+
+    /// Whether every run of the tests installs it, for its own quick ways or for those of a client beside it.
+    pub(crate) fn is_there_anyway(&self) -> bool {
+        ALL.iter().any(|other| other.tool == self.tool && !other.quick.is_empty())
     }
 
     /// Whether a block of the page can show it: what is built into a program has none.

@@ -39,12 +39,19 @@ pub(crate) fn facade() -> &'static Facade {
     })
 }
 
-/// Reads both buckets, `traces` behind the masks of everybody.
+/// Below this prefix of the bucket `plain` a client may put.
+pub(crate) fn uploads(client: &str) -> String {
+    format!("uploads/{client}/")
+}
+
+/// Reads both buckets, `traces` behind the masks of everybody, and puts below a prefix of its own.
 fn role(name: &'static str) -> (&'static str, String) {
     let role = format!(
-        "version = 1\n[role]\nname = \"{name}\"\ndescription = \"Reads both buckets\"\nowner = \"tests@acme.example\"\n\
+        "version = 1\n[role]\nname = \"{name}\"\ndescription = \"Reads both buckets, and puts\"\nowner = \"tests@acme.example\"\n\
              max_session = \"12h\"\n[[bind]]\nissuer = \"demo\"\nclaims = {{ groups = [\"support\"] }}\n\
-             [[allow]]\nid = \"read\"\nactions = [\"get\", \"list\"]\npaths = [\"traces/*\", \"plain/*\"]\n"
+             [[allow]]\nid = \"read\"\nactions = [\"get\", \"list\"]\npaths = [\"traces/*\", \"plain/*\"]\n\
+             [[allow]]\nid = \"put\"\nactions = [\"put\"]\npaths = [\"plain/{}*\"]\n",
+        uploads(name)
     );
     (name, role)
 }
@@ -99,6 +106,11 @@ pub(crate) fn ask(role: &str, target: &str) -> Answer {
 pub(crate) fn ranges(client: &Client) -> usize {
     let rows = facade().rows(&["--role", client.slug, "--op", "GetObject", "--key", &format!("traces/{BIG}")]);
     rows.iter().filter(|row| row["range"].is_string()).count()
+}
+
+/// An object of the bucket `plain` as curl gets it.
+pub(crate) fn stored(role: &str, key: &str) -> Vec<u8> {
+    ask(role, &format!("/plain/{key}")).body
 }
 
 /// An object of the bucket `traces` as curl gets it: redacted.

@@ -1,4 +1,4 @@
-//! What clients cannot do here, why that lies with them, and what they do instead. Each is tried: the client must fail,
+//! What clients cannot do here, or not without a setting, why that is, and what they do instead. Each is tried: the client must fail,
 //! and in the way that is written. Where trying would send a token to a stranger, it is not.
 
 use super::ways::Door::{self, Container, Process, WebIdentity};
@@ -22,6 +22,16 @@ pub(crate) enum Sign {
     Says(&'static str),
     /// It is not tried: the client would ask an address that is fixed in it, and send its token there.
     NotTried,
+}
+
+/// A setting without which a client cannot write, as one of its settings in the catalogue. Without it, it is tried, too.
+pub(crate) struct Need {
+    /// Name and value of a variable of its environment.
+    pub(crate) setting: (&'static str, &'static str),
+    /// What the client says without.
+    pub(crate) seen: &'static str,
+    /// Why, as the page says it.
+    pub(crate) because: &'static str,
 }
 
 impl Limit {
@@ -105,4 +115,10 @@ pub(crate) const S3CMD: Limit = Limit {
     seen: Sign::NotTried,
     because: "s3cmd takes keys; the services that it asks without are at fixed addresses",
     instead: "keys, made as its block shows",
+};
+
+pub(crate) const RCLONE: Need = Need {
+    setting: ("RCLONE_S3_NO_CHECK_BUCKET", "true"),
+    seen: "CreateBucket",
+    because: "before it puts a file rclone makes the bucket, which is not served",
 };

@@ -4,12 +4,14 @@
 //! client, and each block of the page. With `BLESS_CLIENTS=1` the second writes what it saw into the page.
 //!
 //! A client is a line of [`catalogue`] and a probe: a script in `probes/` that knows nothing of doors or façades, only
-//! how its client lists, gets and so on. A step more (uploads, say) is a variant of [`probe::Step`], and a line in the
-//! probe of each client that has it; the page's table grows a column by itself.
+//! how its client lists, gets, puts and so on. A step more is a variant of [`probe::Step`], and a line in the probe of each
+//! client that has it; the page's table grows a column by itself. What jobs that only write do are the page's own blocks:
+//! [`ingest`].
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "these are tests, but built without `cfg(test)`")]
 
 mod catalogue;
 mod facade;
+mod ingest;
 mod limits;
 mod matrix;
 mod page;
@@ -17,6 +19,7 @@ mod probe;
 mod rust_sdk;
 #[path = "../support/mod.rs"]
 mod support;
+mod uploads;
 mod ways;
 
 use std::process::ExitCode;

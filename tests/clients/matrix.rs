@@ -1,17 +1,15 @@
 //! The tests, made from the catalogue: for each client the quick ways, every way, and the page's block.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
 
 use libtest_mimic::{Failed, Trial};
 
 use super::catalogue::{self, Client};
-use super::limits::Sign;
+use super::ingest;
+use super::limits::{Need, Sign};
 use super::page;
 use super::probe::{self, How, Seen, Step, Truth};
-use super::support::clients::without_own_settings;
-use super::support::demo::Demo;
-use super::ways::{Door, Way, nowhere_else};
+use super::ways::{Door, Way};
 
 /// All of them. Those that take long, or install much, are marked as ignored: they wait until they are asked for.
 pub(crate) fn trials() -> Vec<Trial> {
@@ -26,15 +24,21 @@ pub(crate) fn trials() -> Vec<Trial> {
         }
         let name = format!("{}::every_way_is_as_published", client.slug);
         trials.push(trial(name, || every_way(client)).with_ignored_flag(true));
+        for need in client.needs {
+            let name = format!("{}::does_not_put_without::{}", client.slug, need.setting.0);
+            trials.push(trial(name, || fails_without(client, need)).with_ignored_flag(!quick));
+        }
         if client.has_a_block() {
             let name = format!("{}::its_block_runs", client.slug);
             trials.push(trial(name, || block(client)).with_ignored_flag(!quick));
         }
     }
+    trials.extend(ingest::trials());
     trials
 }
 
-fn trial(name: String, test: impl FnOnce() + Send + 'static) -> Trial {
+/// A test by this name.
+pub(crate) fn trial(name: String, test: impl FnOnce() + Send + 'static) -> Trial {
     Trial::test(name, || {
         test();
         Ok::<(), Failed>(())
@@ -94,22 +98,24 @@ fn fails_as_said(client: &Client, way: Way, truth: &Truth, words: &str) {
     assert!(error.contains(words), "{} by {way:?} fails otherwise: {error}", client.name);
 }
 
-/// The block as it stands, beside a demo, in an empty folder, with the client and `tracegate` on the PATH.
+/// Only its writes fail without the setting, and as it is written; a need that is gone is an error, too.
+fn fails_without(client: &Client, need: &Need) {
+    assert_eq!(client.environment, [need.setting], "it has no settings but this");
+    let seen = probe::run(&client.bare(), client.quick[0], &Truth::of(client));
+    for (step, outcome) in &seen.steps {
+        let puts = matches!(step, Step::Put | Step::Multipart);
+        match outcome {
+            Ok(_) => assert!(!puts, "{} does not need {:?}: {step:?}", client.name, need.setting),
+            Err(error) => assert!(puts && error.contains(need.seen), "{}: {step:?}: {error}", client.name),
+        }
+    }
+}
+
+/// The block as it stands, beside a demo, in an empty folder.
 fn block(client: &Client) {
-    static DEMO: OnceLock<Demo> = OnceLock::new();
-    let demo = DEMO.get_or_init(|| Demo::start(&["demo".to_owned()]));
     let block = page::block(client);
     let place = tempfile::tempdir().unwrap();
-    let (bin, mut command) = (place.path().join(".bin"), std::process::Command::new("bash"));
-    std::fs::create_dir(&bin).unwrap();
-    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_tracegate"), bin.join("tracegate")).unwrap();
-    let path = client.path();
-    let path = std::env::join_paths([bin].into_iter().chain(std::env::split_paths(&path))).unwrap();
-    without_own_settings(&mut command);
-    command.args(["-euo", "pipefail", "-c", &block.text]).current_dir(place.path());
-    command.env("HOME", place.path()).env("PATH", path).envs(client.modules()).envs(demo.exported());
-    command.envs(nowhere_else());
-    let done = command.output().unwrap();
+    let done = page::run(client, &block.text, place.path());
     let (out, error) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
     assert!(done.status.success(), "{}: {}\n{}\n{out}\n{error}", block.place(), done.status, block.text);
     assert!(!out.trim().is_empty(), "{}: it shows nothing", block.place());

@@ -1,14 +1,18 @@
-//! docs/CLIENTS.md: its block for each client, and its two tables, which are what the tests saw.
+//! docs/CLIENTS.md: its blocks, which are run, and its two tables, which are what the tests saw.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::{Mutex, OnceLock};
 
 use super::catalogue::{self, Client};
-use super::limits::Limit;
+use super::limits::{Limit, Need};
 use super::probe::{How, Step};
+use super::support::clients::without_own_settings;
+use super::support::demo::Demo;
 use super::support::documents::{Block, all};
 use super::support::install::repository;
-use super::ways::{Door, Transport, Way};
+use super::ways::{Door, Transport, Way, nowhere_else};
 
 const PAGE: &str = "docs/CLIENTS.md";
 /// If it is set, what was seen is written into the page.
@@ -20,6 +24,27 @@ pub(crate) fn block(client: &Client) -> Block {
         all().into_iter().filter(|block| shown(block).any(|slug| slug == client.slug)).collect();
     assert_eq!(found.len(), 1, "{PAGE} has one block `sh client {}`", client.slug);
     found.remove(0)
+}
+
+/// What a client does beside a demo: the script in this folder, with the client and `tracegate` on the PATH.
+pub(crate) fn run(client: &Client, script: &str, place: &Path) -> Output {
+    let (bin, mut command) = (place.join(".bin"), Command::new("bash"));
+    if !bin.exists() {
+        std::fs::create_dir(&bin).unwrap();
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_tracegate"), bin.join("tracegate")).unwrap();
+    }
+    let path = client.path();
+    let path = std::env::join_paths([bin].into_iter().chain(std::env::split_paths(&path))).unwrap();
+    without_own_settings(&mut command);
+    command.args(["-euo", "pipefail", "-c", script]).current_dir(place);
+    command.env("HOME", place).env("PATH", path).envs(client.modules()).envs(demo().exported());
+    command.envs(nowhere_else()).output().unwrap()
+}
+
+/// The one that all blocks of the page run beside.
+pub(crate) fn demo() -> &'static Demo {
+    static SHARED: OnceLock<Demo> = OnceLock::new();
+    SHARED.get_or_init(|| Demo::start(&["demo".to_owned()]))
 }
 
 /// The clients that a block shows: what stands behind `sh client` is their slugs.
@@ -77,7 +102,8 @@ pub(crate) fn limits_are_published() {
 fn limit_rows() -> Vec<String> {
     let mut rows: Vec<(String, Vec<&str>)> = Vec::new();
     for client in &catalogue::ALL {
-        for row in client.limits.iter().map(|limit| limit_row(limit)) {
+        let needs = client.needs.iter().map(|need| need_row(need));
+        for row in client.limits.iter().map(|limit| limit_row(limit)).chain(needs) {
             match rows.iter_mut().find(|(known, _)| *known == row) {
                 Some((_, names)) => names.push(client.name),
                 None => rows.push((row, vec![client.name])),
@@ -122,6 +148,11 @@ fn limit_row(limit: &Limit) -> String {
     format!("{doors}{transports} | {} | {}", limit.because, limit.instead)
 }
 
+fn need_row(need: &Need) -> String {
+    let (name, value) = need.setting;
+    format!("puts | {} | the same with `{name}={value}`", need.because)
+}
+
 fn published(client: &Client) -> Option<String> {
     let start = format!("| {} |", client.name);
     between(&page(), "matrix").lines().find(|line| line.starts_with(&start)).map(str::to_owned)
@@ -139,7 +170,10 @@ fn between<'p>(page: &'p str, name: &str) -> &'p str {
 fn write(name: &str, table: &str) {
     let page = page();
     let [before, _, after] = parts(&page, name);
-    std::fs::write(repository().join(PAGE), format!("{before}\n{table}\n{after}")).unwrap();
+    // In one step: other tests read the page meanwhile.
+    let fresh = repository().join("target").join("CLIENTS.md");
+    std::fs::write(&fresh, format!("{before}\n{table}\n{after}")).unwrap();
+    std::fs::rename(fresh, repository().join(PAGE)).unwrap();
 }
 
 /// What stands up to the first mark with it, between the marks, and from the second on.

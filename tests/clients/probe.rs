@@ -1,7 +1,9 @@
 //! Runs a client's probe on one way in, and judges what it brought.
 //!
 //! A probe finds in its environment, besides what the [way](super::ways) sets: `OUT`, an empty folder and its home; `CA`,
-//! the certificate to trust; `ENDPOINT`; `PAGES`, `KEY`, `FIRST`, `LAST`, `BIG` and `TREE` as [`super::facade`] tells.
+//! the certificate to trust; `ENDPOINT`; `PAGES`, `KEY`, `FIRST`, `LAST`, `BIG` and `TREE` as [`super::facade`] tells; and
+//! the files `SIX` and `LARGE`, to be put into the bucket `plain` below `TO`.
+//!
 //! It leaves one file for each step that its client has, named like the step: what the step brought, or, with `.error`
 //! behind the name, why it failed. It judges nothing itself.
 
@@ -16,10 +18,11 @@ use super::facade::{self, BIG, KEY, PAGES, RANGE, TOKENS, TREE, facade};
 use super::support::clients::without_own_settings;
 use super::support::install::repository;
 use super::support::server;
+use super::uploads;
 use super::ways::Way;
 
-/// From how many ranges of the 24 MB on they are parts.
-const PARTS_MIN: usize = 3;
+/// From how many pieces of the 24 MB on they are parts.
+pub(crate) const PARTS_MIN: usize = 3;
 /// How long a probe may take for all its steps.
 const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -38,11 +41,16 @@ pub(crate) enum Step {
     Sync,
     /// Reads a column of a table, without masks.
     Columns,
+    /// Puts 6 MiB.
+    Put,
+    /// Puts 24 MB; side by side in parts, where it can.
+    Multipart,
 }
 
 impl Step {
     /// All, in the order of the page's columns.
-    pub(crate) const ALL: [Self; 6] = [Self::List, Self::Get, Self::Range, Self::Big, Self::Sync, Self::Columns];
+    pub(crate) const ALL: [Self; 8] =
+        [Self::List, Self::Get, Self::Range, Self::Big, Self::Sync, Self::Columns, Self::Put, Self::Multipart];
 
     /// The heading of its column, and the name of its file.
     pub(crate) fn name(self) -> &'static str {
@@ -53,19 +61,27 @@ impl Step {
             Self::Big => "big",
             Self::Sync => "sync",
             Self::Columns => "columns",
+            Self::Put => "put 6 MiB",
+            Self::Multipart => "multipart",
         }
     }
 
-    /// What is wrong with what a client brought.
-    fn judge(self, out: &Path, truth: &Truth) -> Result<(), String> {
+    /// How it went, or what is wrong with what a client brought or put.
+    fn judge(self, client: &Client, out: &Path, truth: &Truth, ranges: usize) -> Result<How, String> {
         let brought = std::fs::read(out.join(self.name())).unwrap();
+        let text = || String::from_utf8_lossy(&brought);
+        let put = |upload: uploads::Upload| upload.judge(client, &uploads::prefix(client, out), &text());
+        let well = |judged: Result<(), String>| judged.map(|()| How::Well);
         match self {
-            Self::List => same_keys(&String::from_utf8_lossy(&brought), &truth.pages),
-            Self::Get => same(&brought, &truth.get),
-            Self::Range => same(&brought, &truth.get[RANGE.0..=RANGE.1]),
-            Self::Big => same(&brought, &truth.big),
-            Self::Sync => same_tree(out, &truth.tree),
-            Self::Columns => same(&brought, TOKENS.as_bytes()),
+            Self::List => well(same_keys(&text(), &truth.pages)),
+            Self::Get => well(same(&brought, &truth.get)),
+            Self::Range => well(same(&brought, &truth.get[RANGE.0..=RANGE.1])),
+            Self::Big if ranges >= PARTS_MIN => same(&brought, &truth.big).map(|()| How::InParts),
+            Self::Big => well(same(&brought, &truth.big)),
+            Self::Sync => well(same_tree(out, &truth.tree)),
+            Self::Columns => well(same(&brought, TOKENS.as_bytes())),
+            Self::Put => put(uploads::SIX),
+            Self::Multipart => put(uploads::LARGE),
         }
     }
 }
@@ -75,7 +91,7 @@ impl Step {
 pub(crate) enum How {
     /// Well.
     Well,
-    /// Well, and in parts: the façade's log has the ranges.
+    /// Well, and in parts: the façade's log has them.
     InParts,
 }
 
@@ -122,15 +138,14 @@ pub(crate) fn run(client: &Client, way: Way, truth: &Truth) -> Seen {
     let out = Folder(server::new_folder(client.slug));
     let ranges = facade::ranges(client);
     let error = run_to_its_end(client, way, &out.0);
-    let in_parts = facade::ranges(client) - ranges >= PARTS_MIN;
+    let ranges = facade::ranges(client) - ranges;
     let text = |name: &str| std::fs::read_to_string(out.0.join(name)).ok();
     let mut steps = BTreeMap::new();
     for step in Step::ALL {
         if let Some(error) = text(&format!("{}.error", step.name())) {
             steps.insert(step, Err(error));
         } else if out.0.join(step.name()).exists() {
-            let how = if step == Step::Big && in_parts { How::InParts } else { How::Well };
-            steps.insert(step, step.judge(&out.0, truth).map(|()| how));
+            steps.insert(step, step.judge(client, &out.0, truth, ranges));
         }
     }
     if let Some(error) = error {
@@ -149,7 +164,7 @@ fn run_to_its_end(client: &Client, way: Way, out: &Path) -> Option<String> {
     command.args(client.arguments()).current_dir(repository().join("tests/clients/probes"));
     command
         .envs(way.environment(facade(), client.slug, out))
-        .envs(subjects(out))
+        .envs(subjects(client, out))
         .envs(client.environment.iter().copied());
     command.env("PATH", client.path()).envs(client.modules()).env("PYTHONDONTWRITEBYTECODE", "1");
     command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).process_group(0);
@@ -169,10 +184,14 @@ fn run_to_its_end(client: &Client, way: Way, out: &Path) -> Option<String> {
     }
 }
 
-fn subjects(out: &Path) -> [(&'static str, String); 9] {
-    let out = out.to_str().unwrap().to_owned();
-    let ca = facade().ca().to_str().unwrap().to_owned();
+fn subjects(client: &Client, out: &Path) -> [(&'static str, String); 12] {
+    let to = uploads::prefix(client, out);
+    let text = |path: &Path| path.to_str().unwrap().to_owned();
+    let (out, ca) = (text(out), text(&facade().ca()));
     [
+        ("TO", to),
+        ("SIX", text(&uploads::SIX.file())),
+        ("LARGE", text(&uploads::LARGE.file())),
         ("OUT", out.clone()),
         ("HOME", out),
         ("CA", ca),
@@ -185,7 +204,8 @@ fn subjects(out: &Path) -> [(&'static str, String); 9] {
     ]
 }
 
-fn same(brought: &[u8], wanted: &[u8]) -> Result<(), String> {
+/// What is wrong, if they are not the same.
+pub(crate) fn same(brought: &[u8], wanted: &[u8]) -> Result<(), String> {
     let at = || brought.iter().zip(wanted).take_while(|(one, other)| one == other).count();
     let lengths = || format!("{} bytes, not {}, and another from byte {}", brought.len(), wanted.len(), at());
     if brought == wanted { Ok(()) } else { Err(lengths()) }

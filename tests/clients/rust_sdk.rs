@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use aws_config::BehaviorVersion;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::DisplayErrorContext;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use futures::future::try_join_all;
@@ -28,6 +30,8 @@ pub(crate) fn probe() -> ExitCode {
         step("get", get(&s3, &key, None).await);
         step("range", get(&s3, &key, Some(format!("bytes={first}-{last}"))).await);
         step("big", big(&s3, &var("BIG")).await);
+        step("put 6 MiB", put(&s3, &format!("{}/six.jsonl", var("TO"))).await);
+        step("multipart", multipart(&s3, &format!("{}/large.jsonl", var("TO"))).await);
     });
     ExitCode::SUCCESS
 }
@@ -65,6 +69,28 @@ async fn big(s3: &Client, key: &str) -> Brought {
     let ranges = (0..size.div_ceil(PART)).map(|part| part * PART);
     let ranges = ranges.map(|first| format!("bytes={first}-{}", (first + PART).min(size) - 1));
     Ok(try_join_all(ranges.map(|range| get(s3, key, Some(range)))).await?.concat())
+}
+
+async fn put(s3: &Client, key: &str) -> Brought {
+    // From the disk as a stream, whose checksum is a trailer.
+    let body = ByteStream::from_path(var("SIX")).await.map_err(why)?;
+    s3.put_object().bucket("plain").key(key).body(body).send().await.map_err(why)?;
+    Ok(Vec::new())
+}
+
+async fn multipart(s3: &Client, key: &str) -> Brought {
+    let body = std::fs::read(var("LARGE")).map_err(why)?;
+    let upload = s3.create_multipart_upload().bucket("plain").key(key).send().await.map_err(why)?;
+    let id = upload.upload_id().unwrap_or_default();
+    let parts = body.chunks(usize::try_from(PART).map_err(why)?).zip(1..).map(async |(bytes, number)| {
+        let part = s3.upload_part().bucket("plain").key(key).upload_id(id).part_number(number);
+        let sent = part.body(bytes.to_vec().into()).send().await.map_err(why)?;
+        Ok::<_, String>(CompletedPart::builder().part_number(number).set_e_tag(sent.e_tag).build())
+    });
+    let parts = CompletedMultipartUpload::builder().set_parts(Some(try_join_all(parts).await?)).build();
+    let done = s3.complete_multipart_upload().bucket("plain").key(key).upload_id(id).multipart_upload(parts);
+    done.send().await.map_err(why)?;
+    Ok(Vec::new())
 }
 
 fn why(error: impl std::error::Error) -> String {

@@ -196,7 +196,13 @@ async fn an_upload_in_parts_is_its_callers_alone() {
     let swapped = [tags[1].clone(), tags[0].clone()];
     let wrong = facade.as_role("writer", post(&format!("/traces/w/big?uploadId={id}"), &complete(&swapped))).await;
     assert_eq!((wrong.status, wrong.code()), (400, "InvalidPart"), "{}", wrong.text());
-    let ended = facade.as_role("writer", post(&format!("/traces/w/big?uploadId={id}"), &complete(&tags))).await;
+    let end = |size: usize| {
+        let ask = post(&format!("/traces/w/big?uploadId={id}"), &complete(&tags));
+        facade.as_role("writer", ask.with("x-amz-mp-object-size", size.to_string()))
+    };
+    let short = end(PART).await;
+    assert_eq!((short.status, short.code()), (400, "InvalidArgument"), "{}", short.text());
+    let ended = end(PART + 10).await;
     assert_eq!(ended.status, 200, "{}", ended.text());
     assert!(etag(&ended).ends_with("-2\""), "{}", ended.text());
     let read = facade.as_role("writer", Ask::get("/traces/w/big")).await;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::install::repository;
 
 /// A fenced block.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Block {
     /// The document, from the root of the repository.
     pub(crate) file: String,

@@ -128,6 +128,7 @@ impl Scratch<'_> {
             parts: vec![PartNamed { part: 1, etag, checksum: None }],
             checksum: None,
             full_object: None,
+            size: None,
             only_if: OnlyIf::Absent,
         };
         self.aws.complete_upload(&op, &OnlyIf::Absent).await.map(drop)

@@ -47,6 +47,7 @@ impl Aws {
             .upload_id(&*op.upload.inside)
             .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts)).build())
             .set_checksum_type(checksum_type(op.full_object))
+            .set_mpu_object_size(op.size.map(u64::cast_signed))
             .set_if_match(if_match)
             .set_if_none_match(if_none_match);
         let found = self.settled_late(Asked::Upload, request.send()).await?;

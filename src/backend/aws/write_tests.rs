@@ -40,6 +40,7 @@ fn complete_op() -> CompleteMultipartUpload {
         parts: vec![PartNamed { part: 1, etag: ETag("0cc1".into()), checksum: None }],
         checksum: None,
         full_object: None,
+        size: Some(5),
         only_if: OnlyIf::Absent,
     }
 }
@@ -211,6 +212,7 @@ async fn an_error_inside_of_a_200_is_an_error() {
         assert_eq!(completed, Err(want), "{code}");
         let request = server.requests.lock().unwrap()[0].clone();
         assert_eq!(header(&request, "if-none-match"), Some("*"));
+        assert_eq!(header(&request, "x-amz-mp-object-size"), Some("5"));
     }
     let server = canned(vec![error("200 OK", "InternalError", "x")], false).await;
     let copied = Source::copy(&server.aws, &copy_op("a", None), OnlyIf::Always, &ETag("0cc1".into())).await;

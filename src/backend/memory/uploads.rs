@@ -93,6 +93,9 @@ impl Shelf {
         self.admit(&op.key, only_if)?;
         let (head, tags) = (pending.head.clone(), pending.head.tags.clone());
         let bytes: Vec<Bytes> = parts.into_iter().map(|part| part.bytes.clone()).collect();
+        if op.size.is_some_and(|said| said != bytes.iter().map(|part| part.len() as u64).sum::<u64>()) {
+            return Err(Trouble::Invalid("size of the whole"));
+        }
         let plan = pending.plan.clone();
         let whole = Whole::of(op, plan.as_ref(), &bytes);
         if op.checksum.as_ref().is_some_and(|said| whole.as_ref().is_none_or(|whole| !whole.is(said))) {

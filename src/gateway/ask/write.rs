@@ -108,6 +108,7 @@ pub(in crate::gateway) fn complete(
     Ok(CompleteMultipartUpload {
         checksum: written::whole_checksum(&call.headers)?,
         full_object: written::full_object(&call.headers)?,
+        size: written::whole_size(&call.headers)?,
         only_if: written::only_if(&call.headers)?,
         bucket,
         key,

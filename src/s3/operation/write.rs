@@ -124,6 +124,8 @@ pub struct CompleteMultipartUpload {
     pub checksum: Option<crate::s3::checksum::Checksum>,
     /// Whether that checksum is of the whole object; see [`ChecksumPlan::full_object`].
     pub full_object: Option<bool>,
+    /// How large the whole must be, in bytes, where the caller says so (`x-amz-mp-object-size`); at most [`i64::MAX`].
+    pub size: Option<u64>,
     /// What it may replace.
     pub only_if: OnlyIf,
 }

@@ -10,6 +10,7 @@ ENDPOINT, CA, OUT = os.environ["ENDPOINT"], os.environ["CA"], Path(os.environ["O
 TLS = ENDPOINT.startswith("https:")
 HOST = ENDPOINT.split("//")[1]
 PAGES, KEY, BIG = os.environ["PAGES"], os.environ["KEY"], os.environ["BIG"]
+SIX, LARGE, TO = os.environ["SIX"], os.environ["LARGE"], os.environ["TO"]
 FIRST, LAST = int(os.environ["FIRST"]), int(os.environ["LAST"])
 PART = 5 << 20
 
@@ -20,6 +21,7 @@ def step(name, act):
         answer = act()
         if isinstance(answer, list):
             answer = "".join(f"{size}\t{key}\n" for size, key in answer)
+        answer = answer or ""  # what only acts answers nothing
         (OUT / name).write_bytes(answer.encode() if isinstance(answer, str) else answer)
     except BaseException:  # a panic of a Rust extension is no Exception
         (OUT / f"{name}.error").write_text(traceback.format_exc())

@@ -10,6 +10,8 @@ range() { rclone cat --offset "$FIRST" --count $((LAST - FIRST + 1)) ":s3:traces
 big() {
   rclone copyto --multi-thread-streams 4 --multi-thread-cutoff 8M --multi-thread-chunk-size 5M ":s3:traces/$BIG" "$OUT/big.part" && cat "$OUT/big.part"
 }
+put() { rclone copyto "$SIX" ":s3:plain/$TO/six.jsonl"; }
+multipart() { rclone copyto --s3-upload-cutoff 8M --s3-chunk-size 5M "$LARGE" ":s3:plain/$TO/large.jsonl"; }
 
 step version version
 step list list
@@ -17,3 +19,5 @@ step get get
 step range range
 step big big
 step_sync rclone sync ":s3:traces/$TREE" "$OUT/tree"
+step 'put 6 MiB' put
+step multipart multipart

@@ -13,6 +13,8 @@ range() {
   head -c "$FIRST" /dev/zero >"$OUT/range.part"
   s3 get --continue "s3://traces/$KEY" "$OUT/range.part" >&2 && head -c $((LAST + 1)) "$OUT/range.part" | tail -c +$((FIRST + 1))
 }
+put() { s3 put "$SIX" "s3://plain/$TO/six.jsonl"; }
+multipart() { s3 put --multipart-chunk-size-mb=5 "$LARGE" "s3://plain/$TO/large.jsonl"; }
 
 step version version
 step list list
@@ -20,3 +22,5 @@ step get get
 step range range
 step big big
 step_sync s3 sync "s3://traces/$TREE" "$OUT/tree/"
+step 'put 6 MiB' put
+step multipart multipart

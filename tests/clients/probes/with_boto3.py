@@ -5,7 +5,7 @@ import os
 import boto3
 from boto3.s3.transfer import TransferConfig
 
-from probe import BIG, FIRST, KEY, LAST, OUT, PAGES, PART, step, version
+from probe import BIG, FIRST, KEY, LARGE, LAST, OUT, PAGES, PART, SIX, TO, step, version
 
 s3 = boto3.client("s3")
 
@@ -15,10 +15,13 @@ def pages():
     return [(item["Size"], item["Key"]) for page in found for item in page["Contents"]]
 
 
+TRANSFER = os.environ.get("TRANSFER", "classic")
+WHOLE = TransferConfig(2 * PART, preferred_transfer_client=TRANSFER)
+PARTS = TransferConfig(PART, multipart_chunksize=PART, max_concurrency=4, preferred_transfer_client=TRANSFER)
+
+
 def big():
-    transfer = os.environ.get("TRANSFER", "classic")
-    config = TransferConfig(PART, multipart_chunksize=PART, max_concurrency=4, preferred_transfer_client=transfer)
-    s3.download_file("traces", BIG, str(OUT / "big.part"), Config=config)
+    s3.download_file("traces", BIG, str(OUT / "big.part"), Config=PARTS)
     return (OUT / "big.part").read_bytes()
 
 
@@ -27,3 +30,5 @@ step("list", pages)
 step("get", lambda: s3.get_object(Bucket="traces", Key=KEY)["Body"].read())
 step("range", lambda: s3.get_object(Bucket="traces", Key=KEY, Range=f"bytes={FIRST}-{LAST}")["Body"].read())
 step("big", big)
+step("put 6 MiB", lambda: s3.upload_file(SIX, "plain", f"{TO}/six.jsonl", Config=WHOLE))
+step("multipart", lambda: s3.upload_file(LARGE, "plain", f"{TO}/large.jsonl", Config=PARTS))

@@ -5,7 +5,7 @@ import os
 from minio import Minio
 from minio.credentials import AWSConfigProvider, ChainedProvider, EnvAWSProvider, IamAwsProvider
 
-from probe import BIG, ENDPOINT, FIRST, HOST, KEY, LAST, PAGES, TLS, in_parts, step, version
+from probe import BIG, ENDPOINT, FIRST, HOST, KEY, LARGE, LAST, PAGES, PART, SIX, TLS, TO, in_parts, step, version
 
 providers = [EnvAWSProvider(), AWSConfigProvider()]
 # Of what the environment names, it must be told where the token service is. Without either it would ask for a cloud
@@ -38,3 +38,5 @@ step("list", pages)
 step("get", lambda: read(KEY))
 step("range", lambda: read(KEY, FIRST, LAST + 1 - FIRST))
 step("big", big)
+step("put 6 MiB", lambda: s3.fput_object("plain", f"{TO}/six.jsonl", SIX, part_size=2 * PART) and None)
+step("multipart", lambda: s3.fput_object("plain", f"{TO}/large.jsonl", LARGE, part_size=PART) and None)

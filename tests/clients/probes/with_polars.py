@@ -2,7 +2,7 @@
 
 import polars
 
-from probe import BIG, ENDPOINT, KEY, PAGES, TLS, step, version
+from probe import BIG, ENDPOINT, KEY, LARGE, PAGES, SIX, TLS, TO, step, version
 
 OPTIONS = {"aws_endpoint_url": ENDPOINT, "aws_region": "tracegate", "aws_allow_http": str(not TLS).lower()}
 
@@ -22,8 +22,15 @@ def column():
     return str(scan.select(polars.col("tokens").sum()).collect().item())
 
 
+def put(file, key):
+    """Read and written as records."""
+    polars.scan_ndjson(file).sink_ndjson(f"s3://plain/{TO}/{key}", storage_options=OPTIONS)
+
+
 version("polars")
 step("list", pages)
 step("get", lambda: lines(KEY))
 step("big", lambda: lines(BIG))
 step("columns", column)
+step("put 6 MiB", lambda: put(SIX, "six.jsonl"))
+step("multipart", lambda: put(LARGE, "large.jsonl"))

@@ -2,7 +2,7 @@
 
 import s3fs
 
-from probe import BIG, FIRST, KEY, LAST, PAGES, PART, step, version
+from probe import BIG, FIRST, KEY, LARGE, LAST, PAGES, PART, SIX, TO, step, version
 
 fs = s3fs.S3FileSystem()
 
@@ -24,3 +24,5 @@ step("list", pages)
 step("get", lambda: fs.cat_file(f"traces/{KEY}"))
 step("range", lambda: fs.cat_file(f"traces/{KEY}", start=FIRST, end=LAST + 1))
 step("big", big)
+step("put 6 MiB", lambda: fs.put_file(SIX, f"plain/{TO}/six.jsonl"))
+step("multipart", lambda: fs.put_file(LARGE, f"plain/{TO}/large.jsonl", chunksize=PART))
