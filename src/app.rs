@@ -292,7 +292,7 @@ impl App {
         if died.is_none() {
             serving.await;
             // Writes outlive their connections, so that the log tells what came of them.
-            let _: Result<_, _> = tokio::time::timeout(self.bounds.drain_timeout, self.rim.underway.over()).await;
+            tokio::time::timeout(self.bounds.drain_timeout, self.rim.underway.over()).await.ok();
         }
         self.tasks.shutdown().await;
         match died {

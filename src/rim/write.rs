@@ -118,7 +118,7 @@ impl Underway {
 
     /// Returns once no write is under way.
     pub async fn over(&self) {
-        let _: Result<_, _> = self.0.subscribe().wait_for(|writes| *writes == 0).await;
+        self.0.subscribe().wait_for(|writes| *writes == 0).await.ok();
     }
 }
 
