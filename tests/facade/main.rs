@@ -15,6 +15,8 @@ mod binds;
 #[cfg(test)]
 mod connections;
 #[cfg(test)]
+mod copies;
+#[cfg(test)]
 mod doors;
 #[cfg(test)]
 mod faults;
