@@ -1,7 +1,8 @@
 //! What the headers of a write say beside its bytes: what is stored with an object, what it may replace, what it copies.
 //!
-//! An allow-list, too: a header that asks for what we do not do is refused, never dropped, since the caller would take
-//! it for done. Read from the headers as sent; whatever s3s makes of them is not asked.
+//! An allow-list, too: a header that asks for what we do not do is refused, since the caller would take it for done. Two
+//! of CopyObject are taken and not acted on: its checksum algorithm, and its encryption where the metadata is copied.
+//! Read from the headers as sent; whatever s3s makes of them is not asked.
 
 use std::collections::BTreeMap;
 
