@@ -334,3 +334,12 @@ pub const LOCK_READ_BACK_TRIES: u32 = 6;
 pub const LOCK_READ_BACK_PAUSE: Duration = Duration::from_millis(500);
 /// How often a running façade verifies the lock that it requires.
 pub const LOCK_VERIFY_EVERY: Duration = Duration::from_secs(3600);
+
+// === scans
+
+/// How often a scan keeps its state.
+pub const SCAN_SAVE_EVERY: Duration = Duration::from_secs(2);
+/// Tries of a request of a scan that the backend fails.
+pub const SCAN_TRIES: u32 = 4;
+/// Pause before the second try of these; four times as long before each further one.
+pub const SCAN_RETRY_FIRST: Duration = Duration::from_millis(250);

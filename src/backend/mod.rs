@@ -17,6 +17,7 @@ use async_trait::async_trait;
 
 use crate::audit::{Intent, Recorded};
 use crate::policy::permit::Permit;
+use crate::policy::survey::{Examined, Survey};
 use crate::redact::Raw;
 use crate::s3::answer::{
     Attributes, Batch, Copied, Deleted, Headed, Object, ObjectHead, PartCopied, PartPage, Stored, Tag, UploadBatch,
@@ -239,6 +240,10 @@ pub trait Backend: Send + Sync + 'static {
         &self,
         intent: Intent<'_, Permit<GetBucketVersioning>>,
     ) -> Result<Raw<Option<Versioning>>, Trouble>;
+    /// `ListObjectsV2`, for a survey: the keys that it is about, behind `after`.
+    async fn survey_keys(&self, survey: &Survey, after: Option<String>) -> Result<Raw<Batch>, Trouble>;
+    /// `GetObject`, for a survey.
+    async fn survey_object(&self, examined: &Examined) -> Result<Raw<Object>, Trouble>;
     /// Whether the bucket of that outside name can be read with the façade's credential; for `check` and readiness.
     async fn probe(&self, bucket: &Bucket) -> Result<(), Trouble>;
 }

@@ -5,7 +5,9 @@ use async_trait::async_trait;
 use super::source::Source;
 use super::{Ask, Backend, ConditionalWrites, Fetch, Trouble, UploadsAsk, VersionsAsk};
 use crate::audit::{Intent, Recorded};
+use crate::limits;
 use crate::policy::permit::Permit;
+use crate::policy::survey::{Examined, Survey};
 use crate::redact::Raw;
 use crate::s3::answer::{
     Attributes, Batch, Copied, Deleted, Headed, Object, ObjectHead, PartCopied, PartPage, Stored, Tag, UploadBatch,
@@ -131,6 +133,16 @@ impl<S: Source> Backend for S {
 
     async fn conditional_writes(&self, bucket: &Bucket) -> Result<ConditionalWrites, Trouble> {
         Source::conditional_writes(self, bucket).await
+    }
+
+    async fn survey_keys(&self, survey: &Survey, after: Option<String>) -> Result<Raw<Batch>, Trouble> {
+        let prefix = survey.prefix().as_str().to_owned();
+        let ask = Ask { prefix, after, delimiter: None, max: limits::PAGE_KEYS_MAX };
+        Source::list(self, survey.bucket(), ask).await.map(Raw::seal)
+    }
+
+    async fn survey_object(&self, examined: &Examined) -> Result<Raw<Object>, Trouble> {
+        Source::get(self, examined.bucket(), examined.key(), Fetch::default()).await.map(Raw::seal)
     }
 
     async fn probe(&self, bucket: &Bucket) -> Result<(), Trouble> {

@@ -11,9 +11,12 @@ mod keys;
 mod lock;
 mod login;
 pub mod policy;
+mod redact;
 mod revoke;
+mod scan;
 mod serve;
 mod token;
+mod viewer;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -48,6 +51,10 @@ enum Command {
     Check(check::CheckArgs),
     /// Check, explain, test and show the policy set.
     Policy(policy::PolicyArgs),
+    /// Show an object as a role would see it, from a file or a pipe.
+    Redact(redact::RedactArgs),
+    /// Say what a role's view would make of every object of a bucket, before it is served.
+    Scan(scan::ScanArgs),
     /// Follow and search the audit log.
     Audit(audit::AuditArgs),
     /// Make a self-signed certificate, for trying out HTTPS.
@@ -93,6 +100,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve(args) => done(wait(serve::run(args))),
         Command::Check(args) => wait(check::run(args)),
         Command::Policy(args) => policy::run(args),
+        Command::Redact(args) => redact::run(args),
+        Command::Scan(args) => wait(scan::run(args)),
         Command::Audit(args) => done(audit::run(args)),
         Command::Certificate(args) => done(certificate::run(args)),
         Command::Keys(args) => done(wait(keys::run(args))),

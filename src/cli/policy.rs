@@ -5,11 +5,12 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::viewer::Viewer;
 use crate::identity::{Claims, RoleName};
 use crate::policy::cases;
 use crate::policy::explain::{explain, still_shows};
@@ -44,15 +45,8 @@ enum Command {
     Explain {
         #[command(flatten)]
         set: Set,
-        /// The role.
-        #[arg(long)]
-        role: RoleName,
-        /// A claim of the caller; several of one name are several values.
-        #[arg(long = "claim", value_name = "NAME=VALUE")]
-        claims: Vec<String>,
-        /// The time of the request; now by default.
-        #[arg(long, value_name = "TIME")]
-        now: Option<Timestamp>,
+        #[command(flatten)]
+        viewer: Viewer,
         /// The object's last change; without it conditions on it are only named.
         #[arg(long, value_name = "TIME")]
         modified: Option<Timestamp>,
@@ -101,33 +95,22 @@ pub fn run(args: PolicyArgs) -> anyhow::Result<ExitCode> {
 pub fn run_to(args: PolicyArgs, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::Check { set } => check(&set, out),
-        Command::Explain { set, role, claims, now, modified, path } => {
-            let asked = Asked { role, claims: parse_claims(&claims)?, now, modified, path };
-            explain_one(&set, asked, out)
-        }
+        Command::Explain { set, viewer, modified, path } => explain_one(&set, &viewer, modified, &path, out),
         Command::Test { set } => test(&set, out),
         Command::Matrix { set, now, paths } => print_matrix(&set, now, &paths, out),
     }
 }
 
-/// What `explain` is asked.
-struct Asked {
-    role: RoleName,
-    claims: Claims,
-    now: Option<Timestamp>,
+fn explain_one(
+    set: &Set,
+    viewer: &Viewer,
     modified: Option<Timestamp>,
-    path: String,
-}
-
-fn explain_one(set: &Set, asked: Asked, out: &mut impl Write) -> anyhow::Result<ExitCode> {
-    let (bucket, key) = cases::split_path(&asked.path).map_err(anyhow::Error::msg)?;
+    path: &str,
+    out: &mut impl Write,
+) -> anyhow::Result<ExitCode> {
+    let (bucket, key) = cases::split_path(path).map_err(anyhow::Error::msg)?;
     let Some(rules) = load(set, out)? else { return Ok(ExitCode::FAILURE) };
-    if rules.role(&asked.role).is_none() {
-        let known: Vec<String> = rules.roles().map(|role| role.name.to_string()).collect();
-        bail!("there is no role {}; there are: {}", asked.role, known.join(", "));
-    }
-    let sight = rules.sight(&asked.role, &asked.claims);
-    let explanation = explain(&sight, &bucket, &key, asked.now.unwrap_or_else(Timestamp::now), asked.modified);
+    let explanation = explain(&*viewer.sight(&rules)?, &bucket, &key, viewer.now(), modified);
     if set.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&explanation)?)?;
     } else {
@@ -230,13 +213,4 @@ fn matching(rules: &Ruleset, role: &RoleName) -> String {
         Cost::Sparse { scans: false } => "lazy; listings skip to literal beginnings".to_owned(),
         Cost::Sparse { scans: true } => "lazy, without a literal beginning; listings are scanned".to_owned(),
     }
-}
-
-fn parse_claims(written: &[String]) -> anyhow::Result<Claims> {
-    let mut claims = Claims::new();
-    for claim in written {
-        let (name, value) = claim.split_once('=').with_context(|| format!("{claim:?} is not NAME=VALUE"))?;
-        claims.entry(name.to_owned()).or_default().push(value.to_owned());
-    }
-    Ok(claims)
 }

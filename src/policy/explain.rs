@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::mask::{LengthRule, MaskAction};
+use super::mask::{FieldPath, LengthRule, MaskAction};
 use super::maskset::action_word;
 use super::permit::Facts;
 use super::quota::Quota;
@@ -65,9 +65,19 @@ pub struct Hidden {
     /// How.
     pub action: &'static str,
     /// Which fields.
-    pub fields: Vec<String>,
+    pub fields: Vec<HiddenField>,
     /// What a reader still learns.
     pub still_shows: Vec<&'static str>,
+}
+
+/// One field that a profile hides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HiddenField {
+    /// Its path, from the root.
+    pub path: String,
+    /// The earlier profile that hides the same path, and decides how.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decided_by: Option<String>,
 }
 
 /// Explains one key. `modified` is the object's last change, where it is known.
@@ -77,7 +87,7 @@ pub fn explain(sight: &Sight, bucket: &Bucket, key: &Key, now: Timestamp, modifi
     let read = actions.iter().any(|outcome| outcome.allowed && outcome.action == Action::Get.word());
     let verdict = sight.verdict(&path, now).filter(|_| read);
     let set = verdict.map_or(0, |verdict| sight.profile_set(verdict, &path, now));
-    let masks = sight.mask_sets().of(set).map(hidden).collect();
+    let masks = hidden(&sight.mask_sets().of(set).collect::<Vec<_>>());
     let texts = |names: &BTreeSet<Box<str>>| names.iter().map(ToString::to_string).collect();
     let shown = sight
         .mask_sets()
@@ -111,13 +121,19 @@ pub fn still_shows(profile: &Profile) -> Vec<&'static str> {
     shown
 }
 
-fn hidden(profile: &Profile) -> Hidden {
-    Hidden {
+/// What each of the profiles hides, in the order in which they decide.
+fn hidden(profiles: &[&Profile]) -> Vec<Hidden> {
+    let field = |at: usize, field: &FieldPath| HiddenField {
+        path: field.to_string(),
+        decided_by: profiles[..at].iter().find(|earlier| earlier.fields.contains(field)).map(|it| it.name.to_string()),
+    };
+    let hidden = |(at, profile): (usize, &&Profile)| Hidden {
         profile: profile.name.to_string(),
         action: action_word(profile.action),
-        fields: profile.fields.iter().map(ToString::to_string).collect(),
+        fields: profile.fields.iter().map(|path| field(at, path)).collect(),
         still_shows: still_shows(profile),
-    }
+    };
+    profiles.iter().enumerate().map(hidden).collect()
 }
 
 fn outcome(
@@ -196,9 +212,14 @@ impl std::fmt::Display for Explanation {
             let rule = outcome.rule.as_deref().map(|rule| format!(" [{rule}]")).unwrap_or_default();
             writeln!(f, "  {sign} {:<7}{}{rule}", outcome.action, outcome.because)?;
         }
+        let width = self.masks.iter().flat_map(|hidden| &hidden.fields).map(|field| field.path.chars().count()).max();
         for hidden in &self.masks {
-            writeln!(f, "  ◌ {} ({}): {}", hidden.profile, hidden.action, hidden.fields.join(", "))?;
-            writeln!(f, "      still shown: {}", hidden.still_shows.join("; "))?;
+            let Hidden { profile, action, fields, still_shows } = hidden;
+            for HiddenField { path, decided_by } in fields {
+                let how = decided_by.as_ref().map_or_else(|| action.to_string(), |by| format!("as {by} says"));
+                writeln!(f, "  ◌ {path:width$}  {how} [{profile}]", width = width.unwrap_or_default())?;
+            }
+            writeln!(f, "      {profile} still shows: {}", still_shows.join("; "))?;
         }
         if !self.masks.is_empty() {
             let names = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };

@@ -22,6 +22,7 @@ pub mod sight;
 #[cfg(test)]
 mod sight_tests;
 pub mod source;
+pub mod survey;
 mod verdict;
 pub mod window;
 

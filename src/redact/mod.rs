@@ -11,6 +11,7 @@ pub mod output;
 pub mod plan;
 pub mod redactor;
 pub mod stream;
+pub mod survey;
 pub mod tally;
 pub mod upload;
 pub mod uploads;

@@ -225,7 +225,7 @@ async fn masked_object(
     Ok(ShownObject { object: Redacted::of(Object { head, range, body }), tally: Some(tally) })
 }
 
-async fn whole_of(
+pub(super) async fn whole_of(
     body: Result<Body, BodyError>,
     size: u64,
     framing: Framing,

@@ -35,6 +35,8 @@ mod operations;
 #[cfg(test)]
 mod operators;
 #[cfg(test)]
+mod preview;
+#[cfg(test)]
 mod proxies;
 #[cfg(test)]
 mod reads;
@@ -44,6 +46,8 @@ mod record;
 mod redacted;
 #[cfg(test)]
 mod reload;
+#[cfg(test)]
+mod scan;
 #[cfg(test)]
 mod signatures;
 #[cfg(test)]

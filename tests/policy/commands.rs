@@ -3,6 +3,8 @@
 use clap::Parser;
 use tracegate::cli::policy::{PolicyArgs, run_to};
 
+use super::mistakes;
+
 #[derive(Debug, Parser)]
 struct Line {
     #[command(flatten)]
@@ -64,7 +66,9 @@ fn check_fails_with_every_mistake() {
 fn explain_names_rule_and_masks_and_what_they_still_show() {
     let text = explain("compliance-auditor", MODEL_A, &[]);
     assert!(text.contains("✔ get    allowed [compliance-auditor/read]"), "{text}");
-    assert!(text.contains("◌ secrets (mask): $.**.api_key"), "{text}");
+    let fields: Vec<_> = text.lines().filter(|line| line.contains('◌')).collect();
+    assert!(fields[0].starts_with("  ◌ $.**.user_id ") && fields[0].ends_with("  hmac [pii-pseudonyms]"), "{text}");
+    assert!(fields.iter().any(|line| line.starts_with("  ◌ $.**.api_key ") && line.ends_with("  mask [secrets]")));
     assert!(text.contains("equal values show as equal"), "{text}");
     assert!(text.contains("✘ put    no rule of the role grants `put`"), "{text}");
 }
@@ -85,6 +89,32 @@ fn explain_names_the_deny_or_the_nearest_miss() {
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!(json["actions"][0]["rule"], "compliance-auditor/read");
     assert_eq!(json["masks"][0]["profile"], "pii-pseudonyms");
+}
+
+/// Where two profiles hide one field, the first in the file decides how.
+#[test]
+fn explain_names_the_profile_that_decides_how_a_field_is_hidden() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (file, mut text) in mistakes::sound() {
+        if file == "_global.toml" {
+            let profile = |name: &str, action: &str| {
+                format!(
+                    "\n[[redact]]\nname = \"{name}\"\npaths = [\"traces/*\"]\nfields = [\"iban\"]\naction = \"{action}\"\n"
+                )
+            };
+            text += &(profile("first", "hmac") + &profile("second", "mask"));
+        }
+        std::fs::write(folder.path().join(file), text).expect("written");
+    }
+    let path = folder.path().to_str().expect("text");
+    let text = explain("reader", "traces/a.json", &["--policies", path]);
+    let iban: Vec<_> = text.lines().filter(|line| line.contains("$.**.iban")).collect();
+    assert!(iban[0].ends_with("  hmac [first]") && iban[1].ends_with("  as first says [second]"), "{text}");
+    let json = explain("reader", "traces/a.json", &["--policies", path, "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let masks = json["masks"].as_array().expect("a list");
+    let second = masks.iter().find(|mask| mask["profile"] == "second").expect("the second");
+    assert_eq!(second["fields"], serde_json::json!([{ "path": "$.**.iban", "decided_by": "first" }]));
 }
 
 #[test]
