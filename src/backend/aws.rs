@@ -12,6 +12,7 @@ pub mod bucket;
 mod copy;
 mod delete;
 mod outsider;
+mod proof;
 mod read;
 mod scratch;
 mod sending;

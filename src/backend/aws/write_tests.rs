@@ -16,19 +16,19 @@ use crate::s3::operation::write::{
     CompleteMultipartUpload, CopyObject, CopySource, DeleteObject, NewHead, OnlyIf, PartNamed, PutObject, UploadId,
     UploadPart,
 };
-use crate::s3::payload::{Fate, Upload, UploadError};
+use crate::s3::payload::{Upload, UploadError};
 
-const ETAG: &str = "ETag: \"0cc1\"\r\n";
+pub(super) const ETAG: &str = "ETag: \"0cc1\"\r\n";
 
 fn put_op(name: &str) -> PutObject {
     PutObject { bucket: bucket(), key: key(name), head: NewHead::default(), only_if: OnlyIf::Always }
 }
 
-async fn put(aws: &Aws, name: &str, upload: Upload) -> Result<Stored, Trouble> {
+pub(super) async fn put(aws: &Aws, name: &str, upload: Upload) -> Result<Stored, Trouble> {
     Source::put(aws, &put_op(name), OnlyIf::Always, upload).await
 }
 
-fn upload_id() -> UploadId {
+pub(super) fn upload_id() -> UploadId {
     UploadId { inside: "inside".into() }
 }
 
@@ -106,21 +106,6 @@ async fn a_part_may_be_larger_than_31_bits_can_tell() {
     assert_eq!(Source::put_part(&server.aws, &op, too_large).await, Err(Trouble::TooLarge));
 }
 
-/// An upload that was begun with an algorithm takes no part without its checksum, and the caller's is not known yet.
-#[tokio::test]
-async fn a_checksum_that_follows_is_computed_anew() {
-    let server = canned(vec![response("200 OK", ETAG, "")], false).await;
-    let op = UploadPart { bucket: bucket(), key: key("k"), upload: upload_id(), part: 1 };
-    let fate = Fate::announcing(Some(Algorithm::Crc32)).into();
-    let sent = Upload { fate, ..upload(&b"hello"[..]) };
-    Source::put_part(&server.aws, &op, sent).await.unwrap();
-    let request = server.requests.lock().unwrap()[0].clone();
-    assert_eq!(header(&request, "x-amz-trailer"), Some("x-amz-checksum-crc32"), "{request}");
-    assert_eq!(header(&request, "x-amz-decoded-content-length"), Some("5"), "{request}");
-    let body = String::from_utf8(server.bodies.lock().unwrap()[0].clone()).unwrap();
-    assert!(body.contains("hello") && body.contains("x-amz-checksum-crc32:NhCmhg=="), "{request}{body}");
-}
-
 /// The connection ends before the last byte: a store cannot take it for the whole.
 #[tokio::test]
 async fn a_body_that_breaks_off_never_arrives_whole() {
@@ -144,7 +129,7 @@ async fn a_slow_caller_is_not_cut() {
         tokio::time::sleep(Duration::from_millis(900)).await;
         Ok(bytes::Bytes::from_static(b"piece"))
     });
-    let sent = Upload { length: 15, body: pieces.boxed(), ..upload("") };
+    let sent = Upload { length: 15, md5: Some("MD5==".into()), body: pieces.boxed(), ..upload("") };
     assert!(put(&server.aws, "k", sent).await.is_ok());
     assert_eq!(server.bodies.lock().unwrap()[0], b"piecepiecepiece");
 }
