@@ -21,6 +21,7 @@ mod editor;
 mod glob;
 mod grammar;
 pub mod lines;
+mod places;
 mod text;
 mod token;
 
