@@ -4,7 +4,7 @@ use aws_sdk_s3::config::{Builder, RequestChecksumCalculation};
 use aws_sdk_s3::types::ChecksumAlgorithm;
 use bytes::Bytes;
 
-use crate::s3::checksum::{Algorithm, Checksum, Hasher};
+use crate::s3::checksum::{Algorithm, Checksum};
 use crate::s3::payload::Upload;
 
 /// What a body that came without any checksum is proven by: S3 refuses one without where objects are locked by default
@@ -30,10 +30,20 @@ impl Proof {
         let wanted = upload.fate.announced().or(own.filter(|_| md5.is_none())).filter(|_| upload.checksum.is_none());
         let (ahead, trailing) = match (wanted, whole) {
             (None, _) => (upload.checksum.clone(), None),
-            (Some(algorithm), Some(whole)) => (Some(checksum_of(algorithm, whole)), None),
+            (Some(algorithm), Some(whole)) => (Some(Checksum::computed(algorithm, whole)), None),
             (Some(algorithm), None) => (None, computed(algorithm).or_else(|| own.and_then(computed))),
         };
         Self { ahead, md5, trailing }
+    }
+
+    /// By a checksum of our own, in a trailer.
+    pub(super) fn framed() -> Self {
+        Self { ahead: None, md5: None, trailing: computed(OWN) }
+    }
+
+    /// By what is known before the body goes, and no framing of it.
+    pub(super) fn unframed(self) -> Self {
+        Self { trailing: None, ..self }
     }
 
     /// Whether the SDK computes a checksum; held to what is required, it would only name its algorithm.
@@ -44,12 +54,6 @@ impl Proof {
         };
         Builder::new().request_checksum_calculation(calculation)
     }
-}
-
-fn checksum_of(algorithm: Algorithm, bytes: &[u8]) -> Checksum {
-    let mut hasher = Hasher::new(algorithm);
-    hasher.update(bytes);
-    hasher.finish()
 }
 
 /// The algorithm, where the SDK can compute it.

@@ -1,7 +1,7 @@
 //! What leaves on the wire for the store to verify, against a small server on loopback.
 
-use super::super::tests::{bucket, canned, error, header, key, response};
-use super::super::write_tests::{ETAG, put, upload_id};
+use super::super::tests::{HEAD, bucket, canned, error, header, key, response};
+use super::super::write_tests::{put, upload_id};
 use super::*;
 use crate::backend::source::Source;
 use crate::backend::suite::upload;
@@ -9,18 +9,37 @@ use crate::s3::operation::write::UploadPart;
 use crate::s3::payload::Fate;
 use crate::s3::payload::chunked::{Chunked, Piece, Rules};
 
-/// What leaves on the wire of a body and what was said of it.
+/// What leaves on the wire of a body and what was said of it, to a store that takes its framing off.
 async fn on_the_wire(sent: Upload, part: bool) -> (String, String) {
-    let server = canned(vec![response("200 OK", ETAG, "")], false).await;
+    let server = canned(vec![response("200 OK", HEAD, "")], false).await;
     if part {
         let op = UploadPart { bucket: bucket(), key: key("k"), upload: upload_id(), part: 1 };
         Source::put_part(&server.aws, &op, sent).await.unwrap();
     } else {
         put(&server.aws, "k", sent).await.unwrap();
     }
-    let request = server.requests.lock().unwrap()[0].clone();
-    let body = String::from_utf8(server.bodies.lock().unwrap()[0].clone()).unwrap();
-    (request, body)
+    let (requests, bodies) = (server.requests.lock().unwrap(), server.bodies.lock().unwrap());
+    let at = requests.iter().position(|request| request.starts_with("PUT /inner-bucket/k?")).unwrap();
+    (requests[at].clone(), String::from_utf8(bodies[at].clone()).unwrap())
+}
+
+/// SeaweedFS, for one, stores `aws-chunked` as the object's coding. It is tried once, and then gets plain bodies.
+#[tokio::test]
+async fn a_store_that_keeps_the_framing_is_sent_none() {
+    let kept = format!("{HEAD}Content-Encoding: aws-chunked\r\n");
+    let server = canned(vec![response("200 OK", &kept, "")], false).await;
+    for _ in 0..2 {
+        put(&server.aws, "k", upload(vec![b'x'; 100_000])).await.unwrap();
+    }
+    let (requests, bodies) = (server.requests.lock().unwrap().clone(), server.bodies.lock().unwrap().clone());
+    let puts = |prefix: &str| requests.iter().filter(|request| request.starts_with(prefix)).count();
+    assert_eq!((puts("PUT /inner-bucket/.tracegate/scratch/"), puts("PUT /inner-bucket/k?")), (1, 2), "{requests:?}");
+    for (request, body) in
+        requests.iter().zip(&bodies).filter(|(request, _)| request.starts_with("PUT /inner-bucket/k?"))
+    {
+        assert_eq!((header(request, "x-amz-trailer"), body.len()), (None, 100_000), "{request}");
+    }
+    assert!(requests.iter().any(|request| request.starts_with("DELETE /inner-bucket/.tracegate/scratch/")));
 }
 
 /// Checksums of `hello`, and of 100,000 times `x`.

@@ -134,6 +134,8 @@ mod on_localstack {
             assert_eq!(suite.read(name, None).await.unwrap(), bytes);
             let found = Source::attributes(&store.aws, &store.bucket, &name.parse().unwrap(), None).await.unwrap();
             assert!(found.checksums.contains_key("ChecksumCRC64NVME"), "{name}: {:?}", found.checksums);
+            let head = Source::head(&store.aws, &store.bucket, &name.parse().unwrap(), None, None).await.unwrap().head;
+            assert_eq!((head.size, head.content_encoding), (bytes.len() as u64, None), "{name}");
         }
         let kept = Source::conditional_writes(&store.aws, &store.bucket).await;
         assert_eq!(kept, Ok(store.knows.conditions), "what is tried cannot be taken away, and is tried all the same");
@@ -159,6 +161,18 @@ mod on_seaweedfs {
     }
 
     suite!(store);
+
+    /// It would store the framing's name as the object's coding, so it is sent none.
+    #[tokio::test]
+    async fn framing_is_not_stored() {
+        let store = store("framing", false).await;
+        assert!(!store.aws.unframes(&store.bucket).await);
+        let suite = store.suite();
+        suite.put("long", &vec![b'x'; 300_000], OnlyIf::Always).await.unwrap();
+        let found = Source::head(&store.aws, &store.bucket, &"long".parse().unwrap(), None, None).await.unwrap();
+        assert_eq!(found.head.content_encoding, None);
+        suite.nothing_is_left_of_trials().await;
+    }
 
     #[tokio::test]
     async fn keys_with_empty_segments_are_not_written() {

@@ -11,6 +11,7 @@ use futures::{StreamExt as _, TryStreamExt as _, future, stream};
 use md5::{Digest as _, Md5};
 
 use super::Aws;
+use super::proof::Proof;
 use super::read::has_empty_segment;
 use crate::backend::{ConditionalWrites, Fetch, Trouble, VersionsAsk};
 use crate::limits;
@@ -35,8 +36,8 @@ impl Aws {
         if !has_empty_segment(key) {
             return Ok(());
         }
-        let proof = self.apart.get(bucket).ok_or(Trouble::NoSuchBucket)?;
-        match *proof.get_or_try_init(|| self.keeps_apart(bucket)).await? {
+        let trials = self.trials.get(bucket).ok_or(Trouble::NoSuchBucket)?;
+        match trials.apart.answer(async || self.keeps_apart(bucket).await).await? {
             true => Ok(()),
             false => Err(Trouble::Unable("keep keys with empty segments apart")),
         }
@@ -55,6 +56,21 @@ impl Aws {
             }
         }
         Ok(true)
+    }
+
+    /// Some stores write down that a body was framed (`Content-Encoding: aws-chunked`), and clients then cannot read what
+    /// is not: before the first such body a bucket must show that it does not. Of one that cannot be tried it is not
+    /// expected.
+    pub(super) async fn unframes(&self, bucket: &Bucket) -> bool {
+        let Some(trials) = self.trials.get(bucket) else { return false };
+        trials.unframed.answer(async || self.takes_framing_off(bucket).await).await.unwrap_or(false)
+    }
+
+    async fn takes_framing_off(&self, bucket: &Bucket) -> Result<bool, Trouble> {
+        let (scratch, key) = (Scratch { aws: self, bucket }, key(&fresh())?);
+        let tried = scratch.is_unframed(&key).await;
+        scratch.clear(&[&key]).await;
+        tried
     }
 
     /// See [`crate::backend::Backend::conditional_writes`].
@@ -82,6 +98,18 @@ impl Scratch<'_> {
             Err(Trouble::Invalid(_) | Trouble::Unable(_)) => Ok(false),
             Err(trouble) => Err(trouble),
         }
+    }
+
+    /// Whether nothing is left of a body's framing.
+    async fn is_unframed(&self, key: &Key) -> Result<bool, Trouble> {
+        let op = self.put_op(key, &OnlyIf::Always);
+        match self.aws.put_proven(&op, &OnlyIf::Always, body(FIRST), &Proof::framed()).await {
+            Ok(_) => {}
+            Err(Trouble::Invalid(_) | Trouble::Unable(_)) => return Ok(false),
+            Err(trouble) => return Err(trouble),
+        }
+        let head = self.aws.head_object(self.bucket, key, None, None).await?.head;
+        Ok(head.content_encoding.is_none_or(|coding| !coding.contains("aws-chunked")))
     }
 
     async fn conditional_writes(&self, there: &Key, other: &Key) -> Result<ConditionalWrites, Trouble> {
@@ -153,9 +181,12 @@ impl Scratch<'_> {
     }
 
     async fn write(&self, key: &Key, bytes: &'static [u8], only_if: &OnlyIf) -> Result<Stored, Trouble> {
+        self.aws.put_unchecked(&self.put_op(key, only_if), only_if, body(bytes)).await
+    }
+
+    fn put_op(&self, key: &Key, only_if: &OnlyIf) -> PutObject {
         let (bucket, key) = (self.bucket.clone(), key.clone());
-        let op = PutObject { bucket, key, head: NewHead::default(), only_if: only_if.clone() };
-        self.aws.put_unchecked(&op, only_if, body(bytes)).await
+        PutObject { bucket, key, head: NewHead::default(), only_if: only_if.clone() }
     }
 
     /// What is there, if anything is.

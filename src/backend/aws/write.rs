@@ -70,9 +70,22 @@ impl Aws {
         only_if: &OnlyIf,
         upload: Upload,
     ) -> Result<Stored, Trouble> {
-        let length = length(&upload)?;
         let (upload, whole) = sending::peeked(upload).await?;
-        let proof = Proof::of(&upload, whole.as_ref(), Some(proof::OWN));
+        let mut proof = Proof::of(&upload, whole.as_ref(), Some(proof::OWN));
+        if proof.trailing.is_some() && !self.unframes(&op.bucket).await {
+            proof = proof.unframed();
+        }
+        self.put_proven(op, only_if, upload, &proof).await
+    }
+
+    pub(super) async fn put_proven(
+        &self,
+        op: &PutObject,
+        only_if: &OnlyIf,
+        upload: Upload,
+        proof: &Proof,
+    ) -> Result<Stored, Trouble> {
+        let length = length(&upload)?;
         let (if_match, if_none_match) = conditions(only_if);
         let request = with_checksum!(self.client.put_object(), proof.ahead.as_ref());
         let request = with_head!(request, &op.head)

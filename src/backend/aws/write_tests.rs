@@ -18,7 +18,7 @@ use crate::s3::operation::write::{
 };
 use crate::s3::payload::{Upload, UploadError};
 
-pub(super) const ETAG: &str = "ETag: \"0cc1\"\r\n";
+const ETAG: &str = "ETag: \"0cc1\"\r\n";
 
 fn put_op(name: &str) -> PutObject {
     PutObject { bucket: bucket(), key: key(name), head: NewHead::default(), only_if: OnlyIf::Always }
@@ -249,6 +249,16 @@ async fn a_store_that_folds_slashes_is_not_written_to() {
     let lines: Vec<&str> = requests.iter().map(|request| request.lines().next().unwrap()).collect();
     assert_eq!(lines.iter().filter(|line| line.starts_with("PUT")).count(), 1, "{lines:?}");
     assert!(lines.iter().filter(|line| line.starts_with("PUT")).all(|line| line.contains(".tracegate/scratch/")));
+}
+
+/// A store that fails is not asked anew by each write that waits for it.
+#[tokio::test]
+async fn what_cannot_be_tried_is_tried_again_later_only() {
+    let server = canned(vec![error("503 Slow Down", "SlowDown", "x")], false).await;
+    let puts = ["a//b", "/a", "a//b"].map(|name| put(&server.aws, name, upload("x")));
+    assert_eq!(futures::future::join_all(puts).await, vec![Err(Trouble::Busy); 3]);
+    let requests = server.requests.lock().unwrap().clone();
+    assert_eq!(requests.iter().filter(|request| request.starts_with("PUT")).count(), 1, "{requests:?}");
 }
 
 #[tokio::test]
