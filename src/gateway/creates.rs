@@ -102,6 +102,7 @@ impl Kind {
             | OpName::ListObjectVersions
             | OpName::ListBuckets
             | OpName::HeadBucket
+            | OpName::CreateBucket
             | OpName::GetBucketLocation
             | OpName::GetBucketVersioning
             | OpName::UploadPart

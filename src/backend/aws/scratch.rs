@@ -175,6 +175,8 @@ impl Scratch<'_> {
             head: None,
             tags: None,
             storage_class: None,
+            encrypted: false,
+            checksum: None,
             only_if: OnlyIf::Absent,
         };
         self.aws.copy_object(&op, &OnlyIf::Absent, &tag_of(source.clone())?).await.map(drop)

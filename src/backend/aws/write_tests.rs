@@ -55,6 +55,8 @@ fn copy_op(name: &str, version: Option<&str>) -> CopyObject {
         head: None,
         tags: None,
         storage_class: None,
+        encrypted: false,
+        checksum: None,
         only_if: OnlyIf::Always,
     }
 }
@@ -212,13 +214,16 @@ async fn a_copy_names_its_source_byte_for_byte_and_pins_it() {
                   </CopyObjectResult>";
     let answer = response("200 OK", "x-amz-copy-source-version-id: v1\r\n", result);
     let server = canned(vec![answer], false).await;
-    let op = copy_op("a b+c%2Fé?x", Some("v+1/="));
-    let copied = Source::copy(&server.aws, &op, OnlyIf::Always, &ETag("0cc1".into())).await.unwrap();
+    let asked =
+        CopyObject { encrypted: true, checksum: Some(Algorithm::Sha256), ..copy_op("a b+c%2Fé?x", Some("v+1/=")) };
+    let copied = Source::copy(&server.aws, &asked, OnlyIf::Always, &ETag("0cc1".into())).await.unwrap();
     assert_eq!(copied.source_version, Some("v1".parse().unwrap()));
     let request = server.requests.lock().unwrap()[0].clone();
     let source = "inner-bucket/a%20b%2Bc%252F%C3%A9%3Fx?versionId=v%2B1%2F%3D";
     assert_eq!(header(&request, "x-amz-copy-source"), Some(source));
     assert_eq!(header(&request, "x-amz-copy-source-if-match"), Some("\"0cc1\""));
+    assert_eq!(header(&request, "x-amz-server-side-encryption"), Some("AES256"));
+    assert_eq!(header(&request, "x-amz-checksum-algorithm"), Some("SHA256"));
 }
 
 /// One 412 for two conditions: the source is looked at again.
