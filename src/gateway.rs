@@ -16,11 +16,12 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use s3s::dto::{
-    AbortMultipartUploadInput, CompleteMultipartUploadInput, CopyObjectInput, CreateMultipartUploadInput,
-    DeleteObjectInput, DeleteObjectTaggingInput, DeleteObjectsInput, GetBucketLocationInput, GetBucketVersioningInput,
-    GetObjectAttributesInput, GetObjectInput, GetObjectTaggingInput, HeadBucketInput, HeadObjectInput,
-    ListBucketsInput, ListMultipartUploadsInput, ListObjectVersionsInput, ListObjectsInput, ListObjectsV2Input,
-    ListPartsInput, PutObjectInput, PutObjectTaggingInput, UploadPartCopyInput, UploadPartInput,
+    AbortMultipartUploadInput, CompleteMultipartUploadInput, CopyObjectInput, CreateBucketInput,
+    CreateMultipartUploadInput, DeleteObjectInput, DeleteObjectTaggingInput, DeleteObjectsInput,
+    GetBucketLocationInput, GetBucketVersioningInput, GetObjectAttributesInput, GetObjectInput, GetObjectTaggingInput,
+    HeadBucketInput, HeadObjectInput, ListBucketsInput, ListMultipartUploadsInput, ListObjectVersionsInput,
+    ListObjectsInput, ListObjectsV2Input, ListPartsInput, PutObjectInput, PutObjectTaggingInput, UploadPartCopyInput,
+    UploadPartInput,
 };
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3, S3Error, S3Request, S3Result};
@@ -40,7 +41,9 @@ use crate::s3::error::{Code, Refusal};
 use crate::s3::host::HostNames;
 use crate::s3::name::{Bucket, VersionId};
 use crate::s3::operation::version::ListObjectVersions;
-use crate::s3::operation::{GetBucketLocation, GetBucketVersioning, HeadBucket, ListBuckets, ListObjects, Op};
+use crate::s3::operation::{
+    CreateBucket, GetBucketLocation, GetBucketVersioning, HeadBucket, ListBuckets, ListObjects, Op,
+};
 use answer::write as written;
 use ask::write as asking;
 use call::{Call, Left};
@@ -87,9 +90,9 @@ impl Rules {
 
 /// The gateway as s3s serves it, for buckets in paths and below these names.
 pub fn service(gateway: Arc<Gateway>, authority: Arc<Authority>, host_names: HostNames) -> S3Service {
-    let mut builder = S3ServiceBuilder::new(Served(gateway));
+    let mut builder = S3ServiceBuilder::new(Served(gateway.clone()));
     builder.set_auth(access::Secrets(authority));
-    builder.set_access(access::Admission);
+    builder.set_access(access::Admission(gateway));
     builder.set_route(access::VerifyOnly);
     builder.set_host(access::Hosts(host_names));
     builder.set_validation(access::Names);
@@ -100,16 +103,21 @@ impl Gateway {
     /// From an operation to the right to do it, with the journal; a denial, and a quota that is used up, is on the record
     /// before it is answered.
     async fn permit<O: Op>(&self, call: &Call, op: O) -> Result<Queued<Permit<O>>, Refusal> {
+        let permit = self.allowed(call, op).await?;
+        match self.charge(call, &permit) {
+            Ok(()) => Ok(self.journal.queue(permit, &call.facts)?),
+            Err(exceeded) => Err(self.denied(call, permit.over_quota(&exceeded)).await),
+        }
+    }
+
+    /// From an operation to the right to do it; a denial is on the record before it is answered.
+    async fn allowed<O: Op>(&self, call: &Call, op: O) -> Result<Permit<O>, Refusal> {
         let served = op.touches().iter().all(|touch| touch.bucket().is_none_or(|bucket| self.buckets.contains(bucket)));
-        let rules = self.rules.load_full();
-        match policy::decide(&rules.set, who(call)?, op, call.now) {
+        match policy::decide(&self.rules.load().set, who(call)?, op, call.now) {
             Decision::Allow(_) if !served => {
                 Err(Refusal::new(Code::NoSuchBucket, "The specified bucket does not exist."))
             }
-            Decision::Allow(permit) => match self.charge(call, &permit, &rules.set) {
-                Ok(()) => Ok(self.journal.queue(permit, &call.facts)?),
-                Err(exceeded) => Err(self.denied(call, permit.over_quota(&exceeded)).await),
-            },
+            Decision::Allow(permit) => Ok(permit),
             Decision::Deny(denial) => Err(self.denied(call, denial).await),
         }
     }
@@ -136,6 +144,20 @@ impl Gateway {
         Ok(self.recorded(call, queued, async |_| ()).await?.0)
     }
 
+    /// `CreateBucket` makes nothing: who sees the bucket is told that it is there, as by S3; any other name is forbidden.
+    async fn made(&self, call: &Call, op: CreateBucket) -> Refusal {
+        match self.allowed(call, op).await {
+            Ok(_) => Refusal::new(
+                Code::BucketAlreadyOwnedByYou,
+                "Your previous request to create the named bucket succeeded and you already own it.",
+            ),
+            Err(refusal) if refusal.code == Code::NoSuchBucket => {
+                Refusal::new(Code::AccessDenied, "Buckets are made in the real store.")
+            }
+            Err(refusal) => refusal,
+        }
+    }
+
     async fn page(&self, call: &Call, op: ListObjects) -> Result<Redacted<redact::listing::Page>, Refusal> {
         let queued = self.permit(call, op).await?;
         let (_recorded, page) = self
@@ -145,6 +167,7 @@ impl Gateway {
             .await?;
         let page = page?;
         let names = page.items.iter().map(|item| item.name().to_owned());
+        call.slot.leave(|left| left.cost = Some(page.cost));
         let shown = self.journal.store_listing(names).await?;
         call.slot.leave(|left| left.listing = Some(shown));
         Ok(page.shown())
@@ -275,6 +298,15 @@ impl S3 for Served {
         let op = out(&call, ask::bucket(&request.input.bucket))?;
         let recorded = out(&call, gateway.recorded_alone(&call, HeadBucket { bucket: op }).await)?;
         Ok(answer::bucket(redact::nothing(&recorded)))
+    }
+
+    async fn create_bucket(&self, request: S3Request<CreateBucketInput>) -> S3Result<answer::NewBucketAnswer> {
+        let call = Self::call(&request)?;
+        let refusal = match ask::bucket(&request.input.bucket) {
+            Ok(bucket) => self.0.made(&call, CreateBucket { bucket }).await,
+            Err(refusal) => refusal,
+        };
+        out(&call, Err(refusal))
     }
 
     async fn get_bucket_location(

@@ -215,8 +215,8 @@ pub const QUOTA_CALLERS_MAX: usize = 65_536;
 /// Time for which a start waits until the day's writes are counted from the log, and again until buckets have shown what
 /// they keep of conditional writes; it then goes on meanwhile.
 pub const START_PATIENCE: Duration = Duration::from_secs(2);
-/// Time after a failed probe of a bucket's conditional writes until the next one.
-pub const CREATE_PROBE_RETRY: Duration = Duration::from_secs(5);
+/// Time after a failed trial of what a bucket's store keeps (conditional writes, empty segments of keys) until the next one.
+pub const TRIAL_RETRY: Duration = Duration::from_secs(5);
 /// How often the policy folder is looked at for changes.
 pub const POLICY_POLL: Duration = Duration::from_secs(1);
 

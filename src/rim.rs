@@ -36,6 +36,7 @@ use crate::s3::conditional;
 use crate::s3::error::{Code, Refusal};
 use crate::s3::host::HostNames;
 use crate::s3::operation::{OpName, Preconditions};
+use crate::s3::shape::shape;
 use crate::s3::wire;
 use crate::telemetry::Metrics;
 use body::Closing;
@@ -132,7 +133,10 @@ impl Rim {
                     let credential = Claimed::read(&parts.method, &parts.uri, &parts.headers, asked.now);
                     ("none", Err(credential.err().unwrap_or(refusal).into()))
                 }
-                Ok(op) if wire::changes(op) => (op.as_str(), self.write(asked, op, incoming).await),
+                // One of a bucket that is not made may have a body all the same.
+                Ok(op) if shape(op).changes || op == OpName::CreateBucket => {
+                    (op.as_str(), self.write(asked, op, incoming).await)
+                }
                 Ok(op) => (op.as_str(), self.s3(asked, op).await),
             },
         }
@@ -233,6 +237,9 @@ impl Rim {
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
         }
         let status = response.status();
+        if let Some(cost) = left.cost.take() {
+            self.metrics.listed(cost.backend_pages, cost.hidden);
+        }
         let Some(entry) = left.entry.take() else {
             if left.on_record {
                 return Ok(finished(response.map(Closing::plain), facts, method));

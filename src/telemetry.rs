@@ -83,6 +83,10 @@ pub struct Metrics {
     pub sent_bytes: Counter,
     /// Responses whose body is on its way.
     pub streams: Gauge,
+    /// Pages that listings asked of the backend.
+    listing_backend_pages: Counter,
+    /// Keys and common prefixes that the backend brought for a listing and its caller may not see.
+    listing_hidden: Counter,
     /// Connections that were closed at once.
     pub connections_refused: Family<BoundLabel, Counter>,
     /// Policy sets loaded.
@@ -121,6 +125,8 @@ impl Metrics {
             seconds: Family::new_with_constructor(seconds),
             sent_bytes: Counter::default(),
             streams: Gauge::default(),
+            listing_backend_pages: Counter::default(),
+            listing_hidden: Counter::default(),
             connections_refused: Family::default(),
             policy_loads: Counter::default(),
             policy_rejects: Counter::default(),
@@ -137,6 +143,16 @@ impl Metrics {
         registry.register("request_seconds", "Time to the response head", metrics.seconds.clone());
         registry.register("sent_bytes", "Bytes of bodies handed to the transport", metrics.sent_bytes.clone());
         registry.register("streams", "Responses whose body is on its way", metrics.streams.clone());
+        registry.register(
+            "listing_backend_pages",
+            "Pages that listings asked of the backend",
+            metrics.listing_backend_pages.clone(),
+        );
+        registry.register(
+            "listing_hidden",
+            "Keys and common prefixes that the backend brought for listings and callers may not see",
+            metrics.listing_hidden.clone(),
+        );
         registry.register(
             "connections_refused",
             "Connections closed at once, above a bound",
@@ -172,6 +188,12 @@ impl Metrics {
         self.seconds.get_or_create(&OperationLabel { operation }).observe(after.as_secs_f64());
     }
 
+    /// Counts what one listing cost: pages of the backend, and what was hidden of them.
+    pub fn listed(&self, backend_pages: u32, hidden: u64) {
+        self.listing_backend_pages.inc_by(u64::from(backend_pages));
+        self.listing_hidden.inc_by(hidden);
+    }
+
     /// Tells whether a bucket's store keeps the condition of that operation.
     pub fn conditional_writes(&self, bucket: &str, operation: &'static str, kept: bool) {
         let labels = ConditionalLabels { bucket: bucket.to_owned(), operation };
@@ -203,9 +225,13 @@ mod tests {
         let metrics = Metrics::new();
         metrics.answered("GetObject", 200, Duration::from_millis(3));
         metrics.log_entries.set(7);
+        metrics.listed(2, 40);
+        metrics.listed(1, 0);
         let text = metrics.text();
         assert!(text.contains("tracegate_requests_total{operation=\"GetObject\",status=\"200\"} 1"), "{text}");
         assert!(text.contains("tracegate_log_entries 7"), "{text}");
+        assert!(text.contains("tracegate_listing_backend_pages_total 3"), "{text}");
+        assert!(text.contains("tracegate_listing_hidden_total 40"), "{text}");
         assert!(text.ends_with("# EOF\n"), "{text}");
     }
 }

@@ -97,7 +97,9 @@ impl<'a> Target<'a> {
             Touch::Listing(bucket, prefix) => {
                 Self { bucket: name(bucket.as_str()), key: None, prefix: name(prefix.as_str()) }
             }
-            Touch::Bucket(bucket) => Self { bucket: name(bucket.as_str()), ..Self::default() },
+            Touch::Somewhere(_, bucket) | Touch::Bucket(bucket) => {
+                Self { bucket: name(bucket.as_str()), ..Self::default() }
+            }
             Touch::Service => Self::default(),
         }
     }

@@ -254,6 +254,7 @@ fn path<'a>(touch: &Touch<'a>) -> Cow<'a, str> {
         Touch::Write(bucket, key) => format!("put {bucket}/{key}"),
         Touch::Source(bucket, key) => format!("get {bucket}/{key}"),
         Touch::Listing(bucket, prefix) => format!("list {bucket}/{prefix}"),
+        Touch::Somewhere(action, bucket) => format!("{} {bucket}", action.word()),
         Touch::Bucket(bucket) => bucket.to_string(),
         Touch::Service => String::new(),
     };

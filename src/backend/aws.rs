@@ -12,6 +12,7 @@ pub mod bucket;
 mod copy;
 mod delete;
 mod outsider;
+mod proof;
 mod read;
 mod scratch;
 mod sending;
@@ -50,10 +51,10 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use tokio::sync::OnceCell;
 
 use self::trouble::Asked;
 use super::Trouble;
+use super::trial::Trial;
 use crate::identity::secret::SecretText;
 use crate::limits;
 use crate::s3::answer::Versioning;
@@ -143,8 +144,17 @@ pub struct Aws {
     client: Client,
     buckets: BTreeMap<Bucket, String>,
     timeouts: Timeouts,
-    /// Of each bucket, whether the store was seen to keep keys with empty segments apart; asked before the first write to one.
-    apart: Arc<BTreeMap<Bucket, OnceCell<bool>>>,
+    /// What the store of each bucket was seen to keep.
+    trials: Arc<BTreeMap<Bucket, Trials>>,
+}
+
+/// What is tried of a bucket's store before it is first relied upon.
+#[derive(Debug, Default)]
+struct Trials {
+    /// Whether it keeps keys with empty segments apart.
+    apart: Trial<bool>,
+    /// Whether it takes `aws-chunked` off what it stores, and off what it says of it.
+    unframed: Trial<bool>,
 }
 
 impl fmt::Debug for Aws {
@@ -175,9 +185,9 @@ pub async fn connect(options: AwsOptions) -> Result<Aws, AwsError> {
     if let Some(endpoint) = options.endpoint {
         config = config.endpoint_url(checked(endpoint)?);
     }
-    let apart = options.buckets.keys().map(|bucket| (bucket.clone(), OnceCell::new())).collect();
+    let trials = options.buckets.keys().map(|bucket| (bucket.clone(), Trials::default())).collect();
     let (client, buckets) = (Client::from_conf(config.build()), options.buckets);
-    Ok(Aws { client, buckets, timeouts, apart: Arc::new(apart) })
+    Ok(Aws { client, buckets, timeouts, trials: Arc::new(trials) })
 }
 
 /// Who signs; `None` is nobody.

@@ -12,6 +12,7 @@ mod sealed;
 mod source;
 #[cfg(test)]
 mod suite;
+pub mod trial;
 
 use async_trait::async_trait;
 

@@ -190,6 +190,8 @@ impl Suite<'_> {
             head: None,
             tags: None,
             storage_class: None,
+            encrypted: false,
+            checksum: None,
             only_if: OnlyIf::Always,
         }
     }

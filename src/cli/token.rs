@@ -1,12 +1,13 @@
 //! `tracegate token new`: a static token for a team or a job without an identity provider.
 
+use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
-use super::{say, tell};
+use super::tell;
 use crate::identity::RoleName;
 use crate::identity::static_token::NewStaticToken;
 
@@ -52,7 +53,16 @@ pub async fn run(args: TokenArgs) -> anyhow::Result<()> {
     let now = Timestamp::from_second(Timestamp::now().as_second())?;
     let expires = now.checked_add(Duration::from_secs(u64::from(days) * 24 * 3600))?;
     let made = NewStaticToken::generate(&id, role, expires, now);
-    say(made.token.expose())?;
+    print(made.token.expose())?;
     tell("Paste this into the policy set; the token itself is not stored anywhere:\n")?;
     tell(&made.toml())
+}
+
+/// The token, and behind it the end of a line only on a terminal: SDKs read a token file as it is, and refuse to send a
+/// line's end in a header.
+fn print(token: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    let end = if out.is_terminal() { "\n" } else { "" };
+    write!(out, "{token}{end}")?;
+    Ok(out.flush()?)
 }

@@ -13,7 +13,9 @@ use s3s::route::S3Route;
 use s3s::validation::{AwsNameValidation, NameValidation};
 use s3s::{Body, S3Request, S3Response, S3Result};
 
+use super::Gateway;
 use super::answer;
+use super::ask::write::foreseen;
 use super::call::{Call, Entrance};
 use crate::identity::authority::Authority;
 use crate::identity::secret::SecretText;
@@ -30,8 +32,9 @@ pub(super) struct Hosts(pub(super) HostNames);
 /// Names of buckets, and `-`: below it lie doors of ours whose signatures s3s verifies. No operation gets there.
 pub(super) struct Names;
 
-/// Admits requests that the rim has let in, and nothing else.
-pub(super) struct Admission;
+/// Admits requests that the rim has let in, and nothing else; those with a body of XML only if their callers may do
+/// what it is for, since s3s reads it next.
+pub(super) struct Admission(pub(super) Arc<Gateway>);
 
 /// Verifies a signature and answers nothing: for requests that the rim serves by itself, or passes on again.
 pub(super) struct VerifyOnly;
@@ -71,7 +74,12 @@ impl S3Access for Admission {
             let refusal = Refusal::new(Code::InvalidRequest, "The request names two operations.");
             return Err(answer::refusal(&refusal, call.facts.id.as_str()));
         }
-        admit(&call, context.credentials()).map_err(|refusal| answer::refusal(&refusal, call.facts.id.as_str()))
+        admit(&call, context.credentials()).map_err(|refusal| answer::refusal(&refusal, call.facts.id.as_str()))?;
+        let foreseen = call.expected.map(|op| foreseen(op, context.s3_path(), &call));
+        if let Some(foreseen) = super::out(&call, foreseen.transpose())?.flatten() {
+            super::out(&call, self.0.allowed(&call, foreseen).await.map(drop))?;
+        }
+        Ok(())
     }
 }
 

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::StreamBody;
 use hyper::body::Frame;
 use s3s::dto::{
-    self, BucketVersioningStatus, CommonPrefix, GetBucketLocationOutput, GetBucketVersioningOutput,
+    self, BucketVersioningStatus, CommonPrefix, CreateBucketOutput, GetBucketLocationOutput, GetBucketVersioningOutput,
     GetObjectAttributesOutput, GetObjectAttributesParts, GetObjectOutput, HeadBucketOutput, HeadObjectOutput,
     ListBucketsOutput, ListObjectVersionsOutput, ListObjectsOutput, ListObjectsV2Output, StreamingBlob,
 };
@@ -41,6 +41,9 @@ pub(super) type ListV2Answer = S3Response<ListObjectsV2Output>;
 pub(super) type VersionsAnswer = S3Response<ListObjectVersionsOutput>;
 /// The answer of `ListBuckets`.
 pub(super) type BucketsAnswer = S3Response<ListBucketsOutput>;
+/// The answer of `CreateBucket`; there is none but a refusal.
+pub(super) type NewBucketAnswer = S3Response<CreateBucketOutput>;
+
 /// The answer of `HeadBucket`.
 pub(super) type BucketAnswer = S3Response<HeadBucketOutput>;
 /// The answer of `GetBucketLocation`.

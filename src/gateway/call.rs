@@ -13,8 +13,9 @@ use crate::audit::{ListingShown, OpenEntry, RequestFacts};
 use crate::identity::Identity;
 use crate::identity::session::OpenedSession;
 use crate::quota::Reservation;
+use crate::redact::listing::Cost;
 use crate::redact::tally::TallyCell;
-use crate::s3::error::Code;
+use crate::s3::error::{Code, Refusal};
 use crate::s3::operation::{OpName, Preconditions, RangeAsk};
 use crate::s3::payload::{Fate, Upload};
 
@@ -110,6 +111,10 @@ pub struct Left {
     pub version_id: Option<String>,
     /// What a listing shows.
     pub listing: Option<ListingShown>,
+    /// What a listing cost; for the metrics.
+    pub cost: Option<Cost>,
+    /// Why the body could not be read, where s3s was to read it.
+    pub unreadable: Option<Refusal>,
     /// The code of the refusal that leaves, if one does.
     pub refused: Option<Code>,
 }

@@ -11,18 +11,19 @@ use crate::quota::Reservation;
 use crate::s3::error::{Code, Refusal};
 use crate::s3::name::Bucket;
 use crate::s3::operation::{Op, OpName};
-use crate::s3::wire;
+use crate::s3::shape::shape;
 
 impl Gateway {
     /// Takes what the operation brings, and leaves it in the call's slot; what does not change a bucket takes nothing.
-    pub(super) fn charge<O: Op>(&self, call: &Call, permit: &Permit<O>, rules: &Ruleset) -> Result<(), Exceeded> {
+    pub(super) fn charge<O: Op>(&self, call: &Call, permit: &Permit<O>) -> Result<(), Exceeded> {
         let op = permit.op().name();
         // The keys of a batch were charged with it, as one request.
-        if !wire::changes(op) || call.facts.batch.is_some() {
+        if !shape(op).changes || call.facts.batch.is_some() {
             return Ok(());
         }
         let more = Written::by(op, call.upload.announced());
-        let reserved = self.quotas.reserve(quota_of(rules, permit.who().role()), permit.who(), more, call.now)?;
+        let quota = quota_of(&self.rules.load().set, permit.who().role());
+        let reserved = self.quotas.reserve(quota, permit.who(), more, call.now)?;
         call.slot.leave(|left| left.reserved = Some(reserved));
         Ok(())
     }

@@ -5,13 +5,10 @@
 //! known, nothing is created (503).
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::sync::Arc;
 
-use tokio::sync::Mutex;
-
+use crate::backend::trial::Trial;
 use crate::backend::{Backend, ConditionalWrites, Trouble};
-use crate::limits;
 use crate::policy::permit::Permit;
 use crate::s3::error::{Code, Refusal};
 use crate::s3::name::Bucket;
@@ -20,21 +17,14 @@ use crate::telemetry::Metrics;
 
 /// What is known of each bucket.
 pub struct CreateProofs {
-    buckets: BTreeMap<Bucket, Proof>,
+    buckets: BTreeMap<Bucket, Trial<ConditionalWrites>>,
     metrics: Arc<Metrics>,
-}
-
-#[derive(Default)]
-struct Proof {
-    kept: OnceLock<ConditionalWrites>,
-    /// When a try failed the last time; held while one runs, so that there is one at a time.
-    trying: Mutex<Option<Instant>>,
 }
 
 impl CreateProofs {
     /// Nothing is known yet of these buckets.
     pub fn new(buckets: impl IntoIterator<Item = Bucket>, metrics: Arc<Metrics>) -> Self {
-        Self { buckets: buckets.into_iter().map(|bucket| (bucket, Proof::default())).collect(), metrics }
+        Self { buckets: buckets.into_iter().map(|bucket| (bucket, Trial::default())).collect(), metrics }
     }
 
     /// Whether the operation may be sent: its permit may replace something, or the store keeps it from doing so.
@@ -58,25 +48,14 @@ impl CreateProofs {
         bucket: &Bucket,
         probe: impl AsyncFnOnce() -> Result<ConditionalWrites, Trouble>,
     ) -> Option<ConditionalWrites> {
-        let proof = self.buckets.get(bucket)?;
-        if let Some(kept) = proof.kept.get() {
-            return Some(*kept);
-        }
-        let mut failed = proof.trying.lock().await;
-        if proof.kept.get().is_some() || failed.is_some_and(|at| at.elapsed() < limits::CREATE_PROBE_RETRY) {
-            return proof.kept.get().copied();
-        }
-        match probe().await {
-            Ok(kept) => {
-                self.told(bucket, kept);
-                Some(*proof.kept.get_or_init(|| kept))
-            }
-            Err(trouble) => {
+        let asked = async || {
+            let kept = probe().await.inspect_err(|trouble| {
                 tracing::error!(%bucket, %trouble, "whether conditional writes are kept cannot be tried; nothing is created");
-                *failed = Some(Instant::now());
-                None
-            }
-        }
+            })?;
+            self.told(bucket, kept);
+            Ok(kept)
+        };
+        self.buckets.get(bucket)?.answer(asked).await.ok()
     }
 
     fn told(&self, bucket: &Bucket, kept: ConditionalWrites) {
@@ -123,6 +102,7 @@ impl Kind {
             | OpName::ListObjectVersions
             | OpName::ListBuckets
             | OpName::HeadBucket
+            | OpName::CreateBucket
             | OpName::GetBucketLocation
             | OpName::GetBucketVersioning
             | OpName::UploadPart
@@ -178,8 +158,6 @@ impl Kind {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
     use super::*;
 
     const ALL: ConditionalWrites = ConditionalWrites { put: true, complete: true, copy: true };
@@ -193,34 +171,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_bucket_is_tried_once_however_many_ask() {
-        let (proofs, tries, bucket) = (proofs(), AtomicUsize::new(0), bucket());
-        let probe = async || {
-            tries.fetch_add(1, Ordering::SeqCst);
-            tokio::task::yield_now().await;
-            Ok(ALL)
-        };
-        let asked = (0..16).map(|_| proofs.tried(&bucket, probe));
-        assert!(futures::future::join_all(asked).await.iter().all(|kept| *kept == Some(ALL)));
-        assert_eq!(tries.load(Ordering::SeqCst), 1);
-        let other = "other".parse().unwrap();
-        assert_eq!(proofs.tried(&other, probe).await, None, "a bucket that is not served is not tried");
-    }
-
-    #[tokio::test]
-    async fn a_try_that_fails_is_repeated_later_and_not_by_everybody() {
-        let (proofs, tries, bucket) = (proofs(), AtomicUsize::new(0), bucket());
-        let fails = async || {
-            tries.fetch_add(1, Ordering::SeqCst);
-            Err(Trouble::Busy)
-        };
-        for _ in 0..5 {
-            assert_eq!(proofs.tried(&bucket, fails).await, None);
-        }
-        assert_eq!(tries.load(Ordering::SeqCst), 1);
-        *proofs.buckets[&bucket].trying.lock().await = Instant::now().checked_sub(limits::CREATE_PROBE_RETRY);
-        assert_eq!(proofs.tried(&bucket, async || Ok(ALL)).await, Some(ALL));
-        assert_eq!(proofs.tried(&bucket, fails).await, Some(ALL), "known once is known");
+    async fn a_bucket_that_is_not_served_is_not_tried() {
+        let (proofs, other) = (proofs(), "other".parse().unwrap());
+        assert_eq!(proofs.tried(&bucket(), async || Ok(ALL)).await, Some(ALL));
+        assert_eq!(proofs.tried(&other, async || -> Result<_, Trouble> { panic!("tried") }).await, None);
     }
 
     #[test]

@@ -7,11 +7,15 @@ use jiff::Timestamp;
 use super::permit::{Denial, Permit};
 use super::{Decision, Ruleset, decide};
 use crate::identity::Identity;
-use crate::s3::operation::{GetBucketLocation, HeadBucket, HeadObject, ListBuckets, ListObjects, ListVersion, Op};
+use crate::s3::name::Bucket;
+use crate::s3::operation::write::{Foreseen, OnlyIf};
+use crate::s3::operation::{
+    ETag, GetBucketLocation, HeadBucket, HeadObject, ListBuckets, ListObjects, ListVersion, Op,
+};
 
 const GLOBAL: &str = r#"
 version = 1
-files = ["reader.toml", "dead.toml"]
+files = ["reader.toml", "dead.toml", "cleaner.toml"]
 issuers = { demo = "https://idp.example" }
 [[redact]]
 name = "secrets"
@@ -53,7 +57,15 @@ paths = "inbox/*"
 
 fn rules() -> Ruleset {
     let dead = READER.replace("\"reader\"", "\"dead\"").replace("owner = \"o\"", "owner = \"o\"\nexpires = 2026-01-01");
-    let files = [("_global.toml", GLOBAL.to_owned()), ("reader.toml", READER.to_owned()), ("dead.toml", dead)];
+    let cleaner = READER
+        .replace("\"reader\"", "\"cleaner\"")
+        .replace("actions = \"create\"\npaths = \"inbox/*\"", "actions = \"delete\"\npaths = \"traces/old/*\"");
+    let files = [
+        ("_global.toml", GLOBAL.to_owned()),
+        ("reader.toml", READER.to_owned()),
+        ("dead.toml", dead),
+        ("cleaner.toml", cleaner),
+    ];
     let files = files.map(|(name, text)| (name.to_owned(), text)).into();
     Ruleset::from_texts(&files, &Default::default()).unwrap().0
 }
@@ -155,6 +167,28 @@ fn a_bucket_is_seen_where_something_in_it_is() {
     assert!(ask("reader", bucket("other"), now()).is_err());
     assert!(ask("reader", GetBucketLocation { bucket: "other".parse().unwrap() }, now()).is_err());
     assert!(ask("reader", ListBuckets { prefix: String::new() }, now()).is_ok());
+}
+
+/// What a body of XML is for is decided before it is read: by its key, or, of many keys, by whether any could go.
+#[test]
+fn what_a_body_is_for_is_foreseen() {
+    let (traces, inbox): (Bucket, Bucket) = ("traces".parse().unwrap(), "inbox".parse().unwrap());
+    let key = || "m/run".parse().unwrap();
+    let reason = |op: Foreseen| ask("reader", op, now()).map_err(|denial| denial.reason().to_owned()).map(drop);
+    for (op, want) in [
+        (Foreseen::Complete(inbox.clone(), key(), OnlyIf::Always), Ok(())),
+        (Foreseen::Complete(inbox.clone(), key(), OnlyIf::Matches(ETag("x".into()))), Err("no `put` on inbox/m/run")),
+        (Foreseen::Complete(traces.clone(), key(), OnlyIf::Absent), Err("neither `put` nor `create` on traces/m/run")),
+        (Foreseen::Tags(inbox.clone(), key()), Err("no `put` on inbox/m/run")),
+        (Foreseen::Deletes(traces.clone()), Err("`delete` on nothing in bucket traces")),
+        (Foreseen::Deletes(inbox), Err("`delete` on nothing in bucket inbox")),
+    ] {
+        let want = want.map_err(|why: &str| format!("role reader has {why}"));
+        let what = format!("{op:?}");
+        assert_eq!(reason(op), want, "{what}");
+    }
+    let permit = ask("cleaner", Foreseen::Deletes(traces), now()).unwrap();
+    assert_eq!(permit.rule(), "cleaner/drop");
 }
 
 #[test]

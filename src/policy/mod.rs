@@ -164,6 +164,13 @@ fn judge(sight: &Sight, touch: Touch<'_>, now: Timestamp) -> Result<Grant, No> {
             };
             Ok(Grant { rule: Some(rule.clone()), may_list: true, ..Grant::default() })
         }
+        Touch::Somewhere(action, bucket) => {
+            let Some(rule) = sight.reaching_rule(bucket, action, now) else {
+                let reason = format!("role {role} has `{}` on nothing in bucket {bucket}", action.word());
+                return Err(no(bucket.to_string(), None, reason));
+            };
+            Ok(Grant { rule: Some(rule.clone()), ..Grant::default() })
+        }
         Touch::Bucket(bucket) => {
             let Some(rule) = sight.touching_rule(bucket, now) else {
                 return Err(no(bucket.to_string(), None, format!("role {role} sees nothing in bucket {bucket}")));

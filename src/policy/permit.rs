@@ -212,7 +212,7 @@ fn path_of(touch: Touch<'_>) -> String {
     match touch {
         Touch::Object(_, bucket, key) | Touch::Write(bucket, key) | Touch::Source(bucket, key) => key.path_in(bucket),
         Touch::Listing(bucket, prefix) => format!("{bucket}/{prefix}"),
-        Touch::Bucket(bucket) => bucket.to_string(),
+        Touch::Somewhere(_, bucket) | Touch::Bucket(bucket) => bucket.to_string(),
         Touch::Service => String::new(),
     }
 }

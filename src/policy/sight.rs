@@ -184,15 +184,26 @@ impl Sight {
 
     /// The first rule by which some key of the bucket may be read, listed or written at that time: `role/id`.
     pub(super) fn touching_rule(&self, bucket: &Bucket, now: Timestamp) -> Option<&Arc<str>> {
+        self.first_in_force(self.touched_in(bucket), now)
+    }
+
+    /// The first rule that reaches into the bucket at that time and grants the action: `role/id`. Where there is none, no
+    /// key of the bucket may be met by the action; where there is one, denies may still leave none.
+    pub(super) fn reaching_rule(&self, bucket: &Bucket, action: Action, now: Timestamp) -> Option<&Arc<str>> {
+        let granting = self.allows_with(|actions| actions.contains(action));
+        self.first_in_force(self.touched_in(bucket) & granting, now)
+    }
+
+    /// The allows by which some key of the bucket may be read, listed or written, whatever the time.
+    fn touched_in(&self, bucket: &Bucket) -> u64 {
         let path = format!("{bucket}/");
-        let allows = match &self.engine {
+        match &self.engine {
             Engine::Dense(dense) => dense.touches[dense.table.walk(dense.table.start(), &path) as usize],
             Engine::Sparse(sparse) if may_lie_below(&sparse.touches, &path) => {
                 self.allows_with(|actions| actions != Actions::only(Action::Audit))
             }
             Engine::Sparse(_) | Engine::Nothing => 0,
-        };
-        self.first_in_force(allows, now)
+        }
     }
 
     /// The first rule by which some key of the bucket may be listed at that time: `role/id`.

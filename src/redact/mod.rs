@@ -22,6 +22,7 @@ mod editor;
 mod glob;
 mod grammar;
 pub mod lines;
+mod places;
 mod text;
 mod token;
 

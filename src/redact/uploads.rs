@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 
-use super::listing::token::{self, Binding};
+use super::places::Places;
 use super::{Redacted, upload};
 use crate::audit::Intent;
 use crate::backend::{Backend, UploadsAsk};
@@ -13,7 +13,7 @@ use crate::keyring::KeyRing;
 use crate::limits;
 use crate::policy::permit::Permit;
 use crate::s3::answer::UploadListed;
-use crate::s3::error::{Code, Refusal};
+use crate::s3::error::Refusal;
 use crate::s3::name::{Key, Prefix};
 use crate::s3::operation::Action;
 use crate::s3::operation::write::ListMultipartUploads;
@@ -54,35 +54,31 @@ pub async fn page(
     now: Timestamp,
 ) -> Result<Redacted<UploadsPage>, Refusal> {
     let op = intent.op();
-    let binding = binding(intent);
-    let mut after = match op.key_marker.as_deref() {
-        None => None,
-        Some(sent) if sent.starts_with(token::LEAD) => Some(opened(ring, &binding, sent)?),
-        // Everything behind a key that the caller names: no upload of that key itself.
-        Some(sent) => Some((sent.to_owned(), String::new())),
-    };
+    let places = Places::of("uploads", intent.who(), (&op.bucket, &op.prefix, op.delimiter.as_deref()), ring);
+    // Everything behind a key that the caller names: no upload of that key itself.
+    let mut after = places.sent(op.key_marker.as_deref(), None)?;
     let mut page = UploadsPage::default();
     if op.max_uploads == 0 {
         return Ok(Redacted::of(page));
     }
     for _ in 0..limits::LIST_BACKEND_PAGES_MAX {
-        let ask =
-            UploadsAsk { prefix: op.prefix.as_str().to_owned(), after: after.clone(), max: limits::PAGE_KEYS_MAX };
+        let behind = after.clone().map(|(key, id)| (key, id.unwrap_or_default()));
+        let ask = UploadsAsk { prefix: op.prefix.as_str().to_owned(), after: behind, max: limits::PAGE_KEYS_MAX };
         let batch = backend.uploads(intent, ask).await.map_err(|trouble| trouble.refusal(true))?.open();
         for listed in batch.uploads {
-            let here = (listed.key.as_str().to_owned(), listed.id.to_string());
+            let here = (listed.key.as_str().to_owned(), Some(listed.id.to_string()));
             if !take(&mut page, listed, intent, ring, now) {
-                page.next = after.as_ref().map(|after| sealed(ring, &binding, after));
+                page.next = after.as_ref().map(|after| places.sealed(after));
                 return Ok(Redacted::of(page));
             }
             after = Some(here);
         }
         after = match batch.more_after {
             None => return Ok(Redacted::of(page)),
-            Some(more) => Some(more),
+            Some((key, id)) => Some((key, Some(id))),
         };
     }
-    page.next = after.as_ref().map(|after| sealed(ring, &binding, after));
+    page.next = after.as_ref().map(|after| places.sealed(after));
     Ok(Redacted::of(page))
 }
 
@@ -117,27 +113,4 @@ fn take(
         }),
     }
     true
-}
-
-fn binding(intent: Intent<'_, Permit<ListMultipartUploads>>) -> Binding {
-    let (who, op) = (intent.who(), intent.op());
-    let delimiter = op.delimiter.as_deref().unwrap_or_default();
-    Binding::over(&[
-        "uploads",
-        who.issuer(),
-        who.subject(),
-        who.role().as_str(),
-        op.bucket.as_str(),
-        op.prefix.as_str(),
-        delimiter,
-    ])
-}
-
-fn sealed(ring: &KeyRing, binding: &Binding, after: &(String, String)) -> String {
-    token::seal_pair(ring, binding, &after.0, &after.1)
-}
-
-fn opened(ring: &KeyRing, binding: &Binding, sent: &str) -> Result<(String, String), Refusal> {
-    let wrong = |_| Refusal::new(Code::InvalidArgument, "The key marker provided is incorrect");
-    token::open_pair(ring, binding, sent).map_err(wrong)
 }

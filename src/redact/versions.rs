@@ -8,15 +8,15 @@ use jiff::Timestamp;
 
 use super::Redacted;
 use super::listing::Sighted;
-use super::listing::token::{self, Binding};
 use super::listing::walk::Eyes as _;
+use super::places::{Place, Places};
 use crate::audit::Intent;
 use crate::backend::{Backend, Trouble, VersionsAsk};
 use crate::keyring::KeyRing;
 use crate::limits;
 use crate::policy::permit::Permit;
 use crate::s3::answer::{Listed, MarkerListed, VersionBatch, VersionItem, VersionListed};
-use crate::s3::error::{Code, Refusal};
+use crate::s3::error::Refusal;
 use crate::s3::operation::ETag;
 use crate::s3::operation::version::ListObjectVersions;
 use crate::s3::order;
@@ -30,9 +30,6 @@ pub struct VersionsPage {
     pub next: Option<String>,
 }
 
-/// Where a listing goes on: behind a key, or behind one version of it.
-type After = (String, Option<String>);
-
 /// The page that the permit names.
 ///
 /// # Errors
@@ -44,12 +41,8 @@ pub async fn page(
     now: Timestamp,
 ) -> Result<Redacted<VersionsPage>, Refusal> {
     let op = intent.op();
-    let binding = binding(intent);
-    let mut after: Option<After> = match op.key_marker.as_deref() {
-        None => None,
-        Some(sent) if sent.starts_with(token::LEAD) => Some(opened(ring, &binding, sent)?),
-        Some(sent) => Some((sent.to_owned(), op.version_marker.clone())),
-    };
+    let places = Places::of("versions", intent.who(), (&op.bucket, &op.prefix, op.delimiter.as_deref()), ring);
+    let mut after = places.sent(op.key_marker.as_deref(), op.version_marker.as_deref())?;
     let mut filled = Filled { page: VersionsPage::default(), eyes: Sighted::of(intent.view(), &op.bucket, ring, now) };
     if op.max_keys == 0 {
         return Ok(Redacted::of(filled.page));
@@ -67,7 +60,7 @@ pub async fn page(
             return Err(Trouble::Broken("its listing of versions does not get on".to_owned()).refusal(true));
         }
         if let Some(full) = filled.take(batch, op, after) {
-            filled.page.next = full.map(|after| sealed(ring, &binding, &after));
+            filled.page.next = full.map(|after| places.sealed(&after));
             return Ok(Redacted::of(filled.page));
         }
         after = match more.and_then(|more| filled.ahead(more)) {
@@ -75,7 +68,7 @@ pub async fn page(
             ahead => ahead,
         };
     }
-    filled.page.next = after.map(|after| sealed(ring, &binding, &after));
+    filled.page.next = after.map(|after| places.sealed(&after));
     Ok(Redacted::of(filled.page))
 }
 
@@ -91,8 +84,8 @@ impl Filled {
         &mut self,
         batch: VersionBatch,
         op: &ListObjectVersions,
-        mut after: Option<After>,
-    ) -> Option<Option<After>> {
+        mut after: Option<Place>,
+    ) -> Option<Option<Place>> {
         for item in batch.items {
             let here = match &item {
                 VersionItem::Version(version) => {
@@ -138,7 +131,7 @@ impl Filled {
     }
 
     /// Where to go on behind that place: there, or where the next visible key can be.
-    fn ahead(&self, more: After) -> Option<After> {
+    fn ahead(&self, more: Place) -> Option<Place> {
         let to = self.eyes.seek(&more.0)?;
         Some(if to > more.0 { (order::before(&to).filter(|to| *to > more.0).unwrap_or(more.0), None) } else { more })
     }
@@ -153,28 +146,4 @@ fn as_listed(marker: &MarkerListed) -> Listed {
         last_modified: marker.last_modified,
         storage_class: None,
     }
-}
-
-fn binding(intent: Intent<'_, Permit<ListObjectVersions>>) -> Binding {
-    let (who, op) = (intent.who(), intent.op());
-    let delimiter = op.delimiter.as_deref().unwrap_or_default();
-    Binding::over(&[
-        "versions",
-        who.issuer(),
-        who.subject(),
-        who.role().as_str(),
-        op.bucket.as_str(),
-        op.prefix.as_str(),
-        delimiter,
-    ])
-}
-
-fn sealed(ring: &KeyRing, binding: &Binding, (key, version): &After) -> String {
-    token::seal_pair(ring, binding, key, version.as_deref().unwrap_or_default())
-}
-
-fn opened(ring: &KeyRing, binding: &Binding, sent: &str) -> Result<After, Refusal> {
-    let wrong = |_| Refusal::new(Code::InvalidArgument, "The key marker provided is incorrect");
-    let (key, version) = token::open_pair(ring, binding, sent).map_err(wrong)?;
-    Ok((key, Some(version).filter(|version| !version.is_empty())))
 }

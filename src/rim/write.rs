@@ -11,19 +11,19 @@ use http::{HeaderMap, HeaderValue, Response, header};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
 use jiff::Timestamp;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::body::{Closing, CutShort};
 use super::{Asked, Refused, Rim, finished, head, internal, upload};
 use crate::audit::RequestFacts;
-use crate::gateway::call::{Call, Entrance, Left, Payload};
+use crate::gateway::call::{Call, Entrance, Left, Payload, Slot};
 use crate::identity::Identity;
 use crate::limits;
 use crate::s3::error::{Code, Refusal};
 use crate::s3::operation::OpName;
 use crate::s3::payload::Upload;
-use crate::s3::wire::{self, Carries};
+use crate::s3::shape::{Carries, shape};
 use crate::s3::written;
 
 /// What every XML of S3 begins with.
@@ -47,32 +47,35 @@ impl Rim {
         call.entrance = Entrance::Proven(who.clone());
         let refused = |refusal: Refusal| Refused { refusal, left: Left { who: Some(who.clone()), ..Left::default() } };
         written::known_headers(op, &parts.headers).map_err(refused)?;
-        let xml = match wire::body(op) {
-            Carries::Nothing => Bytes::new(),
+        let (mut body, mut length) = (s3s::Body::empty(), 0);
+        let (reading, read) = oneshot::channel();
+        match shape(op).carries {
+            Carries::Nothing | Carries::Unread => drop(reading),
             Carries::Bytes => {
-                let body = upload::open(&parts, incoming, signer).map_err(refused)?;
-                call.upload = Payload::of(upload::while_allowed(body, self.may_go_on(&call, &who)));
-                Bytes::new()
+                drop(reading);
+                let upload = upload::open(&parts, incoming, signer).map_err(refused)?;
+                call.upload = Payload::of(upload::while_allowed(upload, self.may_go_on(&call, &who)));
             }
             Carries::Xml(max) => {
                 let open = if op == OpName::CompleteMultipartUpload { upload::open_completion } else { upload::open };
-                let body = open(&parts, incoming, signer).map_err(refused)?;
-                let body = upload::while_allowed(body, self.may_go_on(&call, &who));
-                xml_of(body, max).await.map_err(refused)?
+                let upload = open(&parts, incoming, signer).map_err(refused)?;
+                length = upload.length;
+                let upload = upload::while_allowed(upload, self.may_go_on(&call, &who));
+                body = xml_when_asked(upload, max, call.slot.clone(), reading);
             }
-        };
+        }
         let headers = std::mem::take(&mut parts.headers);
         head::strip(&mut parts);
-        parts.headers = bare(&headers, xml.len());
+        parts.headers = bare(&headers, length);
         call.headers = Arc::new(headers);
         let (facts, rim) = (call.facts.clone(), Arc::clone(self));
         let begun = self.underway.begin();
         let task = tokio::spawn(async move {
-            let answer = rim.carried_out(parts, call, xml).await;
+            let answer = rim.carried_out(parts, call, body).await;
             drop(begun);
             answer
         });
-        answered(task, op, &facts).await
+        answered(task, read, op, &facts).await
     }
 
     /// Whether a body may still be taken: the session stands, and the rule's window is open, once it is known.
@@ -85,13 +88,16 @@ impl Rim {
         }
     }
 
-    async fn carried_out(&self, parts: http::request::Parts, call: Call, xml: Bytes) -> Response<Closing> {
+    async fn carried_out(&self, parts: http::request::Parts, call: Call, body: s3s::Body) -> Response<Closing> {
         let method = parts.method.clone();
         let answered = async {
-            let response = self.through_s3s(parts, &call, s3s::Body::from(xml)).await?;
+            let response = self.through_s3s(parts, &call, body).await?;
             let mut left = call.slot.take();
             if let Entrance::Proven(who) = &call.entrance {
                 left.who = Some(who.clone());
+            }
+            if let Some(refusal) = left.unreadable.take() {
+                return Err(Refused { refusal, left });
             }
             left.concluded = true;
             self.leave(response, left, &call.facts, call.now, &method).await
@@ -128,6 +134,20 @@ impl Drop for Begun {
     }
 }
 
+/// A body of XML for s3s, which asks for it once the caller may do what it is for. Not a byte is read before. Why it could
+/// not be read is left in the slot; `reading` ends with the reading, or when nobody asks any more.
+fn xml_when_asked(body: Upload, max: usize, slot: Slot, reading: oneshot::Sender<()>) -> s3s::Body {
+    let read = async move {
+        let _until_read = reading;
+        let xml = xml_of(body, max).await.map_err(|refusal| {
+            slot.leave(|left| left.unreadable = Some(refusal));
+            CutShort
+        })?;
+        Ok::<_, CutShort>(Frame::data(xml))
+    };
+    s3s::Body::http_body_unsync(StreamBody::new(stream::once(read)))
+}
+
 /// A body of XML, whole: not too many at a time, and each within its time. Text in a section of CDATA, and entities of a
 /// document type, s3s would leave out, and so read another key than was written.
 async fn xml_of(body: Upload, max: usize) -> Result<Bytes, Refusal> {
@@ -146,7 +166,7 @@ async fn xml_of(body: Upload, max: usize) -> Result<Bytes, Refusal> {
 }
 
 /// What s3s needs to see of a write's headers: which operation it is. We have read the rest, and it might stumble.
-fn bare(headers: &HeaderMap, body: usize) -> HeaderMap {
+fn bare(headers: &HeaderMap, body: u64) -> HeaderMap {
     let mut kept = HeaderMap::new();
     for name in [header::HOST, header::HeaderName::from_static("x-amz-copy-source")] {
         if let Some(value) = headers.get(&name) {
@@ -157,15 +177,21 @@ fn bare(headers: &HeaderMap, body: usize) -> HeaderMap {
     kept
 }
 
-/// Waits for the answer; a long one begins before it is known, and its body may then hold an error.
+/// Waits for the answer; a long one begins before it is known, and its body may then hold an error. Time that the caller
+/// takes to send XML does not count.
 async fn answered(
     mut task: JoinHandle<Response<Closing>>,
+    read: oneshot::Receiver<()>,
     op: OpName,
     facts: &RequestFacts,
 ) -> Result<Response<Closing>, Refused> {
     let long = matches!(op, OpName::CompleteMultipartUpload | OpName::CopyObject | OpName::UploadPartCopy);
     if !long {
         return task.await.map_err(|_| internal().into());
+    }
+    tokio::select! {
+        done = &mut task => return done.map_err(|_| internal().into()),
+        _ = read => {}
     }
     match tokio::time::timeout(limits::KEEP_ALIVE_INTERVAL, &mut task).await {
         Ok(done) => done.map_err(|_| internal().into()),

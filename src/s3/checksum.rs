@@ -137,6 +137,13 @@ impl Algorithm {
 }
 
 impl Checksum {
+    /// The checksum of these bytes.
+    pub fn computed(algorithm: Algorithm, bytes: &[u8]) -> Self {
+        let mut hasher = Hasher::new(algorithm);
+        hasher.update(bytes);
+        hasher.finish()
+    }
+
     /// A checksum of a whole body, if the text is one of that algorithm: base64 of the right length, in its one spelling.
     pub fn of_body(algorithm: Algorithm, value: &str) -> Option<Self> {
         let bytes = BASE64.decode(value).ok()?;

@@ -11,5 +11,6 @@ pub mod name;
 pub mod operation;
 pub mod order;
 pub mod payload;
+pub mod shape;
 pub mod wire;
 pub mod written;

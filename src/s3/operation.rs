@@ -60,6 +60,8 @@ pub enum Touch<'a> {
     Write(&'a Bucket, &'a Key),
     /// An object whose bytes, or facts about them, go elsewhere than through a view: `get`, unmasked.
     Source(&'a Bucket, &'a Key),
+    /// Some key of a bucket, whichever: what a request with many keys needs at least.
+    Somewhere(Action, &'a Bucket),
     /// The keys of a bucket under a prefix; which of them are shown is the view's matter.
     Listing(&'a Bucket, &'a Prefix),
     /// A bucket as such.
@@ -75,6 +77,7 @@ impl<'a> Touch<'a> {
             Touch::Object(_, bucket, _)
             | Touch::Write(bucket, _)
             | Touch::Source(bucket, _)
+            | Touch::Somewhere(_, bucket)
             | Touch::Listing(bucket, _)
             | Touch::Bucket(bucket) => Some(bucket),
             Touch::Service => None,
@@ -142,6 +145,7 @@ operations! {
     ListObjectVersions,
     ListBuckets,
     HeadBucket,
+    CreateBucket,
     GetBucketLocation,
     PutObject,
     CreateMultipartUpload,
@@ -333,6 +337,13 @@ pub struct HeadBucket {
     pub bucket: Bucket,
 }
 
+/// `CreateBucket`: nothing is made; whoever sees the bucket is told that it is there.
+#[derive(Debug, Clone)]
+pub struct CreateBucket {
+    /// Outside name of the bucket.
+    pub bucket: Bucket,
+}
+
 /// `GetBucketLocation`: the region, which is ours.
 #[derive(Debug, Clone)]
 pub struct GetBucketLocation {
@@ -418,6 +429,16 @@ impl Op for HeadBucket {
     type Found = ();
     fn name(&self) -> OpName {
         OpName::HeadBucket
+    }
+    fn touches(&self) -> Vec<Touch<'_>> {
+        vec![Touch::Bucket(&self.bucket)]
+    }
+}
+
+impl Op for CreateBucket {
+    type Found = ();
+    fn name(&self) -> OpName {
+        OpName::CreateBucket
     }
     fn touches(&self) -> Vec<Touch<'_>> {
         vec![Touch::Bucket(&self.bucket)]

@@ -38,13 +38,20 @@ pub struct Upload {
 impl Upload {
     /// The same, once its first piece is there, or its end: an empty body is then verified, and one that comes in one
     /// piece, too.
-    pub async fn primed(mut self) -> Result<Self, UploadError> {
+    pub async fn primed(self) -> Result<Self, UploadError> {
+        self.peeked().await.map(|(upload, _)| upload)
+    }
+
+    /// [`Upload::primed`], and the whole body where that is its first piece: then it is verified, too.
+    pub async fn peeked(mut self) -> Result<(Self, Option<Bytes>), UploadError> {
         let first = self.body.next().await.transpose()?;
+        let bytes = first.clone().unwrap_or_default();
         self.body = match first {
             Some(piece) => stream::once(std::future::ready(Ok(piece))).chain(self.body).boxed(),
             None => stream::empty().boxed(),
         };
-        Ok(self)
+        let whole = (bytes.len() as u64 == self.length).then_some(bytes);
+        Ok((self, whole))
     }
 }
 

@@ -1,8 +1,7 @@
 //! What the headers of a write say beside its bytes: what is stored with an object, what it may replace, what it copies.
 //!
-//! An allow-list, too: a header that asks for what we do not do is refused, since the caller would take it for done. Two
-//! of CopyObject are taken and not acted on: its checksum algorithm, and its encryption where the metadata is copied.
-//! Read from the headers as sent; whatever s3s makes of them is not asked.
+//! An allow-list, too: a header that asks for what we do not do is refused, since the caller would take it for done. Read
+//! from the headers as sent; whatever s3s makes of them is not asked.
 
 use std::collections::BTreeMap;
 
@@ -17,6 +16,7 @@ use super::name::{Bucket, Key, VersionId};
 use super::operation::write::{ChecksumPlan, CopySource, NewHead, OnlyIf};
 use super::operation::{OpName, Preconditions, RangeAsk, Tags};
 use super::payload;
+use super::shape::shape;
 use crate::limits;
 
 const META: &str = "x-amz-meta-";
@@ -35,75 +35,23 @@ const HARMLESS: [&str; 10] = [
     "x-amz-user-agent",
 ];
 
-/// What is stored with an object beside its metadata.
-const STORED: [&str; 4] = ["x-amz-acl", "x-amz-server-side-encryption", "x-amz-storage-class", "x-amz-tagging"];
-
 /// How large an object made of parts must be.
 const SIZE: &str = "x-amz-mp-object-size";
 
-const PLANNED: [&str; 2] = ["x-amz-checksum-algorithm", "x-amz-checksum-type"];
-
-const SOURCE: [&str; 5] = [
-    "x-amz-copy-source",
-    "x-amz-copy-source-if-match",
-    "x-amz-copy-source-if-modified-since",
-    "x-amz-copy-source-if-none-match",
-    "x-amz-copy-source-if-unmodified-since",
-];
-
-const COPIED: [&str; 2] = ["x-amz-metadata-directive", "x-amz-tagging-directive"];
-
 /// Refuses headers of a write that ask for what is not done, each by its name.
 pub fn known_headers(op: OpName, headers: &HeaderMap) -> Result<(), Refusal> {
-    for name in headers.keys().map(header::HeaderName::as_str).filter(|name| name.starts_with("x-amz-")) {
-        let checksum = name.starts_with("x-amz-checksum-") && !PLANNED.contains(&name);
-        let known = HARMLESS.contains(&name)
-            || match op {
-                OpName::PutObject => STORED.contains(&name) || name.starts_with(META) || checksum,
-                OpName::CreateMultipartUpload => {
-                    STORED.contains(&name) || name.starts_with(META) || PLANNED.contains(&name)
-                }
-                OpName::CopyObject => {
-                    STORED.contains(&name)
-                        || name.starts_with(META)
-                        || SOURCE.contains(&name)
-                        || COPIED.contains(&name)
-                        || name == "x-amz-checksum-algorithm"
-                }
-                OpName::UploadPart | OpName::DeleteObjects | OpName::PutObjectTagging => checksum,
-                OpName::UploadPartCopy => SOURCE.contains(&name) || name == "x-amz-copy-source-range",
-                OpName::CompleteMultipartUpload => checksum || ["x-amz-checksum-type", SIZE].contains(&name),
-                OpName::AbortMultipartUpload
-                | OpName::DeleteObject
-                | OpName::DeleteObjectTagging
-                | OpName::GetBucketLocation
-                | OpName::GetBucketVersioning
-                | OpName::GetObject
-                | OpName::GetObjectAttributes
-                | OpName::GetObjectTagging
-                | OpName::HeadBucket
-                | OpName::HeadObject
-                | OpName::ListBuckets
-                | OpName::ListMultipartUploads
-                | OpName::ListObjectVersions
-                | OpName::ListObjects
-                | OpName::ListObjectsV2
-                | OpName::ListParts => false,
-            };
-        if !known {
-            return Err(Refusal::new(
-                Code::NotImplemented,
-                format!("The header {name} is not served on {}.", op.as_str()),
-            ));
-        }
+    let shape = shape(op);
+    let not_served =
+        |name: &str| Refusal::new(Code::NotImplemented, format!("The header {name} is not served on {}.", op.as_str()));
+    let asking = headers.keys().map(header::HeaderName::as_str).filter(|name| name.starts_with("x-amz-"));
+    if let Some(name) = asking.into_iter().find(|name| !HARMLESS.contains(name) && !shape.takes(name)) {
+        return Err(not_served(name));
     }
-    for name in [header::IF_MATCH, header::IF_NONE_MATCH] {
-        let conditional = matches!(op, OpName::PutObject | OpName::CompleteMultipartUpload | OpName::CopyObject);
-        if !conditional && headers.contains_key(&name) {
-            return Err(Refusal::new(Code::NotImplemented, format!("{name} is not served on {}.", op.as_str())));
-        }
+    let conditions = [header::IF_MATCH, header::IF_NONE_MATCH];
+    match conditions.iter().find(|name| !shape.conditional && headers.contains_key(*name)) {
+        Some(name) => Err(not_served(name.as_str())),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// What is stored with a new object.
@@ -151,11 +99,15 @@ fn unserved_condition() -> Refusal {
 /// `x-amz-checksum-algorithm` and `x-amz-checksum-type`.
 pub fn checksum_plan(headers: &HeaderMap) -> Result<Option<ChecksumPlan>, Refusal> {
     let full_object = full_object(headers)?;
-    let Some(word) = text(headers, "x-amz-checksum-algorithm")? else { return Ok(None) };
-    let algorithm = Algorithm::from_word(&word).ok_or_else(|| {
-        Refusal::new(Code::InvalidRequest, "x-amz-checksum-algorithm names an algorithm that is not served.")
-    })?;
-    Ok(Some(ChecksumPlan { algorithm, full_object }))
+    Ok(checksum_algorithm(headers)?.map(|algorithm| ChecksumPlan { algorithm, full_object }))
+}
+
+/// `x-amz-checksum-algorithm`
+pub fn checksum_algorithm(headers: &HeaderMap) -> Result<Option<Algorithm>, Refusal> {
+    let wrong =
+        || Refusal::new(Code::InvalidRequest, "x-amz-checksum-algorithm names an algorithm that is not served.");
+    let word = text(headers, "x-amz-checksum-algorithm")?;
+    word.map(|word| Algorithm::from_word(&word).ok_or_else(wrong)).transpose()
 }
 
 /// `x-amz-checksum-type`: whether a checksum is of the whole object.
@@ -362,7 +314,11 @@ mod tests {
             (OpName::UploadPart, "x-amz-meta-run", false),
             (OpName::UploadPartCopy, "x-amz-copy-source-range", true),
             (OpName::CopyObject, "x-amz-metadata-directive", true),
+            (OpName::CopyObject, "x-amz-checksum-algorithm", true),
+            (OpName::CopyObject, "x-amz-server-side-encryption", true),
             (OpName::CopyObject, "x-amz-copy-source-range", false),
+            (OpName::CopyObject, "x-amz-checksum-crc32", false),
+            (OpName::CreateBucket, "x-amz-bucket-object-lock-enabled", true),
             (OpName::CreateMultipartUpload, "x-amz-checksum-algorithm", true),
             (OpName::CreateMultipartUpload, "x-amz-api-version", true),
             (OpName::CompleteMultipartUpload, "x-amz-checksum-type", true),

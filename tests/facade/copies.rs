@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tracegate::backend::Trouble;
 use tracegate::backend::faulty::Fault;
+use tracegate::limits;
 use tracegate::s3::answer::Versioning;
 
 use super::wire::{self, Ask};
@@ -59,6 +60,29 @@ async fn a_copy_needs_the_source_unmasked_and_unaged() {
     assert_eq!(facade.as_role("writer", fresh).await.status, 200);
     let head = facade.as_role("writer", Ask::head("/traces/w/a.json")).await;
     assert_eq!(head.header("x-amz-meta-run"), Some("9"));
+}
+
+#[tokio::test]
+async fn a_copy_has_the_checksum_and_the_encryption_that_were_asked_for() {
+    let facade = facade().await;
+    facade.put("w/a", "hello");
+    let copy = |target: &str| put(target, "").with("x-amz-copy-source", "traces/w/a");
+    let ask = copy("/traces/w/b").with("x-amz-checksum-algorithm", "SHA1");
+    let done = facade.as_role("writer", ask).await;
+    assert_eq!(done.element("ChecksumSHA1"), Some("qvTGHdzF6KLavt4PO0gs2a6pQ00="), "{}", done.text());
+    let attributes = Ask::get("/traces/w/b?attributes").with("x-amz-object-attributes", "Checksum");
+    let told = facade.as_role("writer", attributes).await;
+    assert_eq!(told.element("ChecksumSHA1"), Some("qvTGHdzF6KLavt4PO0gs2a6pQ00="), "{}", told.text());
+    for (name, value, want) in [
+        ("x-amz-server-side-encryption", "AES256", (200, "")),
+        ("x-amz-server-side-encryption", "aws:kms", (501, "NotImplemented")),
+        ("x-amz-checksum-algorithm", "CRC16", (400, "InvalidRequest")),
+        ("x-amz-checksum-algorithm", "CRC32", (400, "InvalidRequest")),
+    ] {
+        // Onto itself, something must change: the encryption does, a checksum does not.
+        let answer = facade.as_role("writer", copy("/traces/w/a").with(name, value)).await;
+        assert_eq!((answer.status, answer.code()), want, "{name}: {value}: {}", answer.text());
+    }
 }
 
 #[tokio::test]
@@ -122,4 +146,19 @@ async fn an_answer_that_takes_long_is_kept_alive_and_its_error_recorded_as_what_
     let log = facade.stopped().await;
     let outcome = log.entries.iter().find(|entry| entry["kind"] == "s3.complete").unwrap();
     assert_eq!((outcome["status"].as_u64(), outcome["reason"].as_str()), (Some(503), Some("SlowDown")));
+}
+
+/// XML that comes slowly is not an answer that takes long: its status says what it is.
+#[tokio::test]
+async fn an_answer_does_not_begin_before_its_xml_was_read() {
+    let facade = facade().await;
+    let xml = "<CompleteMultipartUpload></CompleteMultipartUpload>";
+    let ask = Ask::new("POST", "/traces/w/a?uploadId=u").with("content-length", xml.len().to_string());
+    let mut socket = wire::open(facade.http, &ask.bearer(&facade.token("writer"))).await;
+    tokio::time::sleep(limits::KEEP_ALIVE_INTERVAL + Duration::from_secs(1)).await;
+    socket.write_all(xml.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    socket.read_to_end(&mut answer).await.unwrap();
+    let text = String::from_utf8_lossy(&answer);
+    assert!(text.starts_with("HTTP/1.1 404") && text.contains("<Code>NoSuchUpload</Code>"), "{text}");
 }

@@ -2,6 +2,7 @@
 
 use super::facade::Facade;
 use super::wire::{Answer, Ask, send_bytes};
+use super::writes;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -53,8 +54,9 @@ async fn what_changes_the_bucket_is_refused_before_its_body() {
     let facade = Facade::start().await;
     for (method, target, status, code) in [
         ("PUT", "/traces/a.txt", 403, "AccessDenied"),
-        ("PUT", "/traces", 501, "NotImplemented"),
-        ("POST", "/traces?delete", 400, "EntityTooLarge"),
+        ("PUT", "/traces", 409, "BucketAlreadyOwnedByYou"),
+        ("DELETE", "/traces", 501, "NotImplemented"),
+        ("POST", "/traces?delete", 403, "AccessDenied"),
         ("POST", "/traces/a.txt?uploads", 400, "InvalidRequest"),
         ("DELETE", "/traces/a.txt", 400, "InvalidRequest"),
         ("PATCH", "/traces/a.txt", 405, "MethodNotAllowed"),
@@ -65,6 +67,49 @@ async fn what_changes_the_bucket_is_refused_before_its_body() {
             .bearer(&facade.token("raw"));
         check_announced(&facade, ask, status, code).await;
     }
+}
+
+/// The XML is announced and never sent: an answer that waits for it does not come.
+#[tokio::test]
+async fn who_may_not_is_told_so_before_the_xml_is_read() {
+    let facade = writes::facade().await;
+    let denied = [
+        ("raw", "POST", "/traces/w/a?uploadId=u"),
+        ("writer", "POST", "/traces/x/a?uploadId=u"),
+        ("creator", "POST", "/traces/w/a?uploadId=u"),
+        ("raw", "PUT", "/traces/w/a?tagging"),
+        ("creator", "PUT", "/traces/c/a?tagging"),
+        ("raw", "POST", "/traces?delete"),
+        ("creator", "POST", "/traces?delete"),
+        ("writer", "POST", "/empty?delete"),
+    ];
+    let announced = |method, target: &str, bytes: u64| {
+        facade.ask(method, target).with("content-length", bytes.to_string()).with("expect", "100-continue")
+    };
+    let asked = facade.backend.calls();
+    for (role, method, target) in denied {
+        let session = facade.session(role).await;
+        for ask in [
+            announced(method, target, 1000).bearer(&facade.token(role)),
+            announced(method, target, 512 * MIB).bearer(&facade.token(role)),
+            session.sign(announced(method, target, 1000)),
+        ] {
+            check_announced(&facade, ask, 403, "AccessDenied").await;
+        }
+    }
+    // Who may is told what is wrong with the announcement, or asked for the bytes.
+    for (target, method) in
+        [("/traces/w/a?uploadId=u", "POST"), ("/traces/w/a?tagging", "PUT"), ("/traces?delete", "POST")]
+    {
+        let ask = announced(method, target, 512 * MIB).bearer(&facade.token("writer"));
+        check_announced(&facade, ask, 400, "EntityTooLarge").await;
+    }
+    assert_eq!(facade.backend.calls(), asked, "nobody was asked");
+    let log = facade.stopped().await;
+    assert_eq!(log.of_kind("s3.deny").len(), 3 * denied.len(), "{:?}", log.requests());
+    assert!(log.of_kind("s3.intent").is_empty(), "nothing was begun");
+    let batch = log.of_kind("s3.deny").into_iter().find(|row| row.op.as_deref() == Some("DeleteObjects")).unwrap();
+    assert_eq!(batch.path.as_deref(), Some("traces"));
 }
 
 #[tokio::test]

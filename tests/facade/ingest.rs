@@ -10,7 +10,7 @@ use tracegate::backend::faulty::Fault;
 use super::facade::{Facade, Wish, role_file, within};
 use super::wire::{self, Answer, Ask};
 
-const WRITES: &str = "actions = [\"put\", \"get\"]\npaths = [\"traces/q/*\"]";
+const WRITES: &str = "actions = [\"put\", \"get\", \"delete\"]\npaths = [\"traces/q/*\"]";
 
 fn role(name: &'static str, settings: &str, rule: &str) -> (&'static str, String) {
     (name, role_file(name, settings, rule))
@@ -112,6 +112,16 @@ async fn a_days_bytes_are_reserved_before_the_body_is_asked_for() {
     let copies: Vec<_> = log.rows.iter().filter(|row| row.op.as_deref() == Some("CopyObject")).collect();
     assert_eq!((copies[0].received, copies[0].outcome.as_deref()), (Some(4), Some("ok")));
     assert_eq!((copies[1].outcome.as_deref(), copies[1].status), (Some("refused"), Some(403)));
+}
+
+/// 5 GiB are more than 4, also for whoever counts in 32 bits.
+#[tokio::test]
+async fn a_days_bytes_are_more_than_32_bits_can_count() {
+    let facade = with_quota("bytes_per_day = \"4GiB\"").await;
+    let announced = |bytes: u64| Ask::new("PUT", "/traces/q/a").with("content-length", bytes.to_string());
+    let over = facade.as_role("job", announced(5 << 30)).await;
+    assert_eq!((over.status, over.code()), (403, "AccessDenied"));
+    assert!(over.text().contains("has 4294967296 of the 4294967296 bytes left"), "{}", over.text());
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ const TABLE: &[Row] = &[
     ("abort_multipart_upload", "DELETE", "/traces/a?uploadId=u", NONE, Served),
     ("complete_multipart_upload", "POST", "/traces/a?uploadId=u", NONE, Served),
     ("copy_object", "PUT", "/traces/copy", COPY, Served),
-    ("create_bucket", "PUT", "/traces", NONE, Refused(501)),
+    ("create_bucket", "PUT", "/traces", NONE, Served),
     ("create_bucket_metadata_table_configuration", "POST", "/traces?metadataTable", NONE, Refused(501)),
     ("create_multipart_upload", "POST", "/traces/a?uploads", NONE, Served),
     ("create_session", "GET", "/traces?session", NONE, Refused(501)),

@@ -15,6 +15,8 @@ async fn health_readiness_and_metrics_are_told_on_their_own_listener() {
     facade.put("a.txt", "hello");
     facade.as_role("raw", Ask::get("/traces/a.txt")).await;
     facade.send(Ask::get("/traces/a.txt")).await;
+    facade.put("narrow/a.txt", "x");
+    facade.as_role("narrow", Ask::get("/traces?list-type=2")).await;
     let admin = async |target: &str| wire::send(facade.admin, &Ask::get(target)).await;
     let health = admin("/healthz").await;
     assert_eq!((health.status, health.text()), (200, "ok\n"));
@@ -25,7 +27,7 @@ async fn health_readiness_and_metrics_are_told_on_their_own_listener() {
     for line in [
         "tracegate_requests_total{operation=\"GetObject\",status=\"200\"} 1",
         "tracegate_requests_total{operation=\"GetObject\",status=\"403\"} 1",
-        "tracegate_sent_bytes_total 5",
+        "tracegate_listing_backend_pages_total 1",
         "tracegate_streams 0",
         "tracegate_log_records 1",
     ] {

@@ -157,6 +157,27 @@ pub(crate) fn presigned(session: &Session, url: &str, seconds: u32) -> String {
     made.trim().strip_prefix(url).unwrap_or_else(|| panic!("{made}")).to_owned()
 }
 
+/// As `tracegate token new > FILE` writes it. With a line's end, as an editor leaves it, neither client sends it.
+#[test]
+fn a_static_token_that_the_command_wrote_is_a_token_file() {
+    let facade = facade(Backend::Memory);
+    let folder = Folder(server::new_folder("token-file"));
+    let made = std::fs::read_to_string(facade.work().join("nightly.token")).unwrap();
+    let whole = ask_as(facade, "bob", &[], &format!("/traces/{KEY}")).text();
+    let mut settings = settings(facade, &folder.0, &facade.http(), Door::Container);
+    for (name, text, works) in [("as-made", made.clone(), true), ("edited", made + "\n", false)] {
+        let file = folder.0.join(name);
+        std::fs::write(&file, text).unwrap();
+        settings.retain(|(name, _)| *name != "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
+        settings.push(("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", file.to_str().unwrap().to_owned()));
+        for client in [Client::AwsCli, Client::Boto3] {
+            let fetched = fetch(client, facade, &settings);
+            assert_eq!(fetched.status.success(), works, "{client:?}: {}", String::from_utf8_lossy(&fetched.stderr));
+            assert!(!works || fetched.stdout == whole.as_bytes(), "{client:?}");
+        }
+    }
+}
+
 #[test]
 fn everybody_can_ask_who_they_are() {
     let facade = facade(Backend::Memory);

@@ -38,7 +38,11 @@ fn facade(backend: Backend) -> &'static Facade {
     };
     shared.get_or_init(|| {
         Facade::start(&Settings {
-            roles: vec![role("writer", "\"get\", \"list\", \"put\", \"delete\""), role("creator", "\"create\"")],
+            roles: vec![
+                role("writer", "\"get\", \"list\", \"put\", \"delete\""),
+                role("creator", "\"create\""),
+                role("copier", "\"get\", \"create\""),
+            ],
             buckets: vec![SCRATCH, VERSIONS],
             ..Settings::with_one_provider(backend)
         })
@@ -232,6 +236,86 @@ fn a_role_that_creates_overwrites_nothing_in_any_store() {
         assert_eq!(found, expected, "{backend:?}");
         let kept = "print(json.dumps(s3.get_object(Bucket='scratch', Key='made/a')['Body'].read().decode()))";
         assert_eq!(script(facade, &session(facade, "writer"), kept), json!("first"), "{backend:?}");
+    }
+}
+
+const COPIES: &str = "
+found = {}
+for bucket in ['scratch', 'versions']:
+    copy = lambda to: code(s3.copy_object, Bucket=bucket, Key=to, CopySource={'Bucket': bucket, 'Key': 'copies/from'})
+    found[bucket] = [copy('copies/new'), copy('copies/there'),
+        s3.get_object(Bucket=bucket, Key='copies/there')['Body'].read().decode(),
+        code(s3.put_object, Bucket=bucket, Key='copies/there', Body=b'third')]
+print(json.dumps(found))
+";
+
+/// LocalStack takes the condition of a copy and overwrites all the same, unless the bucket keeps versions.
+#[test]
+fn copies_of_a_role_that_creates_are_refused_where_the_store_would_overwrite() {
+    let facade = facade(Backend::LocalStack);
+    let put = "for bucket in ['scratch', 'versions']:\n    for name in ['from', 'there']:\n        \
+               s3.put_object(Bucket=bucket, Key='copies/' + name, Body=name.encode())\nprint('null')";
+    assert_eq!(script(facade, &session(facade, "writer"), put), Value::Null);
+    let found = script(facade, &session(facade, "copier"), COPIES);
+    let kept = "PreconditionFailed";
+    assert_eq!(
+        found,
+        json!({"scratch": ["NotImplemented", "NotImplemented", "there", kept], "versions": ["none", kept, "there", kept]})
+    );
+    let rows = facade.rows(&["--role", "copier", "--op", "CopyObject"]);
+    let told = |row: &Value| (row["path"].as_str().unwrap().to_owned(), row["status"].as_u64().unwrap());
+    let mut told: Vec<_> = rows.iter().map(told).collect();
+    told.sort();
+    let row = |path: &str, status| (path.to_owned(), status);
+    assert_eq!(
+        told,
+        [
+            row("scratch/copies/new", 501),
+            row("scratch/copies/there", 501),
+            row("versions/copies/new", 200),
+            row("versions/copies/there", 412)
+        ]
+    );
+    assert!(facade.metrics().contains("tracegate_conditional_writes{bucket=\"scratch\",operation=\"CopyObject\"} 0"));
+    let said = facade.said();
+    let told = ["the store ignores If-None-Match", "bucket=scratch", "CopyObject"];
+    assert!(said.lines().any(|line| told.iter().all(|word| line.contains(word))), "{said}");
+}
+
+/// `getSignedUrl` of the AWS SDK for JavaScript puts the checksum of no bytes into the query. S3 does not look at it.
+const SIGNS: &str = "
+const { S3Client, PutObjectCommand, CreateMultipartUploadCommand, UploadPartCommand, ListPartsCommand } = require('@aws-sdk/client-s3');
+const { getSignedUrl } = require('@aws-sdk/s3-request-presigner');
+const s3 = new S3Client({ forcePathStyle: true });
+const object = { Bucket: 'scratch', Key: 'signed/by js' };
+async function put(command) {
+  const url = await getSignedUrl(s3, command, { expiresIn: 60 });
+  const status = async (url) => (await fetch(url, { method: 'PUT', body: 'what nobody knew' })).status;
+  const names = [...new URL(url).searchParams.keys()].filter((name) => name.includes('checksum'));
+  return [names, await status(url), await status(url.replace('AAAAAA', 'AAAAAB'))];
+}
+(async () => {
+  const upload = { ...object, UploadId: (await s3.send(new CreateMultipartUploadCommand(object))).UploadId };
+  const found = [await put(new PutObjectCommand(object)), await put(new UploadPartCommand({ ...upload, PartNumber: 1 }))];
+  const parts = (await s3.send(new ListPartsCommand(upload))).Parts.map((part) => part.Size);
+  console.log(JSON.stringify([...found, parts]));
+})();
+";
+
+#[test]
+fn urls_that_the_javascript_sdk_signs_take_what_is_put_there() {
+    let modules = support::install::tool("aws-sdk-js").join("node_modules");
+    for backend in [Backend::LocalStack, Backend::Memory] {
+        let facade = facade(backend);
+        let session = session(facade, "writer");
+        let mut node = Command::new("node");
+        without_own_settings(&mut node);
+        node.args(["-e", SIGNS]).envs(session.env(&facade.http())).env("NODE_PATH", &modules);
+        let found: Value = serde_json::from_str(&said(&node.output().unwrap())).unwrap();
+        let names = ["x-amz-checksum-crc32", "x-amz-sdk-checksum-algorithm"];
+        assert_eq!(found, json!([[names, 200, 403], [names, 200, 403], [16]]), "{backend:?}");
+        let read = "print(json.dumps(s3.get_object(Bucket='scratch', Key='signed/by js')['Body'].read().decode()))";
+        assert_eq!(script(facade, &session, read), json!("what nobody knew"), "{backend:?}");
     }
 }
 

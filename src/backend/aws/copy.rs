@@ -1,6 +1,6 @@
 //! Copies within the store: no byte passes through here.
 
-use aws_sdk_s3::types::{MetadataDirective, TaggingDirective};
+use aws_sdk_s3::types::{ChecksumAlgorithm, MetadataDirective, ServerSideEncryption, TaggingDirective};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::trouble::Asked;
@@ -33,6 +33,12 @@ impl Aws {
         }
         if op.storage_class.is_some() {
             request = request.set_storage_class(storage_class(op.storage_class.as_deref()));
+        }
+        if op.encrypted {
+            request = request.server_side_encryption(ServerSideEncryption::Aes256);
+        }
+        if let Some(algorithm) = op.checksum {
+            request = request.checksum_algorithm(ChecksumAlgorithm::from(algorithm.word()));
         }
         let expires = op.head.as_ref().map(expires).transpose()?.flatten();
         let request = request.bucket(self.inside(&op.bucket)?).key(op.key.as_str());

@@ -21,7 +21,10 @@ mod server;
 
 use std::sync::OnceLock;
 
-use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
+use aws_sdk_s3::types::{
+    BucketVersioningStatus, DefaultRetention, ObjectLockConfiguration, ObjectLockEnabled, ObjectLockRetentionMode,
+    ObjectLockRule, VersioningConfiguration,
+};
 
 use super::*;
 use crate::backend::ConditionalWrites;
@@ -77,6 +80,16 @@ impl Store {
         Self { aws, bucket, knows }
     }
 
+    /// From now on each object is kept for a day.
+    async fn lock_by_default(&self) {
+        let retention = DefaultRetention::builder().mode(ObjectLockRetentionMode::Governance).days(1).build();
+        let rule = ObjectLockRule::builder().default_retention(retention).build();
+        let enabled = ObjectLockEnabled::Enabled;
+        let lock = ObjectLockConfiguration::builder().object_lock_enabled(enabled).rule(rule).build();
+        let request = self.aws.client.put_object_lock_configuration().bucket(&self.aws.buckets[&self.bucket]);
+        request.object_lock_configuration(lock).send().await.unwrap();
+    }
+
     fn suite(&self) -> Suite<'_> {
         Suite { source: &self.aws, bucket: self.bucket.clone(), knows: self.knows }
     }
@@ -109,6 +122,24 @@ mod on_localstack {
         assert_eq!(suite.read("a/b", None).await.unwrap(), b"one");
         suite.nothing_is_left_of_trials().await;
     }
+
+    /// S3 refuses a body without a checksum there. LocalStack does not, but tells which one it was given and verified.
+    #[tokio::test]
+    async fn a_bucket_that_locks_its_objects_is_given_a_checksum_of_each() {
+        let store = store("locked", true).await;
+        store.lock_by_default().await;
+        let suite = store.suite();
+        for (name, bytes) in [("short", vec![b'x'; 5]), ("long", vec![b'x'; 300_000]), ("empty", Vec::new())] {
+            suite.put(name, &bytes, OnlyIf::Always).await.unwrap();
+            assert_eq!(suite.read(name, None).await.unwrap(), bytes);
+            let found = Source::attributes(&store.aws, &store.bucket, &name.parse().unwrap(), None).await.unwrap();
+            assert!(found.checksums.contains_key("ChecksumCRC64NVME"), "{name}: {:?}", found.checksums);
+            let head = Source::head(&store.aws, &store.bucket, &name.parse().unwrap(), None, None).await.unwrap().head;
+            assert_eq!((head.size, head.content_encoding), (bytes.len() as u64, None), "{name}");
+        }
+        let kept = Source::conditional_writes(&store.aws, &store.bucket).await;
+        assert_eq!(kept, Ok(store.knows.conditions), "what is tried cannot be taken away, and is tried all the same");
+    }
 }
 
 /// It keeps objects as files, and so folds empty segments of keys.
@@ -130,6 +161,18 @@ mod on_seaweedfs {
     }
 
     suite!(store);
+
+    /// It would store the framing's name as the object's coding, so it is sent none.
+    #[tokio::test]
+    async fn framing_is_not_stored() {
+        let store = store("framing", false).await;
+        assert!(!store.aws.unframes(&store.bucket).await);
+        let suite = store.suite();
+        suite.put("long", &vec![b'x'; 300_000], OnlyIf::Always).await.unwrap();
+        let found = Source::head(&store.aws, &store.bucket, &"long".parse().unwrap(), None, None).await.unwrap();
+        assert_eq!(found.head.content_encoding, None);
+        suite.nothing_is_left_of_trials().await;
+    }
 
     #[tokio::test]
     async fn keys_with_empty_segments_are_not_written() {

@@ -4,10 +4,14 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, future, stream};
+use md5::{Digest as _, Md5};
 
 use super::Aws;
+use super::proof::Proof;
 use super::read::has_empty_segment;
 use crate::backend::{ConditionalWrites, Fetch, Trouble, VersionsAsk};
 use crate::limits;
@@ -32,8 +36,8 @@ impl Aws {
         if !has_empty_segment(key) {
             return Ok(());
         }
-        let proof = self.apart.get(bucket).ok_or(Trouble::NoSuchBucket)?;
-        match *proof.get_or_try_init(|| self.keeps_apart(bucket)).await? {
+        let trials = self.trials.get(bucket).ok_or(Trouble::NoSuchBucket)?;
+        match trials.apart.answer(async || self.keeps_apart(bucket).await).await? {
             true => Ok(()),
             false => Err(Trouble::Unable("keep keys with empty segments apart")),
         }
@@ -52,6 +56,21 @@ impl Aws {
             }
         }
         Ok(true)
+    }
+
+    /// Some stores write down that a body was framed (`Content-Encoding: aws-chunked`), and clients then cannot read what
+    /// is not: before the first such body a bucket must show that it does not. Of one that cannot be tried it is not
+    /// expected.
+    pub(super) async fn unframes(&self, bucket: &Bucket) -> bool {
+        let Some(trials) = self.trials.get(bucket) else { return false };
+        trials.unframed.answer(async || self.takes_framing_off(bucket).await).await.unwrap_or(false)
+    }
+
+    async fn takes_framing_off(&self, bucket: &Bucket) -> Result<bool, Trouble> {
+        let (scratch, key) = (Scratch { aws: self, bucket }, key(&fresh())?);
+        let tried = scratch.is_unframed(&key).await;
+        scratch.clear(&[&key]).await;
+        tried
     }
 
     /// See [`crate::backend::Backend::conditional_writes`].
@@ -79,6 +98,18 @@ impl Scratch<'_> {
             Err(Trouble::Invalid(_) | Trouble::Unable(_)) => Ok(false),
             Err(trouble) => Err(trouble),
         }
+    }
+
+    /// Whether nothing is left of a body's framing.
+    async fn is_unframed(&self, key: &Key) -> Result<bool, Trouble> {
+        let op = self.put_op(key, &OnlyIf::Always);
+        match self.aws.put_proven(&op, &OnlyIf::Always, body(FIRST), &Proof::framed()).await {
+            Ok(_) => {}
+            Err(Trouble::Invalid(_) | Trouble::Unable(_)) => return Ok(false),
+            Err(trouble) => return Err(trouble),
+        }
+        let head = self.aws.head_object(self.bucket, key, None, None).await?.head;
+        Ok(head.content_encoding.is_none_or(|coding| !coding.contains("aws-chunked")))
     }
 
     async fn conditional_writes(&self, there: &Key, other: &Key) -> Result<ConditionalWrites, Trouble> {
@@ -144,15 +175,20 @@ impl Scratch<'_> {
             head: None,
             tags: None,
             storage_class: None,
+            encrypted: false,
+            checksum: None,
             only_if: OnlyIf::Absent,
         };
         self.aws.copy_object(&op, &OnlyIf::Absent, &tag_of(source.clone())?).await.map(drop)
     }
 
     async fn write(&self, key: &Key, bytes: &'static [u8], only_if: &OnlyIf) -> Result<Stored, Trouble> {
+        self.aws.put_unchecked(&self.put_op(key, only_if), only_if, body(bytes)).await
+    }
+
+    fn put_op(&self, key: &Key, only_if: &OnlyIf) -> PutObject {
         let (bucket, key) = (self.bucket.clone(), key.clone());
-        let op = PutObject { bucket, key, head: NewHead::default(), only_if: only_if.clone() };
-        self.aws.put_unchecked(&op, only_if, body(bytes)).await
+        PutObject { bucket, key, head: NewHead::default(), only_if: only_if.clone() }
     }
 
     /// What is there, if anything is.
@@ -236,11 +272,12 @@ fn tag_of(stored: Stored) -> Result<ETag, Trouble> {
     stored.etag.ok_or_else(|| Trouble::Broken("it sent no ETag".to_owned()))
 }
 
+/// With `Content-MD5`, which a bucket that locks its objects asks for, of parts, too, whatever their upload was begun with.
 fn body(bytes: &'static [u8]) -> Upload {
     Upload {
         length: bytes.len() as u64,
         checksum: None,
-        md5: None,
+        md5: Some(STANDARD.encode(Md5::digest(bytes)).into()),
         body: stream::once(future::ready(Ok(Bytes::from_static(bytes)))).boxed(),
         fate: Arc::default(),
     }

@@ -31,18 +31,22 @@ pub(super) struct Watch {
     timeouts: Timeouts,
 }
 
-/// The body for the SDK, and its watch.
+/// A body whose first piece is there, and the whole of it where that is all.
 ///
 /// # Errors
 /// A body that breaks off before its first piece, or is empty and does not hold what was said of it.
-pub(super) async fn body(upload: Upload, timeouts: Timeouts) -> Result<(ByteStream, Watch), Trouble> {
+pub(super) async fn peeked(upload: Upload) -> Result<(Upload, Option<Bytes>), Trouble> {
     let fate = upload.fate.clone();
-    let upload = upload.primed().await.map_err(|error| fate.failed().unwrap_or(error))?;
+    upload.peeked().await.map_err(|error| fate.failed().unwrap_or(error).into())
+}
+
+/// The body for the SDK, and its watch.
+pub(super) fn body(upload: Upload, timeouts: Timeouts) -> (ByteStream, Watch) {
     let flow = Arc::new(Flow { began: Instant::now(), state: AtomicU64::new(0) });
     let body =
         Sending { pieces: Mutex::new(upload.body), left: upload.length, flow: flow.clone(), fate: upload.fate.clone() };
     let watch = Watch { flow, fate: upload.fate, length: upload.length, timeouts };
-    Ok((ByteStream::new(SdkBody::from_body_1_x(body)), watch))
+    (ByteStream::new(SdkBody::from_body_1_x(body)), watch)
 }
 
 impl Aws {

@@ -2,17 +2,16 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_s3::config::{Builder, RequestChecksumCalculation};
-use aws_sdk_s3::types::{ChecksumAlgorithm, ServerSideEncryption, StorageClass, Tag as SdkTag, Tagging};
+use aws_sdk_s3::types::{ServerSideEncryption, StorageClass, Tag as SdkTag, Tagging};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::proof::{self, Proof};
 use super::read::asked;
 use super::trouble::Asked;
 use super::{Aws, id, part_number, quoted, sending, stored};
 use crate::backend::Trouble;
 use crate::limits;
 use crate::s3::answer::{Stored, Tag};
-use crate::s3::checksum::{Algorithm, Checksum};
 use crate::s3::operation::write::{GetObjectTagging, NewHead, OnlyIf, PutObject, PutObjectTagging, UploadPart};
 use crate::s3::payload::Upload;
 
@@ -71,43 +70,60 @@ impl Aws {
         only_if: &OnlyIf,
         upload: Upload,
     ) -> Result<Stored, Trouble> {
-        let (length, checksum, md5) = ahead(&upload)?;
+        let (upload, whole) = sending::peeked(upload).await?;
+        let mut proof = Proof::of(&upload, whole.as_ref(), Some(proof::OWN));
+        if proof.trailing.is_some() && !self.unframes(&op.bucket).await {
+            proof = proof.unframed();
+        }
+        self.put_proven(op, only_if, upload, &proof).await
+    }
+
+    pub(super) async fn put_proven(
+        &self,
+        op: &PutObject,
+        only_if: &OnlyIf,
+        upload: Upload,
+        proof: &Proof,
+    ) -> Result<Stored, Trouble> {
+        let length = length(&upload)?;
         let (if_match, if_none_match) = conditions(only_if);
-        let request = with_checksum!(self.client.put_object(), checksum.as_ref());
+        let request = with_checksum!(self.client.put_object(), proof.ahead.as_ref());
         let request = with_head!(request, &op.head)
             .bucket(self.inside(&op.bucket)?)
             .key(op.key.as_str())
-            .content_length(length)
-            .set_content_md5(md5)
+            .set_content_length(proof.trailing.is_none().then_some(length))
+            .set_checksum_algorithm(proof.trailing.clone())
+            .set_content_md5(proof.md5.clone())
             .set_tagging(tagging(&op.head.tags))
             .set_if_match(if_match)
             .set_if_none_match(if_none_match);
         let expires = expires(&op.head)?;
-        let (body, watch) = sending::body(upload, self.timeouts).await?;
-        let request = request.body(body).customize().mutate_request(move |request| {
+        let (body, watch) = sending::body(upload, self.timeouts);
+        let request = request.body(body).customize().config_override(proof.computing());
+        let request = request.mutate_request(move |request| {
             expires.iter().for_each(|at| drop(request.headers_mut().try_insert("expires", at.clone())));
         });
         let found = self.sent(Asked::Write, request.send(), watch).await?;
         stored::put(&found)
     }
 
+    /// A part without the caller's checksum goes without: whether its upload takes one, and which, was said when it was
+    /// begun.
     pub(super) async fn upload_part(&self, op: &UploadPart, upload: Upload) -> Result<Stored, Trouble> {
         self.check_apart(&op.bucket, &op.key).await?;
-        let (length, checksum, md5) = ahead(&upload)?;
-        // An upload that was begun with an algorithm takes no part without its checksum. Where the caller's comes in a
-        // trailer, the SDK computes one anew, and frames the body, whose length on the wire is then its own matter.
-        let trailer = upload.fate.announced().filter(|_| checksum.is_none()).and_then(computed);
-        let trailing = trailer.is_some();
-        let request = with_checksum!(self.client.upload_part(), checksum.as_ref())
+        let length = length(&upload)?;
+        let (upload, whole) = sending::peeked(upload).await?;
+        let proof = Proof::of(&upload, whole.as_ref(), None);
+        let request = with_checksum!(self.client.upload_part(), proof.ahead.as_ref())
             .bucket(self.inside(&op.bucket)?)
             .key(op.key.as_str())
             .upload_id(&*op.upload.inside)
             .part_number(part_number(op.part))
-            .set_content_length((!trailing).then_some(length))
-            .set_checksum_algorithm(trailer)
-            .set_content_md5(md5);
-        let (body, watch) = sending::body(upload, self.timeouts).await?;
-        let request = request.body(body).customize().config_override(computing(trailing));
+            .set_content_length(proof.trailing.is_none().then_some(length))
+            .set_checksum_algorithm(proof.trailing.clone())
+            .set_content_md5(proof.md5.clone());
+        let (body, watch) = sending::body(upload, self.timeouts);
+        let request = request.body(body).customize().config_override(proof.computing());
         let found = self.sent(Asked::Upload, request.send(), watch).await?;
         stored::part(&found)
     }
@@ -148,32 +164,12 @@ impl Aws {
     }
 }
 
-/// What is sent ahead of a body: its length in the SDK's measure, and what the store is to verify.
-fn ahead(upload: &Upload) -> Result<(i64, Option<Checksum>, Option<String>), Trouble> {
+/// The length of a body in the SDK's measure.
+fn length(upload: &Upload) -> Result<i64, Trouble> {
     if upload.length > limits::UPLOAD_BYTES_MAX {
         return Err(Trouble::TooLarge);
     }
-    let length = i64::try_from(upload.length).map_err(|_| Trouble::TooLarge)?;
-    Ok((length, upload.checksum.clone(), upload.md5.as_deref().map(str::to_owned)))
-}
-
-/// Whether the SDK computes the checksum whose algorithm is named; held to what is required, it would only name it.
-fn computing(computes: bool) -> Builder {
-    let calculation =
-        if computes { RequestChecksumCalculation::WhenSupported } else { RequestChecksumCalculation::WhenRequired };
-    Builder::new().request_checksum_calculation(calculation)
-}
-
-/// The algorithm, where the SDK can compute it.
-fn computed(algorithm: Algorithm) -> Option<ChecksumAlgorithm> {
-    match algorithm {
-        Algorithm::Crc32 => Some(ChecksumAlgorithm::Crc32),
-        Algorithm::Crc32c => Some(ChecksumAlgorithm::Crc32C),
-        Algorithm::Crc64Nvme => Some(ChecksumAlgorithm::Crc64Nvme),
-        Algorithm::Sha1 => Some(ChecksumAlgorithm::Sha1),
-        Algorithm::Sha256 => Some(ChecksumAlgorithm::Sha256),
-        Algorithm::Sha512 | Algorithm::Md5 | Algorithm::Xxhash64 | Algorithm::Xxhash3 | Algorithm::Xxhash128 => None,
-    }
+    i64::try_from(upload.length).map_err(|_| Trouble::TooLarge)
 }
 
 /// `If-Match` and `If-None-Match`.

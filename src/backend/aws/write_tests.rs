@@ -16,7 +16,7 @@ use crate::s3::operation::write::{
     CompleteMultipartUpload, CopyObject, CopySource, DeleteObject, NewHead, OnlyIf, PartNamed, PutObject, UploadId,
     UploadPart,
 };
-use crate::s3::payload::{Fate, Upload, UploadError};
+use crate::s3::payload::{Upload, UploadError};
 
 const ETAG: &str = "ETag: \"0cc1\"\r\n";
 
@@ -24,11 +24,11 @@ fn put_op(name: &str) -> PutObject {
     PutObject { bucket: bucket(), key: key(name), head: NewHead::default(), only_if: OnlyIf::Always }
 }
 
-async fn put(aws: &Aws, name: &str, upload: Upload) -> Result<Stored, Trouble> {
+pub(super) async fn put(aws: &Aws, name: &str, upload: Upload) -> Result<Stored, Trouble> {
     Source::put(aws, &put_op(name), OnlyIf::Always, upload).await
 }
 
-fn upload_id() -> UploadId {
+pub(super) fn upload_id() -> UploadId {
     UploadId { inside: "inside".into() }
 }
 
@@ -55,6 +55,8 @@ fn copy_op(name: &str, version: Option<&str>) -> CopyObject {
         head: None,
         tags: None,
         storage_class: None,
+        encrypted: false,
+        checksum: None,
         only_if: OnlyIf::Always,
     }
 }
@@ -106,21 +108,6 @@ async fn a_part_may_be_larger_than_31_bits_can_tell() {
     assert_eq!(Source::put_part(&server.aws, &op, too_large).await, Err(Trouble::TooLarge));
 }
 
-/// An upload that was begun with an algorithm takes no part without its checksum, and the caller's is not known yet.
-#[tokio::test]
-async fn a_checksum_that_follows_is_computed_anew() {
-    let server = canned(vec![response("200 OK", ETAG, "")], false).await;
-    let op = UploadPart { bucket: bucket(), key: key("k"), upload: upload_id(), part: 1 };
-    let fate = Fate::announcing(Some(Algorithm::Crc32)).into();
-    let sent = Upload { fate, ..upload(&b"hello"[..]) };
-    Source::put_part(&server.aws, &op, sent).await.unwrap();
-    let request = server.requests.lock().unwrap()[0].clone();
-    assert_eq!(header(&request, "x-amz-trailer"), Some("x-amz-checksum-crc32"), "{request}");
-    assert_eq!(header(&request, "x-amz-decoded-content-length"), Some("5"), "{request}");
-    let body = String::from_utf8(server.bodies.lock().unwrap()[0].clone()).unwrap();
-    assert!(body.contains("hello") && body.contains("x-amz-checksum-crc32:NhCmhg=="), "{request}{body}");
-}
-
 /// The connection ends before the last byte: a store cannot take it for the whole.
 #[tokio::test]
 async fn a_body_that_breaks_off_never_arrives_whole() {
@@ -144,7 +131,7 @@ async fn a_slow_caller_is_not_cut() {
         tokio::time::sleep(Duration::from_millis(900)).await;
         Ok(bytes::Bytes::from_static(b"piece"))
     });
-    let sent = Upload { length: 15, body: pieces.boxed(), ..upload("") };
+    let sent = Upload { length: 15, md5: Some("MD5==".into()), body: pieces.boxed(), ..upload("") };
     assert!(put(&server.aws, "k", sent).await.is_ok());
     assert_eq!(server.bodies.lock().unwrap()[0], b"piecepiecepiece");
 }
@@ -227,13 +214,16 @@ async fn a_copy_names_its_source_byte_for_byte_and_pins_it() {
                   </CopyObjectResult>";
     let answer = response("200 OK", "x-amz-copy-source-version-id: v1\r\n", result);
     let server = canned(vec![answer], false).await;
-    let op = copy_op("a b+c%2Fé?x", Some("v+1/="));
-    let copied = Source::copy(&server.aws, &op, OnlyIf::Always, &ETag("0cc1".into())).await.unwrap();
+    let asked =
+        CopyObject { encrypted: true, checksum: Some(Algorithm::Sha256), ..copy_op("a b+c%2Fé?x", Some("v+1/=")) };
+    let copied = Source::copy(&server.aws, &asked, OnlyIf::Always, &ETag("0cc1".into())).await.unwrap();
     assert_eq!(copied.source_version, Some("v1".parse().unwrap()));
     let request = server.requests.lock().unwrap()[0].clone();
     let source = "inner-bucket/a%20b%2Bc%252F%C3%A9%3Fx?versionId=v%2B1%2F%3D";
     assert_eq!(header(&request, "x-amz-copy-source"), Some(source));
     assert_eq!(header(&request, "x-amz-copy-source-if-match"), Some("\"0cc1\""));
+    assert_eq!(header(&request, "x-amz-server-side-encryption"), Some("AES256"));
+    assert_eq!(header(&request, "x-amz-checksum-algorithm"), Some("SHA256"));
 }
 
 /// One 412 for two conditions: the source is looked at again.
@@ -264,6 +254,16 @@ async fn a_store_that_folds_slashes_is_not_written_to() {
     let lines: Vec<&str> = requests.iter().map(|request| request.lines().next().unwrap()).collect();
     assert_eq!(lines.iter().filter(|line| line.starts_with("PUT")).count(), 1, "{lines:?}");
     assert!(lines.iter().filter(|line| line.starts_with("PUT")).all(|line| line.contains(".tracegate/scratch/")));
+}
+
+/// A store that fails is not asked anew by each write that waits for it.
+#[tokio::test]
+async fn what_cannot_be_tried_is_tried_again_later_only() {
+    let server = canned(vec![error("503 Slow Down", "SlowDown", "x")], false).await;
+    let puts = ["a//b", "/a", "a//b"].map(|name| put(&server.aws, name, upload("x")));
+    assert_eq!(futures::future::join_all(puts).await, vec![Err(Trouble::Busy); 3]);
+    let requests = server.requests.lock().unwrap().clone();
+    assert_eq!(requests.iter().filter(|request| request.starts_with("PUT")).count(), 1, "{requests:?}");
 }
 
 #[tokio::test]

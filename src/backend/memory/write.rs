@@ -41,11 +41,15 @@ impl Memory {
     pub(super) fn copy_object(&self, op: &CopyObject, only_if: &OnlyIf, pin: &ETag) -> Result<Copied, Trouble> {
         let source = self.pinned(&op.source, pin)?;
         let itself = op.source.version.is_none() && op.source.bucket == op.bucket && op.source.key == op.key;
-        if itself && op.head.is_none() && op.storage_class.is_none() {
+        if itself && op.head.is_none() && op.storage_class.is_none() && !op.encrypted {
             return Err(Trouble::Invalid("copy of an object onto itself"));
         }
-        let copy = Content::new(source.content.bytes.clone(), (self.clock)());
-        let copy = copy.with_checksum(source.content.checksum.clone());
+        let bytes = source.content.bytes.clone();
+        let checksum = match op.checksum {
+            Some(algorithm) => Some(Checksum::computed(algorithm, &bytes)),
+            None => source.content.checksum.clone(),
+        };
+        let copy = Content::new(bytes, (self.clock)()).with_checksum(checksum.clone());
         let mut copy = match &op.head {
             Some(head) => copy.described(head),
             None => copy.headed_as(&source.content),
@@ -56,7 +60,8 @@ impl Memory {
         self.write(&op.bucket, |shelf| {
             shelf.admit(&op.key, only_if)?;
             let version_id = shelf.store(op.key.as_str(), copy.into(), tags);
-            let stored = Stored { etag: Some(etag), version_id, ..Stored::default() };
+            let full_object = checksum.is_some().then_some(true);
+            let stored = Stored { etag: Some(etag), version_id, checksum, full_object };
             Ok(Copied { stored, last_modified, source_version: source.version })
         })?
     }

@@ -7,6 +7,7 @@ use s3s::dto::{
     DeleteObjectInput, DeleteObjectTaggingInput, GetObjectTaggingInput, ListMultipartUploadsInput, ListPartsInput,
     ObjectIdentifier, PutObjectInput, PutObjectTaggingInput, UploadPartCopyInput, UploadPartInput,
 };
+use s3s::path::S3Path;
 
 use super::{bucket, delimiter, key, part, position, prefix, url_encoded};
 use crate::gateway::call::Call;
@@ -18,11 +19,12 @@ use crate::s3::answer::Tag;
 use crate::s3::checksum::{Algorithm, Checksum};
 use crate::s3::error::{Code, Refusal};
 use crate::s3::name::{Bucket, Key, VersionId};
-use crate::s3::operation::ETag;
 use crate::s3::operation::write::{
-    AbortMultipartUpload, CompleteMultipartUpload, CopyObject, CreateMultipartUpload, DeleteObject, GetObjectTagging,
-    ListMultipartUploads, ListParts, PartNamed, PutObject, PutObjectTagging, UploadId, UploadPart, UploadPartCopy,
+    AbortMultipartUpload, CompleteMultipartUpload, CopyObject, CreateMultipartUpload, DeleteObject, Foreseen,
+    GetObjectTagging, ListMultipartUploads, ListParts, PartNamed, PutObject, PutObjectTagging, UploadId, UploadPart,
+    UploadPartCopy,
 };
+use crate::s3::operation::{ETag, OpName};
 use crate::s3::written;
 
 /// `PutObject`
@@ -117,6 +119,20 @@ pub(in crate::gateway) fn complete(
     })
 }
 
+/// What a request with a body of XML needs; `None` of one without.
+pub(in crate::gateway) fn foreseen(op: OpName, path: &S3Path, call: &Call) -> Result<Option<Foreseen>, Refusal> {
+    Ok(match (op, path) {
+        (OpName::CompleteMultipartUpload, S3Path::Object { bucket: of, key: at }) => {
+            Some(Foreseen::Complete(bucket(of)?, key(at)?, written::only_if(&call.headers)?))
+        }
+        (OpName::PutObjectTagging, S3Path::Object { bucket: of, key: at }) => {
+            Some(Foreseen::Tags(bucket(of)?, key(at)?))
+        }
+        (OpName::DeleteObjects, S3Path::Bucket { bucket: of }) => Some(Foreseen::Deletes(bucket(of)?)),
+        (_, S3Path::Root | S3Path::Bucket { .. } | S3Path::Object { .. }) => None,
+    })
+}
+
 /// `AbortMultipartUpload`
 pub(in crate::gateway) fn abort(
     request: &S3Request<AbortMultipartUploadInput>,
@@ -169,11 +185,13 @@ pub(in crate::gateway) fn copy(request: &S3Request<CopyObjectInput>, call: &Call
         key: key(&request.input.key)?,
         tags: replaces_tags.then(|| head.tags.clone()),
         storage_class: head.storage_class.clone(),
+        encrypted: head.encrypted,
+        checksum: written::checksum_algorithm(headers)?,
         only_if: written::only_if(headers)?,
         head: replaces_head.then_some(head),
     };
     let same = op.source.bucket == op.bucket && op.source.key == op.key && op.source.version.is_none();
-    if same && op.head.is_none() && op.tags.is_none() && op.storage_class.is_none() {
+    if same && op.head.is_none() && op.tags.is_none() && op.storage_class.is_none() && !op.encrypted {
         return Err(Refusal::new(
             Code::InvalidRequest,
             "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",

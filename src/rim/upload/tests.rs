@@ -12,6 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
+use crate::s3::checksum::{Algorithm, Hasher};
 
 /// The caller's side of a body.
 struct Caller(UnboundedSender<Result<Frame<Bytes>, &'static str>>);
@@ -53,6 +54,45 @@ async fn the_last_piece_is_held_back_until_everything_holds() {
     assert_eq!(upload.body.next().await, Some(Ok("lo".into())));
     assert_eq!(upload.body.next().await, None);
     assert_eq!((upload.fate.failed(), upload.fate.checksum()), (None, upload.checksum.as_ref()));
+}
+
+/// The largest body that S3 takes, made of one piece again and again, plain and in chunks of more bytes than 32 bits can
+/// count: not a byte of it is held but the last piece.
+#[tokio::test]
+async fn a_body_may_be_larger_than_32_bits_can_tell() {
+    let piece = Bytes::from(vec![b'x'; 1 << 20]);
+    let (length, pieces) = (5_u64 << 30, 5 << 10);
+    let framed =
+        |frames: Vec<Bytes>| StreamBody::new(stream::iter(frames).map(|bytes| Ok::<_, Infallible>(Frame::data(bytes))));
+    let plain = vec![piece.clone(); pieces];
+    let large = format!("{:x}\r\n", length - 1);
+    let chunks = [vec![Bytes::from(large)], vec![piece.clone(); pieces - 1], vec![piece.slice(1..)]].concat();
+    let end = b"\r\n1\r\nx\r\n0\r\nx-amz-checksum-crc64nvme:SUM\r\n\r\n";
+    let sum = {
+        let mut hasher = Hasher::new(Algorithm::Crc64Nvme);
+        plain.iter().for_each(|piece| hasher.update(piece));
+        hasher.finish().value
+    };
+    let end = String::from_utf8_lossy(end).replace("SUM", &sum);
+    let chunked = [chunks, vec![Bytes::from(end)]].concat();
+    let (size, trailer) = (length.to_string(), ("x-amz-trailer", "x-amz-checksum-crc64nvme"));
+    let streaming = ("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER");
+    for (what, headers, frames) in [
+        ("plain", &[("content-length", &*size)][..], plain),
+        ("chunked", &[streaming, ("x-amz-decoded-content-length", &*size), trailer], chunked),
+    ] {
+        let upload = open(&parts(headers), framed(frames), None).unwrap();
+        assert_eq!(upload.length, length, "{what}");
+        let (fate, mut body, mut bytes) = (upload.fate, upload.body, 0);
+        while let Some(piece) = body.next().await {
+            bytes += piece.unwrap().len() as u64;
+        }
+        assert_eq!((bytes, fate.received()), (length, length), "{what}");
+        assert_eq!(fate.checksum().map(|checksum| checksum.value.clone()), (what == "chunked").then(|| sum.clone()));
+    }
+    let more = (length + 1).to_string();
+    let refused = open(&parts(&[("content-length", &*more)]), framed(Vec::new()), None).map(drop);
+    assert_eq!(refused.unwrap_err().code, Code::EntityTooLarge);
 }
 
 #[tokio::test]
@@ -207,10 +247,8 @@ async fn expecting(reads: bool) -> String {
             }
         }
     };
-    tokio::select! {
-        answer = talk => answer,
-        ended = connection => panic!("the connection ended first: {ended:?}"),
-    }
+    // The connection may end first: what it said before is still to be read.
+    tokio::join!(talk, connection).0
 }
 
 #[tokio::test]

@@ -201,6 +201,10 @@ pub struct CopyObject {
     pub tags: Option<Vec<Tag>>,
     /// `x-amz-storage-class`
     pub storage_class: Option<String>,
+    /// `x-amz-server-side-encryption: AES256`
+    pub encrypted: bool,
+    /// `x-amz-checksum-algorithm`: the checksum that the copy gets; `None` keeps the source's.
+    pub checksum: Option<crate::s3::checksum::Algorithm>,
     /// What it may replace.
     pub only_if: OnlyIf,
 }
@@ -231,6 +235,17 @@ pub struct DeleteObject {
     pub key: Key,
     /// The version; `None` deletes the current one, or puts a delete marker over it.
     pub version: Option<VersionId>,
+}
+
+/// What a request with a body of XML needs, whatever its body says: decided before a byte of it is read.
+#[derive(Debug, Clone)]
+pub enum Foreseen {
+    /// `CompleteMultipartUpload`
+    Complete(Bucket, Key, OnlyIf),
+    /// `PutObjectTagging`
+    Tags(Bucket, Key),
+    /// `DeleteObjects`
+    Deletes(Bucket),
 }
 
 /// `GetObjectTagging`: an object's tags.
@@ -386,6 +401,24 @@ impl Op for DeleteObject {
     }
     fn details(&self) -> Details<'_> {
         Details { version: self.version.as_ref(), ..Details::default() }
+    }
+}
+
+impl Op for Foreseen {
+    type Found = ();
+    fn name(&self) -> OpName {
+        match self {
+            Foreseen::Complete(..) => OpName::CompleteMultipartUpload,
+            Foreseen::Tags(..) => OpName::PutObjectTagging,
+            Foreseen::Deletes(_) => OpName::DeleteObjects,
+        }
+    }
+    fn touches(&self) -> Vec<Touch<'_>> {
+        match self {
+            Foreseen::Complete(bucket, key, only_if) => written(bucket, key, only_if),
+            Foreseen::Tags(bucket, key) => vec![Touch::Object(Action::Put, bucket, key)],
+            Foreseen::Deletes(bucket) => vec![Touch::Somewhere(Action::Delete, bucket)],
+        }
     }
 }
 
