@@ -82,7 +82,7 @@ pub struct AwsOptions {
 /// Where the façade's own credential comes from.
 #[derive(Debug, Clone)]
 pub enum Credentials {
-    /// The SDK's default chain: environment, profile, web identity, container, instance.
+    /// The SDK's default chain: environment, profile (keys, a role or a process), web identity, container, instance.
     Chain,
     /// A profile of AWS's own configuration files.
     Profile(String),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use super::limits::{self, Limit, Need};
-use super::rust_sdk;
+use super::{object_store, rust_sdk};
 use super::support::install;
 use super::ways::Door::{Container, Keys, Process, WebIdentity};
 use super::ways::Transport::{Http, Https};
@@ -43,7 +43,7 @@ enum Tool {
 }
 
 /// Every client, in the order of the page.
-pub(crate) const ALL: [Client; 16] = [
+pub(crate) const ALL: [Client; 17] = [
     Client { quick: &[Way(WebIdentity, Https)], ..AWS_CLI },
     Client { name: "AWS CLI 2", slug: "aws-cli-2", tool: Tool::Python("awscli2"), quick: &[], ..AWS_CLI },
     Client { quick: &[Way(Container, Http)], ..BOTO3 },
@@ -74,14 +74,16 @@ pub(crate) const ALL: [Client; 16] = [
     ),
     Client {
         quick: &[Way(WebIdentity, Https)],
-        ..python(
-            "object_store (by obstore)",
-            "obstore",
-            "clients",
-            ["python", "with_obstore.py"],
-            &[&limits::OBSTORE_HTTP, &limits::OBJECT_STORE_PROFILES],
-        )
+        limits: &[&limits::OBSTORE_HTTP, &limits::OBJECT_STORE_PROFILES],
+        ..own("object_store", "object_store", object_store::ARGUMENT)
     },
+    python(
+        "object_store (by obstore)",
+        "obstore",
+        "clients",
+        ["python", "with_obstore.py"],
+        &[&limits::OBSTORE_HTTP, &limits::OBJECT_STORE_PROFILES],
+    ),
     python("minio-py", "minio", "clients", ["python", "with_minio.py"], &[&limits::MINIO]),
     Client {
         quick: &[Way(Process, Https)],
@@ -104,16 +106,7 @@ pub(crate) const ALL: [Client; 16] = [
         limits: &[],
         needs: &[],
     },
-    Client {
-        name: "AWS SDK for Rust",
-        slug: "aws-sdk-rust",
-        tool: Tool::Own,
-        probe: ["", rust_sdk::ARGUMENT],
-        environment: &[],
-        quick: &[Way(Keys, Https)],
-        limits: &[&limits::RUST],
-        needs: &[],
-    },
+    Client { quick: &[Way(Keys, Https)], ..own("AWS SDK for Rust", "aws-sdk-rust", rust_sdk::ARGUMENT) },
 ];
 
 const AWS_CLI: Client = python("AWS CLI 1", "aws-cli-1", "awscli", ["bash", "aws.sh"], &[&limits::BOTOCORE]);
@@ -127,6 +120,11 @@ const fn python(
     limits: &'static [&'static Limit],
 ) -> Client {
     Client { name, slug, tool: Tool::Python(tool), probe, environment: &[], quick: &[], limits, needs: &[] }
+}
+
+/// A crate, built into this binary, which becomes it by that argument.
+const fn own(name: &'static str, slug: &'static str, argument: &'static str) -> Client {
+    Client { tool: Tool::Own, ..python(name, slug, "", ["", argument], &[]) }
 }
 
 impl Client {

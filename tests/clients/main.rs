@@ -14,6 +14,8 @@ mod facade;
 mod ingest;
 mod limits;
 mod matrix;
+mod object_store;
+mod own;
 mod page;
 mod probe;
 mod rust_sdk;
@@ -25,8 +27,8 @@ mod ways;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    if std::env::args().nth(1).as_deref() == Some(rust_sdk::ARGUMENT) {
-        return rust_sdk::probe();
+    if let Some(done) = std::env::args().nth(1).and_then(|argument| own::probe(&argument)) {
+        return done;
     }
     let asked = libtest_mimic::Arguments::from_args();
     let conclusion = libtest_mimic::run(&asked, matrix::trials());

@@ -105,7 +105,7 @@ fn without_credential(error: &(dyn Error + 'static)) -> Option<&'static str> {
         }
         CredentialsError::ProviderTimedOut(_) => "its source did not answer in time",
         CredentialsError::InvalidConfiguration(_) => {
-            "its settings cannot be used; a profile's `credential_process`, `sso_session` and `login_session` are not read"
+            "its settings cannot be used; a profile's `sso_session` and `login_session` are not read"
         }
         // The SDK's enum is open.
         CredentialsError::ProviderError(_) | CredentialsError::Unhandled(_) | _ => {
