@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use super::limits::{self, Limit, Need};
-use super::{object_store, rust_sdk};
 use super::support::install;
 use super::ways::Door::{Container, Keys, Process, WebIdentity};
 use super::ways::Transport::{Http, Https};
 use super::ways::Way;
+use super::{object_store, rust_sdk};
 
 /// A client.
 pub(crate) struct Client {

@@ -6,15 +6,17 @@
 //! A client is a line of [`catalogue`] and a probe: a script in `probes/` that knows nothing of doors or façades, only
 //! how its client lists, gets, puts and so on. A step more is a variant of [`probe::Step`], and a line in the probe of each
 //! client that has it; the page's table grows a column by itself. What jobs that only write do are the page's own blocks:
-//! [`ingest`].
+//! [`ingest`]. Beside them stands [`crowd`]: many clients at once.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "these are tests, but built without `cfg(test)`")]
 
 mod catalogue;
+mod crowd;
 mod facade;
 mod ingest;
 mod limits;
 mod matrix;
 mod object_store;
+mod origin;
 mod own;
 mod page;
 mod probe;

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::{object_store, rust_sdk};
+use super::{crowd, object_store, rust_sdk};
 
 /// What a step brought, or why it failed.
 pub(crate) type Brought = Result<Vec<u8>, String>;
@@ -18,6 +18,7 @@ pub(crate) fn probe(argument: &str) -> Option<ExitCode> {
     match argument {
         rust_sdk::ARGUMENT => runtime().block_on(rust_sdk::probe()),
         object_store::ARGUMENT => runtime().block_on(object_store::probe()),
+        crowd::ARGUMENT => return Some(crowd::probe()),
         _ => return None,
     }
     Some(ExitCode::SUCCESS)

@@ -27,6 +27,8 @@ mod full_disk;
 #[cfg(test)]
 mod heads;
 #[cfg(test)]
+mod http2;
+#[cfg(test)]
 mod ingest;
 #[cfg(test)]
 mod listings;
@@ -46,6 +48,8 @@ mod redacted;
 mod reload;
 #[cfg(test)]
 mod signatures;
+#[cfg(test)]
+mod slow;
 #[cfg(test)]
 mod streams;
 #[cfg(test)]
