@@ -38,7 +38,7 @@ const BASE_KIB: u64 = 64 * KIB;
 /// Memory that a stream may take, in KiB.
 const STREAM_KIB: u64 = 256;
 /// Memory that an idle connection may take, over HTTP and over HTTPS, in KiB.
-const IDLE_KIB: [u64; 2] = [64, 128];
+const IDLE_KIB: [u64; 2] = [64, 96];
 
 /// MiB of the object, in every run of the tests and in the long one.
 const SIZES: [(usize, bool); 2] = [(4, false), (64, true)];
