@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::people::{ask_as, assert_hides, code, facade as untroubled};
+use crate::people::{ask, ask_as, assert_hides, bearer, code, facade as untroubled, token};
 use crate::support::between::{Between, Fault};
 use crate::support::facade::{Backend, Facade, Settings};
 use crate::support::http::Answer;
@@ -71,7 +71,9 @@ fn xml(status: &str, code: &str) -> Fault {
 
 /// What the auditor gets of that key, and the row of the log about it once it is closed.
 fn got(facade: &Facade, between: &Between, key: &str, options: &[&str]) -> (Answer, Value) {
-    let answer = ask_as(facade, "bob", options, &format!("/traces/{key}"));
+    // Over HTTP/1.1: a reset stream of HTTP/2 may take its head along.
+    let authorization = bearer(&token("bob"));
+    let answer = ask(&facade.http(), &[&["--header", &authorization], options].concat(), &format!("/traces/{key}"));
     let path = format!("traces/{key}");
     let rows = facade.rows_once(&["--op", "GetObject", "--key", &path], |rows| {
         !rows.is_empty() && rows.iter().all(|row| row["outcome"] != "open")
@@ -176,7 +178,6 @@ fn another_object_under_the_same_key_is_not_taken_for_the_first() {
     // A range deep in a document reads twice: the second is pinned to the tag that the first told, which the store does not know.
     let (answer, row) = got(facade, between, &key, &["--header", "Range: bytes=600000-600100"]);
     assert!(answer.status >= 400, "{} {}", answer.status, answer.text());
-    eprintln!("DEBUG {}", facade.said());
     assert_ne!(row["outcome"], "ok", "{row}");
 }
 
@@ -192,7 +193,7 @@ fn a_slow_backend_is_waited_for_and_a_silent_one_given_up() {
     let [late, stalls, silent] = std::thread::scope(|threads| {
         keys.each_ref().map(|key| threads.spawn(|| got(facade, between, key, &[]))).map(|thread| thread.join().unwrap())
     });
-    assert_eq!((late.0.status, late.0.body.len()), (200, bytes.len()));
+    assert_eq!((late.0.status, late.0.body.len()), (200, bytes.len()), "{} {}", late.1, facade.said());
     assert_eq!(late.1["outcome"], "ok");
     assert!(stalls.0.status == 200 && stalls.0.body.len() < bytes.len(), "{}", stalls.0.body.len());
     assert_eq!(stalls.1["outcome"], "backend", "{}", stalls.1);
