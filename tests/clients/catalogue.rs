@@ -29,6 +29,8 @@ pub(crate) struct Client {
     pub(crate) limits: &'static [&'static Limit],
     /// What it cannot write without.
     pub(crate) needs: &'static [&'static Need],
+    /// The command by which it takes a refused overwrite (412) for a file to be skipped, and ends well.
+    pub(crate) skips_by: Option<&'static str>,
 }
 
 /// Where a client lies.
@@ -45,7 +47,14 @@ enum Tool {
 /// Every client, in the order of the page.
 pub(crate) const ALL: [Client; 17] = [
     Client { quick: &[Way(WebIdentity, Https)], ..AWS_CLI },
-    Client { name: "AWS CLI 2", slug: "aws-cli-2", tool: Tool::Python("awscli2"), quick: &[], ..AWS_CLI },
+    Client {
+        name: "AWS CLI 2",
+        slug: "aws-cli-2",
+        tool: Tool::Python("awscli2"),
+        quick: &[],
+        skips_by: Some("aws s3 cp"),
+        ..AWS_CLI
+    },
     Client { quick: &[Way(Container, Http)], ..BOTO3 },
     Client {
         name: "boto3 with the AWS CRT",
@@ -75,7 +84,7 @@ pub(crate) const ALL: [Client; 17] = [
     Client {
         quick: &[Way(WebIdentity, Https)],
         limits: &[&limits::OBSTORE_HTTP, &limits::OBJECT_STORE_PROFILES],
-        ..own("object_store", "object_store", object_store::ARGUMENT)
+        ..own("object_store", "object-store", object_store::ARGUMENT)
     },
     python(
         "object_store (by obstore)",
@@ -97,14 +106,8 @@ pub(crate) const ALL: [Client; 17] = [
         ..python("s3cmd", "s3cmd", "clients", ["bash", "s3cmd.sh"], &[&limits::S3CMD])
     },
     Client {
-        name: "AWS SDK for JavaScript 3",
-        slug: "aws-sdk-js",
         tool: Tool::Node("aws-sdk-js"),
-        probe: ["node", "sdk.cjs"],
-        environment: &[],
-        quick: &[],
-        limits: &[],
-        needs: &[],
+        ..python("AWS SDK for JavaScript 3", "aws-sdk-js", "", ["node", "sdk.cjs"], &[])
     },
     Client { quick: &[Way(Keys, Https)], ..own("AWS SDK for Rust", "aws-sdk-rust", rust_sdk::ARGUMENT) },
 ];
@@ -119,7 +122,8 @@ const fn python(
     probe: [&'static str; 2],
     limits: &'static [&'static Limit],
 ) -> Client {
-    Client { name, slug, tool: Tool::Python(tool), probe, environment: &[], quick: &[], limits, needs: &[] }
+    let tool = Tool::Python(tool);
+    Client { name, slug, tool, probe, environment: &[], quick: &[], limits, needs: &[], skips_by: None }
 }
 
 /// A crate, built into this binary, which becomes it by that argument.
