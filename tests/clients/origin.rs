@@ -30,7 +30,7 @@ fn block() -> Vec<u8> {
     let record = format!("{record}\"thought\":\"PLANTED-thought\"}}],\"api_key\":\"sk-PLANTED-key\",\"output\":\"");
     let end = "\"}\n";
     let rest = 1024 - record.len() - end.len();
-    [record.as_bytes(), "words ".repeat(rest.div_ceil(6))[..rest].as_bytes(), end.as_bytes()].concat().repeat(128)
+    format!("{record}{:w<rest$}{end}", "").repeat(128).into()
 }
 
 async fn serve(mut socket: TcpStream, block: &Bytes, bytes: usize) -> std::io::Result<()> {
