@@ -59,9 +59,9 @@ impl Between {
         between
     }
 
-    /// From now on, this is what becomes of requests for that key.
-    pub(crate) fn fail(&self, key: &str, fault: Fault) {
-        self.faults.lock().unwrap().insert(key.to_owned(), fault);
+    /// From now on, this is what becomes of requests for keys of that last segment.
+    pub(crate) fn fail(&self, name: &str, fault: Fault) {
+        self.faults.lock().unwrap().insert(name.to_owned(), fault);
     }
 
     /// It is there no more: connections are refused.
@@ -75,7 +75,8 @@ impl Between {
 fn serve(mut client: TcpStream, backend: &str, faults: &Mutex<HashMap<String, Fault>>) -> std::io::Result<()> {
     let (head, body) = head(&mut client)?;
     let target = head.split(' ').nth(1).unwrap_or_default().split('?').next().unwrap_or_default();
-    let fault = faults.lock().unwrap().iter().find(|(key, _)| target.ends_with(*key)).map(|(_, fault)| fault.clone());
+    let name = target.rsplit('/').next().unwrap_or_default();
+    let fault = faults.lock().unwrap().get(name).cloned();
     match &fault {
         Some(Fault::Says(answer)) => return client.write_all(answer.as_bytes()),
         Some(Fault::HangsUp) => return client.shutdown(Shutdown::Both),
