@@ -315,6 +315,22 @@ pub const BACKEND_HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 pub const BACKEND_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time that an unused connection to the backend is kept; shorter than that of common load balancers.
 pub const BACKEND_POOL_IDLE: Duration = Duration::from_secs(15);
+/// Unused connections to one address of the backend that are kept; a further one is closed.
+pub const BACKEND_POOL_MAX: usize = 256;
+/// How often unused connections are looked through for those that ended or were kept for long enough.
+pub const BACKEND_POOL_SWEEP: Duration = Duration::from_secs(5);
+/// Largest head of a response of the backend, in bytes. It has at most 100 header lines (hyper's own bound).
+pub const BACKEND_HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Most bytes that are read from the backend at once. A stream holds up to three such pieces: read, redacted, on its way out.
+pub const BACKEND_READ_BYTES_MAX: usize = 64 * 1024;
+/// Largest error document of the backend that is read, in bytes; of a larger one only the status counts.
+pub const BACKEND_ERROR_BYTES_MAX: usize = 64 * 1024;
+/// Time that the source of the façade's own credential has to give it.
+pub const BACKEND_CREDENTIAL_TIMEOUT: Duration = Duration::from_secs(20);
+/// Age at which the façade's own credential is asked for anew, if it does not end earlier.
+pub const BACKEND_CREDENTIAL_AGE_MAX: Duration = Duration::from_secs(15 * 60);
+/// Time before its end at which the façade's own credential is asked for anew.
+pub const BACKEND_CREDENTIAL_AHEAD: Duration = Duration::from_secs(60);
 /// Largest chunk in which the embedded bucket gives a body, in bytes.
 pub const MEMORY_CHUNK_BYTES: usize = 128 * 1024;
 

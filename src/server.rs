@@ -60,7 +60,8 @@ async fn accept(
     bounds: &Bounds,
     mut stop: watch::Receiver<bool>,
 ) {
-    let http = Arc::new(protocol(bounds.header_timeout));
+    let patience = bounds.header_timeout;
+    let http = Arc::new(protocol(patience));
     let slots = Arc::new(Semaphore::new(bounds.connections));
     let (end, ended) = watch::channel(false);
     let mut open = tokio::task::JoinSet::new();
@@ -83,7 +84,7 @@ async fn accept(
         let Some(place) = place(peer.ip(), &slots, clients, &rim) else { continue };
         let (http, rim, tls, ended) = (http.clone(), rim.clone(), listener.tls.clone(), ended.clone());
         open.spawn(async move {
-            connection(socket, peer, tls, &http, rim, ended).await;
+            connection(socket, peer, tls, &http, rim, ended, patience).await;
             drop(place);
         });
     }
@@ -145,6 +146,7 @@ async fn connection(
     http: &Builder<TokioExecutor>,
     rim: Arc<Rim>,
     ended: watch::Receiver<bool>,
+    patience: Duration,
 ) {
     // Without this a small answer waits for the peer's delayed acknowledgement, some 40 ms.
     if socket.set_nodelay(true).is_err() {
@@ -152,11 +154,14 @@ async fn connection(
     }
     let on = Connection { peer: peer.ip(), tls: tls.is_some(), progress: Progress::default() };
     match tls {
-        None => talk(socket, on, http, rim, ended).await,
+        None => talk(Patient::new(socket, patience, limits::WRITE_IDLE_TIMEOUT), on, http, rim, ended).await,
         Some(config) => {
             let shake = TlsAcceptor::from(config).accept(socket);
             match tokio::time::timeout(limits::TLS_HANDSHAKE_TIMEOUT, shake).await {
-                Ok(Ok(stream)) => talk(stream, on, http, rim, ended).await,
+                Ok(Ok(stream)) => {
+                    let stream = Patient::new(stream, patience, limits::WRITE_IDLE_TIMEOUT);
+                    talk(stream, on, http, rim, ended).await;
+                }
                 Ok(Err(error)) => tracing::debug!(%error, %peer, "no TLS handshake"),
                 Err(_) => tracing::debug!(%peer, "the TLS handshake took too long"),
             }
@@ -178,9 +183,8 @@ async fn talk<S>(
         let (rim, on) = (rim.clone(), on.clone());
         async move { Ok::<_, std::convert::Infallible>(rim.answer(request, on).await) }
     });
-    let stream = TokioIo::new(Patient::new(stream, limits::HEADER_READ_TIMEOUT, limits::WRITE_IDLE_TIMEOUT));
     let graceful = GracefulShutdown::new();
-    let served = graceful.watch(http.serve_connection(stream, service).into_owned());
+    let served = graceful.watch(http.serve_connection(TokioIo::new(stream), service).into_owned());
     tokio::pin!(served);
     let result = tokio::select! {
         result = &mut served => result,

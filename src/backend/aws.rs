@@ -1,10 +1,10 @@
-//! The real bucket, through aws-sdk-s3.
+//! The real bucket: what is asked often through a client of our own, see [`thin`], the rest through aws-sdk-s3.
 //!
 //! The SDK is held to one request per call: no retries (the client has its own), no checksums of its own choice, no
 //! stalled-stream protection (it takes a slow reader for a dead peer), no redirects, no proxies from the environment.
-//! The credential is known only to the SDK's signer; nothing here can print it.
+//! The credential is known only to the signers; nothing here can print it.
 //!
-//! Its read timeout is off as well: it would count the time that a caller takes to send a body. How long anything may
+//! The SDK's read timeout is off as well: it would count the time that a caller takes to send a body. How long anything may
 //! take is bounded here, see [`Timeouts`].
 
 mod answer;
@@ -18,6 +18,7 @@ mod scratch;
 mod sending;
 mod source;
 mod stored;
+mod thin;
 mod trouble;
 mod uploads;
 mod versions;
@@ -49,9 +50,11 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::BucketVersioningStatus;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
+use self::thin::{Settings, Thin};
 use self::trouble::Asked;
 use super::Trouble;
 use super::trial::Trial;
@@ -83,7 +86,7 @@ pub struct AwsOptions {
 /// Where the façade's own credential comes from.
 #[derive(Debug, Clone)]
 pub enum Credentials {
-    /// The SDK's default chain: environment, profile, web identity, container, instance.
+    /// The SDK's default chain: environment, profile (keys, a role or a process), web identity, container, instance.
     Chain,
     /// A profile of AWS's own configuration files.
     Profile(String),
@@ -142,6 +145,7 @@ pub enum AwsError {
 #[derive(Clone)]
 pub struct Aws {
     client: Client,
+    thin: Arc<Thin>,
     buckets: BTreeMap<Bucket, String>,
     timeouts: Timeouts,
     /// What the store of each bucket was seen to keep.
@@ -165,29 +169,39 @@ impl fmt::Debug for Aws {
 
 /// Sets the client up. Nothing is asked of the backend yet; see [`super::Backend::probe`].
 pub async fn connect(options: AwsOptions) -> Result<Aws, AwsError> {
-    let region = Region::new(options.region);
-    let timeouts = options.timeouts;
+    let AwsOptions { endpoint, region, path_style, credentials, ca_pem, buckets, timeouts } = options;
+    let endpoint = endpoint.map(checked).transpose()?;
+    let provider = provider(credentials, Region::new(region.clone())).await;
+    let thin = Thin::new(Settings {
+        endpoint: endpoint.as_deref(),
+        region: &region,
+        path_style,
+        buckets: &buckets,
+        roots: ca_pem.as_deref().map(roots).transpose()?,
+        credentials: provider.clone(),
+        timeouts,
+    });
+    let thin = Arc::new(thin.await?);
     let mut config = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::latest())
-        .region(region.clone())
-        .force_path_style(options.path_style)
+        .region(Region::new(region))
+        .force_path_style(path_style)
         .disable_s3_express_session_auth(true)
-        .http_client(http_client(options.ca_pem.as_deref())?)
+        .http_client(http_client(ca_pem.as_deref())?)
         .retry_config(RetryConfig::disabled())
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
         .timeout_config(TimeoutConfig::builder().connect_timeout(timeouts.connect).build());
-    config = match provider(options.credentials, region).await {
+    config = match provider {
         Some(credentials) => config.credentials_provider(credentials),
         None => config.allow_no_auth(),
     };
-    if let Some(endpoint) = options.endpoint {
-        config = config.endpoint_url(checked(endpoint)?);
+    if let Some(endpoint) = endpoint {
+        config = config.endpoint_url(endpoint);
     }
-    let trials = options.buckets.keys().map(|bucket| (bucket.clone(), Trials::default())).collect();
-    let (client, buckets) = (Client::from_conf(config.build()), options.buckets);
-    Ok(Aws { client, buckets, timeouts, trials: Arc::new(trials) })
+    let trials = buckets.keys().map(|bucket| (bucket.clone(), Trials::default())).collect();
+    Ok(Aws { client: Client::from_conf(config.build()), thin, buckets, timeouts, trials: Arc::new(trials) })
 }
 
 /// Who signs; `None` is nobody.
@@ -224,14 +238,7 @@ fn http_client(ca_pem: Option<&[u8]>) -> Result<SharedHttpClient, AwsError> {
         None => TrustStore::default(),
         Some(pem) => {
             // The connector would only find out, and panic, on its first connection.
-            let mut roots = rustls::RootCertStore::empty();
-            for certificate in CertificateDer::pem_slice_iter(pem) {
-                let certificate = certificate.map_err(|_| AwsError::Certificates)?;
-                roots.add(certificate).map_err(|_| AwsError::Certificates)?;
-            }
-            if roots.is_empty() {
-                return Err(AwsError::Certificates);
-            }
+            roots(pem)?;
             TrustStore::empty().with_pem_certificate(pem)
         }
     };
@@ -242,6 +249,15 @@ fn http_client(ca_pem: Option<&[u8]>) -> Result<SharedHttpClient, AwsError> {
         .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
         .tls_context(context)
         .build_https())
+}
+
+fn roots(pem: &[u8]) -> Result<RootCertStore, AwsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate = certificate.map_err(|_| AwsError::Certificates)?;
+        roots.add(certificate).map_err(|_| AwsError::Certificates)?;
+    }
+    if roots.is_empty() { Err(AwsError::Certificates) } else { Ok(roots) }
 }
 
 impl Aws {

@@ -22,8 +22,8 @@ pub struct ChunkSigner {
     previous: Signature,
 }
 
-/// The key of one day, region and service.
-struct SigningKey(Zeroizing<[u8; 32]>);
+/// The key of one day, region and service. It cannot be printed.
+pub(crate) struct SigningKey(Zeroizing<[u8; 32]>);
 
 impl ChunkSigner {
     /// Of a request that was signed then, in that scope, with that signature.
@@ -36,7 +36,7 @@ impl ChunkSigner {
     ) -> Self {
         let (date, day) = (signed_at.strftime("%Y%m%dT%H%M%SZ"), signed_at.strftime("%Y%m%d").to_string());
         Self {
-            key: SigningKey::new(secret, &day, region, service),
+            key: SigningKey::new(secret.expose(), &day, region, service.word()),
             place: format!("{date}\n{day}/{region}/{}/aws4_request", service.word()).into(),
             previous: signature,
         }
@@ -53,7 +53,7 @@ impl ChunkSigner {
     }
 
     fn goes_on(&mut self, algorithm: &str, digests: &[&[u8]], signature: &Signature) -> bool {
-        let mut mac = mac(&*self.key.0);
+        let mut mac = self.key.mac();
         mac.update(algorithm.as_bytes());
         for line in [self.place.as_bytes(), self.previous.digits()].iter().chain(digests) {
             mac.update(b"\n");
@@ -65,7 +65,7 @@ impl ChunkSigner {
 }
 
 /// The digest of nothing: S3's strings to sign have a line for headers that chunks do not have.
-const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+pub(crate) const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 impl std::fmt::Debug for ChunkSigner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -74,15 +74,21 @@ impl std::fmt::Debug for ChunkSigner {
 }
 
 impl SigningKey {
-    fn new(secret: &SecretText, day: &str, region: &str, service: Service) -> Self {
-        let first = Zeroizing::new(format!("AWS4{}", secret.expose()));
+    /// Of a secret access key; the day as `20260131`.
+    pub(crate) fn new(secret: &str, day: &str, region: &str, service: &str) -> Self {
+        let first = Zeroizing::new(format!("AWS4{secret}"));
         let derived =
             |key: &[u8], part: &str| Zeroizing::new(mac(key).chain_update(part).finalize().into_bytes().into());
         let mut key: Zeroizing<[u8; 32]> = derived(first.as_bytes(), day);
-        for part in [region, service.word(), "aws4_request"] {
+        for part in [region, service, "aws4_request"] {
             key = derived(&*key, part);
         }
         Self(key)
+    }
+
+    /// What makes the code of one text under it.
+    pub(crate) fn mac(&self) -> Hmac<Sha256> {
+        mac(&*self.0)
     }
 }
 
@@ -90,7 +96,8 @@ fn mac(key: &[u8]) -> Hmac<Sha256> {
     Hmac::new_from_slice(key).expect("HMAC takes keys of any length")
 }
 
-fn hexadecimal(bytes: &[u8; 32]) -> [u8; 64] {
+/// The digits of a digest, as signatures are written.
+pub(crate) fn hexadecimal(bytes: &[u8; 32]) -> [u8; 64] {
     let mut digits = [0; 64];
     hex::encode_to_slice(bytes, &mut digits).expect("a byte has two digits");
     digits

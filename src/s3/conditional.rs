@@ -131,7 +131,7 @@ fn if_range(text: &str) -> Option<IfRange> {
 }
 
 /// An HTTP date, also in the form with an offset that some SDKs send, or RFC 3339.
-fn date(text: &str) -> Option<Timestamp> {
+pub fn date(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     let http = text.strip_suffix("GMT").map(|text| format!("{text}+0000"));
     let zoned = rfc2822::DateTimeParser::new().parse_timestamp(http.as_deref().unwrap_or(text)).ok();

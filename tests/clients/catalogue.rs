@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use super::limits::{self, Limit, Need};
-use super::rust_sdk;
 use super::support::install;
 use super::ways::Door::{Container, Keys, Process, WebIdentity};
 use super::ways::Transport::{Http, Https};
 use super::ways::Way;
+use super::{object_store, rust_sdk};
 
 /// A client.
 pub(crate) struct Client {
@@ -29,6 +29,8 @@ pub(crate) struct Client {
     pub(crate) limits: &'static [&'static Limit],
     /// What it cannot write without.
     pub(crate) needs: &'static [&'static Need],
+    /// The command by which it takes a refused overwrite (412) for a file to be skipped, and ends well.
+    pub(crate) skips_by: Option<&'static str>,
 }
 
 /// Where a client lies.
@@ -43,9 +45,16 @@ enum Tool {
 }
 
 /// Every client, in the order of the page.
-pub(crate) const ALL: [Client; 16] = [
+pub(crate) const ALL: [Client; 17] = [
     Client { quick: &[Way(WebIdentity, Https)], ..AWS_CLI },
-    Client { name: "AWS CLI 2", slug: "aws-cli-2", tool: Tool::Python("awscli2"), quick: &[], ..AWS_CLI },
+    Client {
+        name: "AWS CLI 2",
+        slug: "aws-cli-2",
+        tool: Tool::Python("awscli2"),
+        quick: &[],
+        skips_by: Some("aws s3 cp"),
+        ..AWS_CLI
+    },
     Client { quick: &[Way(Container, Http)], ..BOTO3 },
     Client {
         name: "boto3 with the AWS CRT",
@@ -74,14 +83,16 @@ pub(crate) const ALL: [Client; 16] = [
     ),
     Client {
         quick: &[Way(WebIdentity, Https)],
-        ..python(
-            "object_store (by obstore)",
-            "obstore",
-            "clients",
-            ["python", "with_obstore.py"],
-            &[&limits::OBSTORE_HTTP, &limits::OBJECT_STORE_PROFILES],
-        )
+        limits: &[&limits::OBSTORE_HTTP, &limits::OBJECT_STORE_PROFILES],
+        ..own("object_store", "object-store", object_store::ARGUMENT)
     },
+    python(
+        "object_store (by obstore)",
+        "obstore",
+        "clients",
+        ["python", "with_obstore.py"],
+        &[&limits::OBSTORE_HTTP, &limits::OBJECT_STORE_PROFILES],
+    ),
     python("minio-py", "minio", "clients", ["python", "with_minio.py"], &[&limits::MINIO]),
     Client {
         quick: &[Way(Process, Https)],
@@ -95,25 +106,10 @@ pub(crate) const ALL: [Client; 16] = [
         ..python("s3cmd", "s3cmd", "clients", ["bash", "s3cmd.sh"], &[&limits::S3CMD])
     },
     Client {
-        name: "AWS SDK for JavaScript 3",
-        slug: "aws-sdk-js",
         tool: Tool::Node("aws-sdk-js"),
-        probe: ["node", "sdk.cjs"],
-        environment: &[],
-        quick: &[],
-        limits: &[],
-        needs: &[],
+        ..python("AWS SDK for JavaScript 3", "aws-sdk-js", "", ["node", "sdk.cjs"], &[])
     },
-    Client {
-        name: "AWS SDK for Rust",
-        slug: "aws-sdk-rust",
-        tool: Tool::Own,
-        probe: ["", rust_sdk::ARGUMENT],
-        environment: &[],
-        quick: &[Way(Keys, Https)],
-        limits: &[&limits::RUST],
-        needs: &[],
-    },
+    Client { quick: &[Way(Keys, Https)], ..own("AWS SDK for Rust", "aws-sdk-rust", rust_sdk::ARGUMENT) },
 ];
 
 const AWS_CLI: Client = python("AWS CLI 1", "aws-cli-1", "awscli", ["bash", "aws.sh"], &[&limits::BOTOCORE]);
@@ -126,7 +122,13 @@ const fn python(
     probe: [&'static str; 2],
     limits: &'static [&'static Limit],
 ) -> Client {
-    Client { name, slug, tool: Tool::Python(tool), probe, environment: &[], quick: &[], limits, needs: &[] }
+    let tool = Tool::Python(tool);
+    Client { name, slug, tool, probe, environment: &[], quick: &[], limits, needs: &[], skips_by: None }
+}
+
+/// A crate, built into this binary, which becomes it by that argument.
+const fn own(name: &'static str, slug: &'static str, argument: &'static str) -> Client {
+    Client { tool: Tool::Own, ..python(name, slug, "", ["", argument], &[]) }
 }
 
 impl Client {

@@ -101,14 +101,6 @@ pub(crate) const MINIO: Limit = Limit {
     instead: "web identity, the container door or keys",
 };
 
-pub(crate) const RUST: Limit = Limit {
-    doors: &[Process],
-    transports: &Transport::ALL,
-    seen: Sign::Says("credentials-process"),
-    because: "aws-config has the feature `credentials-process` for it, and it is off in the client tested",
-    instead: "the feature, or another door",
-};
-
 pub(crate) const S3CMD: Limit = Limit {
     doors: &[Container, WebIdentity, Process],
     transports: &Transport::ALL,

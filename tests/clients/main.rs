@@ -6,14 +6,18 @@
 //! A client is a line of [`catalogue`] and a probe: a script in `probes/` that knows nothing of doors or façades, only
 //! how its client lists, gets, puts and so on. A step more is a variant of [`probe::Step`], and a line in the probe of each
 //! client that has it; the page's table grows a column by itself. What jobs that only write do are the page's own blocks:
-//! [`ingest`].
+//! [`ingest`]. Beside them stands [`crowd`]: many clients at once.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "these are tests, but built without `cfg(test)`")]
 
 mod catalogue;
+mod crowd;
 mod facade;
 mod ingest;
 mod limits;
 mod matrix;
+mod object_store;
+mod origin;
+mod own;
 mod page;
 mod probe;
 mod rust_sdk;
@@ -25,8 +29,8 @@ mod ways;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    if std::env::args().nth(1).as_deref() == Some(rust_sdk::ARGUMENT) {
-        return rust_sdk::probe();
+    if let Some(done) = std::env::args().nth(1).and_then(|argument| own::probe(&argument)) {
+        return done;
     }
     let asked = libtest_mimic::Arguments::from_args();
     let conclusion = libtest_mimic::run(&asked, matrix::trials());

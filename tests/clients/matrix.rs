@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use libtest_mimic::{Failed, Trial};
 
 use super::catalogue::{self, Client};
+use super::crowd;
 use super::ingest;
 use super::limits::{Need, Sign};
 use super::page;
@@ -34,6 +35,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         }
     }
     trials.extend(ingest::trials());
+    trials.extend(crowd::trials());
     trials
 }
 

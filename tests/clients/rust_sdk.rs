@@ -1,8 +1,4 @@
-//! The AWS SDK for Rust as a client: the probe that this binary is when it is started with [`ARGUMENT`], in a process of
-//! its own because the SDK reads the environment of its process.
-
-use std::path::PathBuf;
-use std::process::ExitCode;
+//! The AWS SDK for Rust as a client.
 
 use aws_config::BehaviorVersion;
 use aws_sdk_s3::Client;
@@ -13,27 +9,22 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use futures::future::try_join_all;
 
+use super::own::{Brought, PART, step, var};
+
 /// The argument that makes this binary the client.
 pub(crate) const ARGUMENT: &str = "be-the-aws-sdk-for-rust";
-/// Bytes of a part.
-const PART: u64 = 5 << 20;
 
-type Brought = Result<Vec<u8>, String>;
-
-/// Takes the steps that `../probe.rs` tells.
-pub(crate) fn probe() -> ExitCode {
-    tokio::runtime::Runtime::new().unwrap().block_on(async {
-        let s3 = client().await;
-        let (key, first, last) = (var("KEY"), var("FIRST"), var("LAST"));
-        step("version", Ok(aws_sdk_s3::meta::PKG_VERSION.into()));
-        step("list", list(&s3, &var("PAGES")).await);
-        step("get", get(&s3, &key, None).await);
-        step("range", get(&s3, &key, Some(format!("bytes={first}-{last}"))).await);
-        step("big", big(&s3, &var("BIG")).await);
-        step("put 6 MiB", put(&s3, &format!("{}/six.jsonl", var("TO"))).await);
-        step("multipart", multipart(&s3, &format!("{}/large.jsonl", var("TO"))).await);
-    });
-    ExitCode::SUCCESS
+/// Takes the steps that `probe.rs` tells.
+pub(crate) async fn probe() {
+    let s3 = client().await;
+    let (key, first, last) = (var("KEY"), var("FIRST"), var("LAST"));
+    step("version", Ok(aws_sdk_s3::meta::PKG_VERSION.into()));
+    step("list", list(&s3, &var("PAGES")).await);
+    step("get", get(&s3, &key, None).await);
+    step("range", get(&s3, &key, Some(format!("bytes={first}-{last}"))).await);
+    step("big", big(&s3, &var("BIG")).await);
+    step("put 6 MiB", put(&s3, &format!("{}/six.jsonl", var("TO"))).await);
+    step("multipart", multipart(&s3, &format!("{}/large.jsonl", var("TO"))).await);
 }
 
 /// As the environment says; only the certificate to trust must be told.
@@ -95,16 +86,4 @@ async fn multipart(s3: &Client, key: &str) -> Brought {
 
 fn why(error: impl std::error::Error) -> String {
     DisplayErrorContext(error).to_string()
-}
-
-fn step(name: &str, brought: Brought) {
-    let out = PathBuf::from(var("OUT"));
-    match brought {
-        Ok(bytes) => std::fs::write(out.join(name), bytes).unwrap(),
-        Err(error) => std::fs::write(out.join(format!("{name}.error")), error).unwrap(),
-    }
-}
-
-fn var(name: &str) -> String {
-    std::env::var(name).unwrap()
 }

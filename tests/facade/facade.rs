@@ -16,7 +16,7 @@ use tracegate::audit::journal::SpaceLeft;
 use tracegate::audit::query::{self, Filter, QueryError, Reader, Row};
 use tracegate::backend::faulty::{Fault, Faulty};
 use tracegate::backend::memory::{Content, Memory};
-use tracegate::config::{BackendConfig, Bounds, BucketConfig, Config, IssuerConfig, LogConfig, Logging};
+use tracegate::config::{BackendConfig, Bounds, BucketConfig, Config, IssuerConfig, LogConfig, Logging, TlsFiles};
 use tracegate::identity::revocation_log::{Entry, Target};
 use tracegate::keyring::{KeyRing, KeyState, RingKey, SecretKey, file};
 use tracegate::limits;
@@ -77,11 +77,15 @@ pub(crate) struct Wish {
     /// When the log's disk has too little space.
     pub(crate) space: Option<SpaceLeft>,
     pub(crate) connections_per_address: Option<usize>,
+    /// Time that a client has for its head, where not the default.
+    pub(crate) header_timeout: Option<Duration>,
 }
 
 /// A running façade, on a thread of its own. Dropping it stops it and waits, so that its folder goes with nobody in it.
 pub(crate) struct Facade {
     pub(crate) http: SocketAddr,
+    /// Its certificate is `certificate.pem`, for `localhost`.
+    pub(crate) https: SocketAddr,
     pub(crate) admin: SocketAddr,
     pub(crate) issuer: Issuer,
     pub(crate) bucket: Bucket,
@@ -95,6 +99,7 @@ pub(crate) struct Facade {
 /// The thread that serves.
 struct Serving {
     http: SocketAddr,
+    https: SocketAddr,
     admin: SocketAddr,
     stop: watch::Sender<bool>,
     served: JoinHandle<anyhow::Result<()>>,
@@ -113,7 +118,8 @@ impl Serving {
             })
         });
         let Ok(addresses) = told.await else { return Err(served.join().unwrap().unwrap_err()) };
-        Ok(Self { http: addresses.http[0], admin: addresses.admin.unwrap(), stop, served })
+        let (http, https, admin) = (addresses.http[0], addresses.https[0], addresses.admin.unwrap());
+        Ok(Self { http, https, admin, stop, served })
     }
 }
 
@@ -142,9 +148,10 @@ impl Facade {
         memory.create_bucket(&"empty".parse().unwrap());
         let backend = Arc::new(Faulty::new(memory));
         wish.cues.iter().for_each(|fault| backend.cue(fault.clone()));
-        let Serving { http, admin, stop, served } =
+        certificate(dir.path());
+        let Serving { http, https, admin, stop, served } =
             Serving::start(config(dir.path(), &issuer, &wish), backend.clone()).await?;
-        Ok(Self { http, admin, issuer, bucket, backend, dir, stop, served: Some(served) })
+        Ok(Self { http, https, admin, issuer, bucket, backend, dir, stop, served: Some(served) })
     }
 
     /// Stops it, and starts it anew over the same bucket, log and control store.
@@ -153,8 +160,8 @@ impl Facade {
         let served = self.served.take().unwrap();
         tokio::task::spawn_blocking(|| served.join().unwrap().unwrap()).await.unwrap();
         let config = config(self.dir.path(), &self.issuer, &Wish::default());
-        let Serving { http, admin, stop, served } = Serving::start(config, self.backend.clone()).await.unwrap();
-        (self.http, self.admin, self.stop, self.served) = (http, admin, stop, Some(served));
+        let Serving { http, https, admin, stop, served } = Serving::start(config, self.backend.clone()).await.unwrap();
+        (self.http, self.https, self.admin, self.stop, self.served) = (http, https, admin, stop, Some(served));
     }
 
     /// Puts an object of the tests' own time.
@@ -314,17 +321,23 @@ fn policies(dir: &Path, wish: &Wish) {
     std::fs::write(dir.join("_global.toml"), global).unwrap();
 }
 
+fn certificate(dir: &Path) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(dir.join("certificate.pem"), made.cert.pem()).unwrap();
+    std::fs::write(dir.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+}
+
 fn config(dir: &Path, issuer: &Issuer, wish: &Wish) -> Config {
     let bucket = |name: &str| (name.parse::<Bucket>().unwrap(), BucketConfig { inside: format!("inner-{name}") });
     // The disk of whoever runs the tests may be nearly full.
     let space = wish.space.unwrap_or(SpaceLeft { warn: 0, min: 0 });
     Config {
         http: vec!["127.0.0.1:0".parse().unwrap()],
-        https: Vec::new(),
+        https: vec!["127.0.0.1:0".parse().unwrap()],
         admin: Some("127.0.0.1:0".parse().unwrap()),
         host_names: vec!["s3.localhost".into()],
         trusted_proxies: wish.trusted_proxies.iter().map(|network| network.parse().unwrap()).collect(),
-        tls: None,
+        tls: Some(TlsFiles { certificate: dir.join("certificate.pem"), key: dir.join("key.pem") }),
         backend: BackendConfig::Memory { seed: None },
         buckets: ["traces", "empty"].map(bucket).into(),
         issuers: vec![IssuerConfig {
@@ -345,7 +358,7 @@ fn config(dir: &Path, issuer: &Issuer, wish: &Wish) -> Config {
         bounds: Bounds {
             connections: limits::CONNECTIONS_MAX,
             connections_per_address: wish.connections_per_address.unwrap_or(limits::CONNECTIONS_PER_ADDRESS_MAX),
-            header_timeout: limits::HEADER_READ_TIMEOUT,
+            header_timeout: wish.header_timeout.unwrap_or(limits::HEADER_READ_TIMEOUT),
             drain_timeout: Duration::from_millis(500),
         },
         logging: Logging { json: false, level: "warn".into() },

@@ -29,6 +29,8 @@ mod full_disk;
 #[cfg(test)]
 mod heads;
 #[cfg(test)]
+mod http2;
+#[cfg(test)]
 mod ingest;
 #[cfg(test)]
 mod listings;
@@ -52,6 +54,8 @@ mod reload;
 mod scan;
 #[cfg(test)]
 mod signatures;
+#[cfg(test)]
+mod slow;
 #[cfg(test)]
 mod streams;
 #[cfg(test)]

@@ -7,6 +7,8 @@ mod doors;
 #[cfg(test)]
 mod ends;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod listings;

@@ -102,6 +102,13 @@ fn config_file(lines: &str) -> Env {
     vec![("AWS_CONFIG_FILE", path), ("AWS_PROFILE", "bucket".to_owned()), sts()]
 }
 
+/// A file with what a `credential_process` prints: the temporary credential.
+fn process_output() -> String {
+    let mut given = temporary().clone();
+    given["Version"] = 1.into();
+    file(&given.to_string())
+}
+
 fn sts() -> (&'static str, String) {
     ("AWS_ENDPOINT_URL_STS", support::seaweedfs().endpoint.clone())
 }
@@ -149,12 +156,14 @@ fn every_link_of_the_default_chain_finds_the_credential() {
         ("AWS_SESSION_TOKEN", text("SessionToken")),
     ];
     let token_file = file(&token("bob"));
+    let process = format!("credential_process = cat {}", process_output());
     let by_role = format!("role_arn = {}\nweb_identity_token_file = {token_file}", SeaweedFs::ROLE);
     for (link, env) in [
         ("the environment", environment(SeaweedFs::ADMIN)),
         ("the environment, temporary", temporary),
         ("a profile of the credentials file", credentials_file(SeaweedFs::ADMIN, "bucket")),
         ("a profile of the configuration that assumes a role", config_file(&by_role)),
+        ("a profile of the configuration that starts a process", config_file(&process)),
         ("web identity", web_identity(&token("bob"))),
         ("the container", container(cloud::AUTHORIZATION)),
         ("the instance", instance()),
@@ -175,7 +184,10 @@ fn a_wrong_or_missing_credential_is_named_and_not_shown() {
     let refused = "the backend refused the façade's credential: 403";
     let foreign = support::oidc_provider().token_for_another("bob");
     let nowhere = vec![("AWS_PROFILE", "nowhere".to_owned())];
-    let process = config_file("credential_process = echo {}");
+    let process = |command: &str| config_file(&format!("credential_process = {command}"));
+    let printed = process(&format!("echo '{{\"SecretAccessKey\":\"{}\"}}'", WRONG.secret));
+    let failing = process(&format!("echo {} >&2; exit 1", WRONG.secret));
+    let sso = config_file("sso_session = acme\nsso_account_id = 111122223333\nsso_role_name = facade");
     let cut_off = vec![("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:9/".to_owned())];
     let mut expired = environment(SeaweedFs::ADMIN);
     expired.push(("AWS_SESSION_TOKEN", "a-session-that-never-was".to_owned()));
@@ -187,7 +199,9 @@ fn a_wrong_or_missing_credential_is_named_and_not_shown() {
         ("a session that is none", expired, refused.to_owned()),
         ("nothing", vec![], "none was found in the environment, a profile".to_owned()),
         ("a profile that is not there", nowhere, "no credential for the backend".to_owned()),
-        ("a profile with a process", process, "`credential_process`".to_owned()),
+        ("a process that prints no credential", printed, "its source failed, or refused".to_owned()),
+        ("a process that fails", failing, "its source failed, or refused".to_owned()),
+        ("a profile with single sign-on", sso, "`sso_session` and `login_session` are not read".to_owned()),
         ("a token for another", web_identity(&foreign), "its source failed, or refused".to_owned()),
         ("a container that refuses", container("Bearer guess"), "its source failed, or refused".to_owned()),
         ("a container that is not there", cut_off, "its source failed, or refused".to_owned()),

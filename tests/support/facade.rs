@@ -76,6 +76,9 @@ pub(crate) enum Upstream {
 pub(crate) struct Settings {
     /// What is behind it.
     pub(crate) backend: Backend,
+    /// Where the façade looks for that, if not there: a server of the test's own, over plain HTTP, in between or, with
+    /// [`Backend::Memory`], in its place.
+    pub(crate) through: Option<String>,
     /// As whom it reads there.
     pub(crate) upstream: Upstream,
     /// Issuers, by the names that its policies know: `demo` and `second`.
@@ -112,6 +115,7 @@ impl Settings {
         let issuers = vec![("demo", super::oidc_provider().issuer.clone())];
         Self {
             backend,
+            through: None,
             upstream: Upstream::Configured,
             issuers,
             drain: "30s",
@@ -119,6 +123,20 @@ impl Settings {
             objects: Vec::new(),
             buckets: Vec::new(),
         }
+    }
+
+    /// Endpoint, region and key that the façade is told; `None` where its bucket is built in.
+    fn server(&self) -> Option<(&str, &'static str, AccessKey)> {
+        match (&self.through, self.backend.server()) {
+            (Some(through), Some((_, region, key))) => Some((through, region, key)),
+            (Some(through), None) => Some((through, SeaweedFs::REGION, SeaweedFs::ADMIN)),
+            (None, server) => server,
+        }
+    }
+
+    /// Who signed the certificate of that endpoint.
+    fn authority(&self) -> Option<&'static Path> {
+        self.backend.authority().filter(|_| self.through.is_none())
     }
 }
 
@@ -307,12 +325,12 @@ fn set_up(work: &Path, ports: [u16; 3], settings: &Settings) {
     }
     policies(work, &settings.roles);
     Authority::new("the authority of the façade").issue(work);
-    if let Some(ca) = settings.backend.authority() {
+    if let Some(ca) = settings.authority() {
         std::fs::copy(ca, work.join("backend-ca.pem")).unwrap();
     }
     std::fs::write(work.join("tracegate.toml"), configuration(ports, settings)).unwrap();
     let secret = match settings.upstream {
-        Upstream::Configured => settings.backend.secret(),
+        Upstream::Configured => settings.server().map(|(_, _, key)| key.secret),
         Upstream::Mistaken(secret) => Some(secret),
         Upstream::Chain(_) => None,
     };
@@ -368,9 +386,9 @@ fn append(file: &Path, text: &str) {
 fn configuration(ports: [u16; 3], settings: &Settings) -> String {
     let [http, https, admin] = ports.map(|port| format!("127.0.0.1:{port}"));
     let backend = backend(settings);
-    let buckets = INSIDE.map(|(name, inside)| match settings.backend {
-        Backend::Memory => format!("[[bucket]]\nname = \"{name}\"\n"),
-        Backend::LocalStack | Backend::SeaweedFs => format!("[[bucket]]\nname = \"{name}\"\nbackend = \"{inside}\"\n"),
+    let buckets = INSIDE.map(|(name, inside)| match settings.server() {
+        None => format!("[[bucket]]\nname = \"{name}\"\n"),
+        Some(_) => format!("[[bucket]]\nname = \"{name}\"\nbackend = \"{inside}\"\n"),
     });
     let issuers = settings.issuers.iter().map(|(name, url)| {
         format!(
@@ -409,7 +427,7 @@ fn make(buckets: &[EmptyBucket], env: &[(&str, &str)]) {
 
 /// The block `[backend]`, without its heading.
 fn backend(settings: &Settings) -> String {
-    let Some((endpoint, region, key)) = settings.backend.server() else {
+    let Some((endpoint, region, key)) = settings.server() else {
         return "kind = \"memory\"\nseed = \"seed\"\n".to_owned();
     };
     let credential = match settings.upstream {
@@ -418,7 +436,7 @@ fn backend(settings: &Settings) -> String {
             format!("access_key_id = \"{}\"\nsecret_access_key_file = \"upstream.secret\"\n", key.id)
         }
     };
-    let ca = settings.backend.authority().map_or("", |_| "ca = \"backend-ca.pem\"\n");
+    let ca = settings.authority().map_or("", |_| "ca = \"backend-ca.pem\"\n");
     format!("kind = \"s3\"\nendpoint = \"{endpoint}\"\nregion = \"{region}\"\naddressing = \"path\"\n{credential}{ca}")
 }
 

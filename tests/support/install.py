@@ -33,10 +33,12 @@ NODE_OLDEST = 20
 # What runs LocalStack 2026 (it has the syntax of 3.12; that 3.14 runs it was never seen).
 LOCALSTACK_PYTHONS = ((3, 13), (3, 12))
 
-# Where the AWS CLI 2 lies on Debian's mirrors (that of trixie, which stays there), and its SHA-256.
+# Where the AWS CLI 2 lies on Debian's mirrors, and its SHA-256. It is that of sid, pure Python, which runs on this one's
+# interpreter with the modules that it names itself. Mirrors keep the newest of each suite: when this one has gone, pin
+# the next, with what its METADATA requires.
 AWSCLI2_PACKAGE = (
-    "pool/main/a/awscli/awscli_2.23.6-1_all.deb",
-    "09645cccbeece0553786ea7532d28901a9e7375d761fe5676490dbb4e7180569",
+    "pool/main/a/awscli/awscli_2.38.1-1_all.deb",
+    "35f01c9e17d0517e2afa2190d90c7c4844c0fa5da4ef2edc0878e00bc470a09a",
 )
 
 
@@ -228,7 +230,7 @@ def fetch_from_debian(helper, path, digest, file):
             return run([helper, "download-file", f"{site}/{path}", file, f"SHA256:{digest}"], f"fetching {path}")
         except Missing as missing:
             why = missing
-    raise Missing(f"no mirror has {path}: {why}")
+    raise Missing(f"no mirror has {path} (any more?): {why}")
 
 
 INSTALLERS = {

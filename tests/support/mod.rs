@@ -10,6 +10,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 pub(crate) mod authority;
+pub(crate) mod between;
 pub(crate) mod browser;
 pub(crate) mod clients;
 pub(crate) mod cloud;

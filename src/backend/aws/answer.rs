@@ -1,73 +1,90 @@
-//! The SDK's answers as ours. An answer that lacks what S3 always sends, or contradicts itself, is [`Trouble::Broken`].
+//! The backend's answers as ours. An answer that lacks what S3 always sends, or contradicts itself, is [`Trouble::Broken`].
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::operation::get_object_attributes::GetObjectAttributesOutput;
-use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
-use aws_sdk_s3::primitives::{ByteStream, DateTime};
+use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::{Checksum, EncodingType, Object as SdkObject};
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
+use http::{HeaderMap, HeaderValue};
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 
+use super::thin::{Answer, Arriving};
 use crate::backend::{Fetch, Trouble};
 use crate::s3::answer::{Attributes, Batch, Body, BodyError, ContentRange, Headed, Item, Listed, Object, ObjectHead};
+use crate::s3::conditional::date;
 use crate::s3::operation::{ETag, RangeAsk};
 
 /// A range that a store ignores is answered with the whole; where a place in the object counts, that is no answer.
-pub(super) fn object(found: GetObjectOutput, fetch: &Fetch, idle: Duration) -> Result<Object, Trouble> {
+pub(super) fn object(found: Answer, fetch: &Fetch, idle: Duration) -> Result<Object, Trouble> {
     let asked = fetch.range;
-    let length = natural(found.content_length, "a length")?;
-    let told = found.content_range.as_deref().map(content_range).transpose()?;
-    let (range, size) = match told {
+    let told = Headers(&found.head.headers);
+    let length = told.number("content-length")?.ok_or_else(|| broken("it did not send a length"))?;
+    let (range, size) = match told.text("content-range")?.map(content_range).transpose()? {
         None if asked.is_some() && fetch.pin.is_some() => return Err(broken("it ignores ranges")),
         None => (None, length),
         Some((range, size)) if range.len() == length && answers(range, size, asked) => (Some(range), size),
         Some(_) => return Err(broken("its range is not the one asked for")),
     };
-    let head = ObjectHead {
-        size,
-        etag: tag(found.e_tag)?,
-        last_modified: time(found.last_modified.as_ref())?,
-        content_type: found.content_type,
-        content_encoding: found.content_encoding,
-        content_disposition: found.content_disposition,
-        content_language: found.content_language,
-        cache_control: found.cache_control,
-        expires: found.expires_string,
-        storage_class: found.storage_class.map(|class| class.as_str().to_owned()),
-        version_id: found.version_id,
-        parts_count: found.parts_count.and_then(|count| u32::try_from(count).ok()),
-        user_metadata: metadata(found.metadata),
-    };
-    Ok(Object { head, range, body: body(found.body, length, idle) })
+    Ok(Object { head: object_head(told, size)?, range, body: body(found.body, length, idle) })
 }
 
-pub(super) fn head(found: HeadObjectOutput) -> Result<Headed, Trouble> {
-    let (range, size) = match found.content_range.as_deref().map(content_range).transpose()? {
+pub(super) fn head(found: &Answer) -> Result<Headed, Trouble> {
+    let told = Headers(&found.head.headers);
+    let (range, size) = match told.text("content-range")?.map(content_range).transpose()? {
         Some((range, size)) => (Some(range), size),
-        None => (None, natural(found.content_length, "a length")?),
+        None => (None, told.number("content-length")?.ok_or_else(|| broken("it did not send a length"))?),
     };
-    let head = ObjectHead {
+    Ok(Headed { head: object_head(told, size)?, range })
+}
+
+/// What GetObject and HeadObject tell of an object.
+fn object_head(told: Headers<'_>, size: u64) -> Result<ObjectHead, Trouble> {
+    let kept = |name| told.text(name).map(|text| text.map(str::to_owned));
+    let changed = told.text("last-modified")?.and_then(date).and_then(|at| Timestamp::from_second(at.as_second()).ok());
+    Ok(ObjectHead {
         size,
-        etag: tag(found.e_tag)?,
-        last_modified: time(found.last_modified.as_ref())?,
-        content_type: found.content_type,
-        content_encoding: found.content_encoding,
-        content_disposition: found.content_disposition,
-        content_language: found.content_language,
-        cache_control: found.cache_control,
-        expires: found.expires_string,
-        storage_class: found.storage_class.map(|class| class.as_str().to_owned()),
-        version_id: found.version_id,
-        parts_count: found.parts_count.and_then(|count| u32::try_from(count).ok()),
-        user_metadata: metadata(found.metadata),
-    };
-    Ok(Headed { head, range })
+        etag: tag(kept("etag")?)?,
+        last_modified: changed.ok_or_else(no_time)?,
+        content_type: kept("content-type")?,
+        content_encoding: kept("content-encoding")?,
+        content_disposition: kept("content-disposition")?,
+        content_language: kept("content-language")?,
+        cache_control: kept("cache-control")?,
+        expires: kept("expires")?,
+        storage_class: kept("x-amz-storage-class")?,
+        version_id: kept("x-amz-version-id")?,
+        parts_count: told.number("x-amz-mp-parts-count")?.and_then(|count| u32::try_from(count).ok()),
+        user_metadata: told.metadata()?,
+    })
+}
+
+/// The headers of an answer. Their values are text, or the answer is none.
+#[derive(Clone, Copy)]
+struct Headers<'a>(&'a HeaderMap);
+
+impl<'a> Headers<'a> {
+    fn text(self, name: &str) -> Result<Option<&'a str>, Trouble> {
+        self.0.get(name).map(text).transpose()
+    }
+
+    fn number(self, name: &str) -> Result<Option<u64>, Trouble> {
+        self.text(name)?.map(|text| text.parse().map_err(|_| unreadable())).transpose()
+    }
+
+    /// `x-amz-meta-*`
+    fn metadata(self) -> Result<BTreeMap<String, String>, Trouble> {
+        let named = self.0.iter().filter_map(|(name, value)| Some((name.as_str().strip_prefix("x-amz-meta-")?, value)));
+        named.map(|(name, value)| Ok((name.to_owned(), text(value)?.to_owned()))).collect()
+    }
+}
+
+fn text(value: &HeaderValue) -> Result<&str, Trouble> {
+    std::str::from_utf8(value.as_bytes()).map_err(|_| unreadable())
 }
 
 pub(super) fn attributes(found: GetObjectAttributesOutput) -> Result<Attributes, Trouble> {
@@ -190,15 +207,19 @@ pub(super) fn tag(text: Option<String>) -> Result<ETag, Trouble> {
 
 pub(super) fn time(told: Option<&DateTime>) -> Result<Timestamp, Trouble> {
     let time = told.and_then(|time| Timestamp::from_second(time.secs()).ok());
-    time.ok_or_else(|| broken("it sent no time of the last change"))
+    time.ok_or_else(no_time)
+}
+
+fn no_time() -> Trouble {
+    broken("it sent no time of the last change")
+}
+
+fn unreadable() -> Trouble {
+    broken("its answer cannot be read")
 }
 
 pub(super) fn natural(number: Option<i64>, what: &str) -> Result<u64, Trouble> {
     number.and_then(|number| u64::try_from(number).ok()).ok_or_else(|| broken(&format!("it did not send {what}")))
-}
-
-fn metadata(told: Option<HashMap<String, String>>) -> BTreeMap<String, String> {
-    told.unwrap_or_default().into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect()
 }
 
 pub(super) fn broken(what: &str) -> Trouble {
@@ -206,15 +227,17 @@ pub(super) fn broken(what: &str) -> Trouble {
 }
 
 /// The body as it comes, without copying: exactly as long as its head said, and never silent for longer than `idle`.
-fn body(bytes: ByteStream, length: u64, idle: Duration) -> Body {
-    stream::try_unfold((bytes, length), move |(mut bytes, left)| async move {
-        match tokio::time::timeout(idle, bytes.next()).await {
+fn body(arriving: Arriving, length: u64, idle: Duration) -> Body {
+    stream::try_unfold((arriving, length), move |(mut arriving, left)| async move {
+        if left == 0 {
+            return Ok(None);
+        }
+        match tokio::time::timeout(idle, arriving.next()).await {
             Err(_) => Err(broke("no byte came in time")),
-            Ok(None) if left == 0 => Ok(None),
             Ok(None) => Err(broke("it ended early")),
             Ok(Some(Err(_))) => Err(broke("the connection broke")),
             Ok(Some(Ok(chunk))) => match left.checked_sub(chunk.len() as u64) {
-                Some(left) => Ok::<Option<(Bytes, _)>, _>(Some((chunk, (bytes, left)))),
+                Some(left) => Ok::<Option<(Bytes, _)>, _>(Some((chunk, (arriving, left)))),
                 None => Err(broke("it is longer than its head said")),
             },
         }

@@ -12,7 +12,7 @@ use crate::s3::operation::ETag;
 use crate::s3::operation::write::{CopyObject, CopySource, OnlyIf, UploadPartCopy};
 
 /// What stands as it is in `x-amz-copy-source`: the rest is percent-encoded.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
+pub(super) const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
 impl Aws {
     pub(super) async fn copy_object(&self, op: &CopyObject, only_if: &OnlyIf, pin: &ETag) -> Result<Copied, Trouble> {

@@ -1,9 +1,13 @@
 //! Reads: objects, heads, attributes, listings of keys.
 
 use aws_sdk_s3::types::{EncodingType, ObjectAttributes};
+use futures::StreamExt as _;
+use http::header::{IF_MATCH, RANGE};
+use http::{HeaderMap, HeaderValue, Method};
 
+use super::thin::Call;
 use super::trouble::Asked;
-use super::{Aws, answer, id, part_number, quoted, range_header};
+use super::{Aws, answer, id, quoted, range_header};
 use crate::backend::{Ask, Fetch, Trouble, VersionsAsk};
 use crate::limits;
 use crate::s3::answer::{Attributes, Batch, Headed, Object};
@@ -13,17 +17,30 @@ use crate::s3::order;
 impl Aws {
     pub(super) async fn get_object(&self, bucket: &Bucket, key: &Key, fetch: &Fetch) -> Result<Object, Trouble> {
         self.check_unfolded(bucket, key, fetch.version.as_ref()).await?;
-        let request = self
-            .client
-            .get_object()
-            .bucket(self.inside(bucket)?)
-            .key(key.as_str())
-            .set_version_id(fetch.version.as_ref().map(id))
-            .set_range(fetch.range.map(range_header))
-            .set_part_number(fetch.part.map(part_number))
-            .set_if_match(fetch.pin.as_ref().map(quoted));
-        let found = self.settled(asked(fetch.version.as_ref()), request.send()).await?;
+        let mut headers = HeaderMap::new();
+        if let Some(range) = fetch.range {
+            headers.insert(RANGE, value(&range_header(range))?);
+        }
+        if let Some(pin) = &fetch.pin {
+            headers.insert(IF_MATCH, value(&quoted(pin))?);
+        }
+        let query = parameters(fetch.part, fetch.version.as_ref());
+        let call = Call { method: Method::GET, bucket, key, query, headers };
+        let found = self.thin.send(asked(fetch.version.as_ref()), &call).await?;
         answer::object(found, fetch, self.timeouts.idle)
+    }
+
+    /// Reads an object to its end and keeps nothing but the number of its bytes: what a read costs by itself.
+    ///
+    /// # Errors
+    /// As of GetObject; a body that breaks off is [`Trouble::Broken`].
+    pub async fn read_away(&self, bucket: &Bucket, key: &Key) -> Result<u64, Trouble> {
+        let mut body = self.get_object(bucket, key, &Fetch::default()).await?.body;
+        let mut bytes = 0;
+        while let Some(piece) = body.next().await {
+            bytes += piece.map_err(|error| Trouble::Broken(error.to_string()))?.len() as u64;
+        }
+        Ok(bytes)
     }
 
     pub(super) async fn head_object(
@@ -34,14 +51,9 @@ impl Aws {
         part: Option<u32>,
     ) -> Result<Headed, Trouble> {
         self.check_unfolded(bucket, key, version).await?;
-        let request = self
-            .client
-            .head_object()
-            .bucket(self.inside(bucket)?)
-            .key(key.as_str())
-            .set_version_id(version.map(id))
-            .set_part_number(part.map(part_number));
-        answer::head(self.settled(asked(version), request.send()).await?)
+        let (query, headers) = (parameters(part, version), HeaderMap::new());
+        let call = Call { method: Method::HEAD, bucket, key, query, headers };
+        answer::head(&self.thin.send(asked(version), &call).await?)
     }
 
     pub(super) async fn object_attributes(
@@ -157,6 +169,16 @@ pub(super) fn has_empty_segment(key: &Key) -> bool {
 /// Offset of the slash that ends the first empty segment.
 fn empty_segment(name: &str) -> Option<usize> {
     if name.starts_with('/') { Some(0) } else { name.find("//").map(|at| at + 1) }
+}
+
+/// `partNumber` and `versionId`
+fn parameters(part: Option<u32>, version: Option<&VersionId>) -> Vec<(&'static str, String)> {
+    let part = part.map(|part| ("partNumber", part.to_string()));
+    part.into_iter().chain(version.map(|version| ("versionId", id(version)))).collect()
+}
+
+fn value(text: &str) -> Result<HeaderValue, Trouble> {
+    HeaderValue::from_str(text).map_err(|_| Trouble::Broken("the request could not be made".to_owned()))
 }
 
 /// What an answer without a body is about.

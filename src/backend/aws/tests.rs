@@ -352,7 +352,7 @@ async fn options_that_cannot_be_used_are_refused() {
 }
 
 /// One answer over TLS, by a server that signed its own certificate; with that certificate as PEM.
-async fn canned_tls(answer: String) -> (String, String) {
+pub(super) async fn canned_tls(answer: String) -> (String, String) {
     let signed = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     let key = rustls::pki_types::PrivateKeyDer::try_from(signed.signing_key.serialize_der()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

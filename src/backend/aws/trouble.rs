@@ -6,7 +6,9 @@ use std::error::Error;
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::config::http::HttpResponse;
-use aws_sdk_s3::error::{ConnectorError, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use http::response::Parts;
+use quick_xml::events::Event;
 
 use crate::backend::Trouble;
 
@@ -69,19 +71,49 @@ where
         SdkError::TimeoutError(_) => Trouble::Timeout,
         SdkError::DispatchFailure(failure) if failure.is_timeout() => Trouble::Timeout,
         SdkError::DispatchFailure(failure) => match failure.as_connector_error() {
-            Some(error) if error.is_io() => Trouble::Broken(format!("it cannot be reached: {}", cause(error))),
+            Some(error) if error.is_io() => unreachable(error),
             // Where no source of a credential answers, the SDK gives up with an error that it does not name.
             Some(_) | None => Trouble::Broken("it cannot be reached, or no credential was found in time".to_owned()),
         },
         SdkError::ServiceError(failure) => {
             let meta = failure.err().meta();
-            said(asked, failure.raw(), meta.code().unwrap_or_default(), meta.message().unwrap_or_default())
+            let said = Said::of(failure.raw());
+            told(asked, &said, meta.code().unwrap_or_default(), meta.message().unwrap_or_default())
         }
-        SdkError::ResponseError(failure) if !failure.raw().status().is_success() => said(asked, failure.raw(), "", ""),
+        SdkError::ResponseError(failure) if !failure.raw().status().is_success() => {
+            told(asked, &Said::of(failure.raw()), "", "")
+        }
         SdkError::ResponseError(_) => Trouble::Broken("its answer cannot be read".to_owned()),
         // The SDK's enum is open.
         SdkError::ConstructionFailure(_) | _ => Trouble::Broken("the request could not be made".to_owned()),
     }
+}
+
+/// The same of an answer to a request of our own, with its document, or nothing where that cannot be had.
+pub(super) fn of_answer(asked: Asked, head: &Parts, document: &[u8]) -> Trouble {
+    let header = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
+    let (code, message) = (element(document, "Code"), element(document, "Message"));
+    let said = Said {
+        status: head.status.as_u16(),
+        is_marker: header("x-amz-delete-marker") == Some("true"),
+        content_range: header("content-range"),
+        document,
+    };
+    told(asked, &said, &code.unwrap_or_default(), &message.unwrap_or_default())
+}
+
+/// That there is no connection, with the innermost cause, such as `Connection refused (os error 111)`.
+pub(super) fn unreachable(error: &(dyn Error + 'static)) -> Trouble {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    Trouble::Broken(format!("it cannot be reached: {cause}"))
+}
+
+/// That there is nothing to sign with.
+pub(super) fn credential(error: &CredentialsError) -> Trouble {
+    Trouble::NoCredential(why_none(error))
 }
 
 /// The trouble with one entry of an answer that is about many.
@@ -99,32 +131,54 @@ fn without_credential(error: &(dyn Error + 'static)) -> Option<&'static str> {
             None => cause = cause.source()?,
         }
     };
-    Some(match found {
+    Some(why_none(found))
+}
+
+fn why_none(error: &CredentialsError) -> &'static str {
+    match error {
         CredentialsError::CredentialsNotLoaded(_) => {
             "none was found in the environment, a profile, web identity, the container or the instance"
         }
         CredentialsError::ProviderTimedOut(_) => "its source did not answer in time",
         CredentialsError::InvalidConfiguration(_) => {
-            "its settings cannot be used; a profile's `credential_process`, `sso_session` and `login_session` are not read"
+            "its settings cannot be used; a profile's `sso_session` and `login_session` are not read"
         }
         // The SDK's enum is open.
         CredentialsError::ProviderError(_) | CredentialsError::Unhandled(_) | _ => {
             "its source failed, or refused to give one"
         }
-    })
+    }
 }
 
-fn said(asked: Asked, raw: &HttpResponse, code: &str, message: &str) -> Trouble {
-    let status = raw.status().as_u16();
-    let trouble = match coded(asked, status, code, message) {
-        Some(Trouble::InvalidRange { .. }) => Trouble::InvalidRange { size: size_told(raw) },
+/// What an answer that is an error says beside its code and its message.
+struct Said<'a> {
+    status: u16,
+    /// `x-amz-delete-marker`
+    is_marker: bool,
+    content_range: Option<&'a str>,
+    document: &'a [u8],
+}
+
+impl<'a> Said<'a> {
+    fn of(raw: &'a HttpResponse) -> Self {
+        Self {
+            status: raw.status().as_u16(),
+            is_marker: raw.headers().get("x-amz-delete-marker") == Some("true"),
+            content_range: raw.headers().get("content-range"),
+            document: raw.body().bytes().unwrap_or_default(),
+        }
+    }
+}
+
+fn told(asked: Asked, said: &Said<'_>, code: &str, message: &str) -> Trouble {
+    let trouble = match coded(asked, said.status, code, message) {
+        Some(Trouble::InvalidRange { .. }) => Trouble::InvalidRange { size: size_told(said) },
         Some(trouble) => trouble,
-        None => by_status(asked, raw, status, code),
+        None => by_status(asked, said, code),
     };
-    let is_marker = raw.headers().get("x-amz-delete-marker") == Some("true");
-    match (status, asked) {
-        (404 | 405, Asked::Version) if is_marker => Trouble::DeleteMarker,
-        (404, Asked::Object) if is_marker => Trouble::NoSuchKey,
+    match (said.status, asked) {
+        (404 | 405, Asked::Version) if said.is_marker => Trouble::DeleteMarker,
+        (404, Asked::Object) if said.is_marker => Trouble::NoSuchKey,
         _ => trouble,
     }
 }
@@ -165,7 +219,8 @@ fn coded(asked: Asked, status: u16, code: &str, message: &str) -> Option<Trouble
     })
 }
 
-fn by_status(asked: Asked, raw: &HttpResponse, status: u16, code: &str) -> Trouble {
+fn by_status(asked: Asked, said: &Said<'_>, code: &str) -> Trouble {
+    let status = said.status;
     match status {
         404 => asked.missing(),
         400 if code.is_empty() && asked == Asked::Version => Trouble::NoSuchVersion,
@@ -175,7 +230,7 @@ fn by_status(asked: Asked, raw: &HttpResponse, status: u16, code: &str) -> Troub
         409 if asked != Asked::Bucket => Trouble::Conflict,
         412 => asked.condition(),
         413 => Trouble::TooLarge,
-        416 => Trouble::InvalidRange { size: size_told(raw) },
+        416 => Trouble::InvalidRange { size: size_told(said) },
         408 | 504 => Trouble::Timeout,
         429 | 503 => Trouble::Busy,
         501 => Trouble::Unable("do this"),
@@ -193,20 +248,30 @@ pub(super) fn shown(status: u16, code: &str) -> String {
 }
 
 /// The object's size, which a 416 tells as `Content-Range: bytes */SIZE` or, S3 itself, as `ActualObjectSize`.
-fn size_told(raw: &HttpResponse) -> Option<u64> {
-    if let Some(size) = raw.headers().get("content-range").and_then(|value| value.strip_prefix("bytes */")) {
+fn size_told(said: &Said<'_>) -> Option<u64> {
+    if let Some(size) = said.content_range.and_then(|value| value.strip_prefix("bytes */")) {
         return size.parse().ok();
     }
-    let body = std::str::from_utf8(raw.body().bytes()?).ok()?;
-    let (_, rest) = body.split_once("<ActualObjectSize>")?;
-    rest.split_once('<')?.0.parse().ok()
+    element(said.document, "ActualObjectSize")?.parse().ok()
 }
 
-/// The innermost cause of a failed connection, such as `Connection refused (os error 111)`.
-fn cause(error: &ConnectorError) -> String {
-    let mut cause: &dyn Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
+/// The text of the first element of that name directly below the root of an XML document, as far as it can be read.
+fn element(document: &[u8], name: &str) -> Option<String> {
+    let mut reader = quick_xml::Reader::from_reader(document);
+    let (mut depth, mut text) = (0_usize, None::<String>);
+    loop {
+        match reader.read_event().ok()? {
+            Event::Start(start) => {
+                depth += 1;
+                if depth == 2 && start.local_name().as_ref() == name.as_bytes() {
+                    text = Some(String::new());
+                }
+            }
+            Event::End(_) if depth == 2 && text.is_some() => return text,
+            Event::End(_) => depth = depth.checked_sub(1)?,
+            Event::Text(part) => text.iter_mut().for_each(|text| text.push_str(&part.decode().unwrap_or_default())),
+            Event::Eof => return None,
+            _ => {}
+        }
     }
-    cause.to_string()
 }

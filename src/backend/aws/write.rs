@@ -16,7 +16,7 @@ use crate::s3::operation::write::{GetObjectTagging, NewHead, OnlyIf, PutObject, 
 use crate::s3::payload::Upload;
 
 /// What stands as it is in a query (RFC 3986, section 2.3).
-const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+pub(super) const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// What a new object is stored with, as three requests of the SDK take it alike.
 macro_rules! with_head {
