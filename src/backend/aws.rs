@@ -11,6 +11,7 @@ mod answer;
 pub mod bucket;
 mod copy;
 mod delete;
+mod listing;
 mod outsider;
 mod read;
 mod scratch;
@@ -22,6 +23,7 @@ mod trouble;
 mod uploads;
 mod versions;
 mod write;
+mod xml;
 
 #[cfg(test)]
 mod real;
