@@ -1,4 +1,4 @@
-//! The real bucket: what is asked often through a client of our own, see [`thin`], the rest through aws-sdk-s3.
+//! The real bucket: what is asked often through a client of our own (`thin`), the rest through aws-sdk-s3.
 //!
 //! The SDK is held to one request per call: no retries (the client has its own), no checksums of its own choice, no
 //! stalled-stream protection (it takes a slow reader for a dead peer), no redirects, no proxies from the environment.

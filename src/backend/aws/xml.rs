@@ -43,6 +43,7 @@ pub(super) fn read(document: &[u8], mut ended: impl FnMut(&[&'static str], &mut 
                 text.clear();
                 ended(&path, &mut text);
                 path.pop();
+                is_whole = path.is_empty();
             }
             Event::End(_) => {
                 ended(&path, &mut text);
@@ -94,6 +95,7 @@ mod tests {
             ("<Error><Code>A</Message></Error>", "", false),
             ("<Error><Code>&custom;</Code></Error>", "", false),
             ("<!DOCTYPE Error [<!ENTITY x \"y\">]><Error/>", "", false),
+            ("<Error/>", "Error= ", true),
             ("<Error/><Error/>", "Error= ", false),
             ("</Error>", "", false),
         ] {
