@@ -104,7 +104,8 @@ async fn in_turns<const N: usize>(
             let readers = (0..at_a_time).map(|_| tokio::spawn(read_often(read.clone(), object, reads)));
             let bytes: u64 = join_all(readers).await.into_iter().map(|read| read.expect("a reader ends")).sum();
             let cpu = before.zip(thread_cpu()).map(|(before, after)| after - before);
-            say(&format!("{object} by {name}: {bytes} bytes in {:.2?}, CPU {cpu:.2?}", began.elapsed()));
+            let counted = cpu.map_or_else(|| "not counted".to_owned(), |cpu| format!("{cpu:.2?}"));
+            say(&format!("{object} by {name}: {bytes} bytes in {:.2?}, CPU {counted}", began.elapsed()));
             best.cpu = best.cpu.into_iter().chain(cpu).min();
             best.wall = best.wall.min(began.elapsed());
         }

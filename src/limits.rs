@@ -325,6 +325,10 @@ pub const BACKEND_HEAD_BYTES_MAX: usize = 64 * 1024;
 pub const BACKEND_READ_BYTES_MAX: usize = 64 * 1024;
 /// Largest error document of the backend that is read, in bytes; of a larger one only the status counts.
 pub const BACKEND_ERROR_BYTES_MAX: usize = 64 * 1024;
+/// Longest page of a listing of the backend, in bytes: a thousand keys with every byte percent-encoded fit twice.
+pub const BACKEND_LISTING_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Deepest nesting of a document of the backend.
+pub const XML_DEPTH_MAX: usize = 16;
 /// Time that the source of the façade's own credential has to give it.
 pub const BACKEND_CREDENTIAL_TIMEOUT: Duration = Duration::from_secs(20);
 /// Age at which the façade's own credential is asked for anew, if it does not end earlier.

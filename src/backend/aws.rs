@@ -1,4 +1,4 @@
-//! The real bucket: what is asked often through a client of our own, see [`thin`], the rest through aws-sdk-s3.
+//! The real bucket: what is asked often through a client of our own (`thin`), the rest through aws-sdk-s3.
 //!
 //! The SDK is held to one request per call: no retries (the client has its own), no checksums of its own choice, no
 //! stalled-stream protection (it takes a slow reader for a dead peer), no redirects, no proxies from the environment.
@@ -11,6 +11,7 @@ mod answer;
 pub mod bucket;
 mod copy;
 mod delete;
+mod listing;
 mod outsider;
 mod proof;
 mod read;
@@ -23,6 +24,7 @@ mod trouble;
 mod uploads;
 mod versions;
 mod write;
+mod xml;
 
 #[cfg(test)]
 mod real;

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_s3::operation::get_object_attributes::GetObjectAttributesOutput;
-use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::primitives::DateTime;
-use aws_sdk_s3::types::{Checksum, EncodingType, Object as SdkObject};
+use aws_sdk_s3::types::Checksum;
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 use http::{HeaderMap, HeaderValue};
@@ -15,7 +14,7 @@ use percent_encoding::percent_decode_str;
 
 use super::thin::{Answer, Arriving};
 use crate::backend::{Fetch, Trouble};
-use crate::s3::answer::{Attributes, Batch, Body, BodyError, ContentRange, Headed, Item, Listed, Object, ObjectHead};
+use crate::s3::answer::{Attributes, Body, BodyError, ContentRange, Headed, Object, ObjectHead};
 use crate::s3::conditional::date;
 use crate::s3::operation::{ETag, RangeAsk};
 
@@ -124,48 +123,6 @@ fn checksums(found: &Checksum) -> BTreeMap<&'static str, String> {
     named.into_iter().filter_map(|(name, sum)| Some((name, sum?.to_owned()))).collect()
 }
 
-/// One page of a listing; `None` if it is empty and yet not the last.
-pub(super) fn batch(found: ListObjectsV2Output) -> Result<Option<Batch>, Trouble> {
-    let encoded = found.encoding_type == Some(EncodingType::Url);
-    let mut names = Vec::new();
-    for object in found.contents.unwrap_or_default() {
-        names.push((decoded(object.key(), encoded)?, Some(object)));
-    }
-    for common in found.common_prefixes.unwrap_or_default() {
-        names.push((decoded(common.prefix(), encoded)?, None));
-    }
-    // S3 sends keys and common prefixes apart, each in order.
-    names.sort_by(|(one, _), (other, _)| one.cmp(other));
-    let truncated = found.is_truncated.unwrap_or_default();
-    let more_after = names.last().map(|(name, _)| name.clone()).filter(|_| truncated);
-    if truncated && more_after.is_none() {
-        return Ok(None);
-    }
-    let mut batch = Batch { more_after, ..Batch::default() };
-    for (name, object) in names {
-        let item = match object {
-            Some(object) => listed(&name, object)?.map(Item::Key),
-            None => name.parse().ok().map(Item::Common),
-        };
-        match item {
-            Some(item) => batch.items.push(item),
-            None => batch.unnameable += 1,
-        }
-    }
-    Ok(Some(batch))
-}
-
-fn listed(name: &str, object: SdkObject) -> Result<Option<Listed>, Trouble> {
-    let Ok(key) = name.parse() else { return Ok(None) };
-    Ok(Some(Listed {
-        key,
-        size: natural(object.size, "a size")?,
-        last_modified: time(object.last_modified.as_ref())?,
-        etag: tag(object.e_tag)?,
-        storage_class: object.storage_class.map(|class| class.as_str().to_owned()),
-    }))
-}
-
 /// A name as `encoding-type=url` writes it: percent-encoded, and a space may be a plus.
 pub(super) fn decoded(name: Option<&str>, encoded: bool) -> Result<String, Trouble> {
     let name = name.ok_or_else(|| broken("its listing lacks a name"))?;
@@ -210,11 +167,11 @@ pub(super) fn time(told: Option<&DateTime>) -> Result<Timestamp, Trouble> {
     time.ok_or_else(no_time)
 }
 
-fn no_time() -> Trouble {
+pub(super) fn no_time() -> Trouble {
     broken("it sent no time of the last change")
 }
 
-fn unreadable() -> Trouble {
+pub(super) fn unreadable() -> Trouble {
     broken("its answer cannot be read")
 }
 

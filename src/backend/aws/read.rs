@@ -1,10 +1,11 @@
 //! Reads: objects, heads, attributes, listings of keys.
 
-use aws_sdk_s3::types::{EncodingType, ObjectAttributes};
+use aws_sdk_s3::types::ObjectAttributes;
 use futures::StreamExt as _;
 use http::header::{IF_MATCH, RANGE};
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderValue, Method};
 
+use super::listing::Page;
 use super::thin::Call;
 use super::trouble::Asked;
 use super::{Aws, answer, id, quoted, range_header};
@@ -17,15 +18,11 @@ use crate::s3::order;
 impl Aws {
     pub(super) async fn get_object(&self, bucket: &Bucket, key: &Key, fetch: &Fetch) -> Result<Object, Trouble> {
         self.check_unfolded(bucket, key, fetch.version.as_ref()).await?;
-        let mut headers = HeaderMap::new();
-        if let Some(range) = fetch.range {
-            headers.insert(RANGE, value(&range_header(range))?);
-        }
-        if let Some(pin) = &fetch.pin {
-            headers.insert(IF_MATCH, value(&quoted(pin))?);
-        }
+        let range = fetch.range.map(|range| Ok((RANGE, value(&range_header(range))?)));
+        let pin = fetch.pin.as_ref().map(|pin| Ok((IF_MATCH, value(&quoted(pin))?)));
+        let headers = range.into_iter().chain(pin).collect::<Result<_, Trouble>>()?;
         let query = parameters(fetch.part, fetch.version.as_ref());
-        let call = Call { method: Method::GET, bucket, key, query, headers };
+        let call = Call { method: Method::GET, bucket, key: Some(key), query, headers };
         let found = self.thin.send(asked(fetch.version.as_ref()), &call).await?;
         answer::object(found, fetch, self.timeouts.idle)
     }
@@ -51,8 +48,8 @@ impl Aws {
         part: Option<u32>,
     ) -> Result<Headed, Trouble> {
         self.check_unfolded(bucket, key, version).await?;
-        let (query, headers) = (parameters(part, version), HeaderMap::new());
-        let call = Call { method: Method::HEAD, bucket, key, query, headers };
+        let (query, headers) = (parameters(part, version), Vec::new());
+        let call = Call { method: Method::HEAD, bucket, key: Some(key), query, headers };
         answer::head(&self.thin.send(asked(version), &call).await?)
     }
 
@@ -83,22 +80,12 @@ impl Aws {
 
     pub(super) async fn list_objects(&self, bucket: &Bucket, ask: Ask) -> Result<Batch, Trouble> {
         let max = ask.max.min(limits::PAGE_KEYS_MAX);
-        let request = self
-            .client
-            .list_objects_v2()
-            .bucket(self.inside(bucket)?)
-            .prefix(ask.prefix)
-            .set_start_after(ask.after)
-            .set_delimiter(ask.delimiter)
-            .encoding_type(EncodingType::Url)
-            .max_keys(max.cast_signed());
         let mut token = None;
         for _ in 0..limits::LIST_EMPTY_PAGES_MAX {
-            let sent = request.clone().set_continuation_token(token.take()).send();
-            let found = self.settled(Asked::Bucket, sent).await?;
+            let page = self.page(bucket, &ask, max, token).await?;
             // A page may be empty and still not be the last; only the backend's own token leads on from there.
-            token = found.next_continuation_token().map(str::to_owned);
-            let batch = answer::batch(found)?;
+            token = page.token.clone();
+            let batch = page.batch()?;
             if batch.is_some() || max == 0 {
                 return Ok(batch.unwrap_or_default());
             }
@@ -107,8 +94,24 @@ impl Aws {
     }
 
     pub(super) async fn probe_bucket(&self, bucket: &Bucket) -> Result<(), Trouble> {
-        let request = self.client.list_objects_v2().bucket(self.inside(bucket)?).max_keys(1);
-        self.settled(Asked::Bucket, request.send()).await.map(drop)
+        let ask = Ask { prefix: String::new(), after: None, delimiter: None, max: 1 };
+        self.page(bucket, &ask, 1, None).await.map(drop)
+    }
+
+    /// One page of at most so many keys, from that token on.
+    async fn page(&self, bucket: &Bucket, ask: &Ask, max: u32, token: Option<String>) -> Result<Page, Trouble> {
+        let parameters = [
+            ("continuation-token", token),
+            ("delimiter", ask.delimiter.clone()),
+            ("encoding-type", Some("url".to_owned())),
+            ("list-type", Some("2".to_owned())),
+            ("max-keys", Some(max.to_string())),
+            ("prefix", Some(ask.prefix.clone())),
+            ("start-after", ask.after.clone()),
+        ];
+        let query = parameters.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+        let call = Call { method: Method::GET, bucket, key: None, query, headers: Vec::new() };
+        Page::read(&self.thin.document(Asked::Bucket, &call, limits::BACKEND_LISTING_BYTES_MAX).await?)
     }
 
     /// A store on a file system may fold empty segments (`a//b`, `/a`) and answer with the object of another key, which

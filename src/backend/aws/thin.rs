@@ -23,8 +23,8 @@ use aws_sdk_s3::config::SharedCredentialsProvider;
 use bytes::Bytes;
 use http::header::{HOST, USER_AGENT};
 use http::response::Parts;
-use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request, Uri};
+use http::uri::{PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use jiff::Timestamp;
 use percent_encoding::utf8_percent_encode;
 use rustls::RootCertStore;
@@ -45,6 +45,9 @@ use crate::s3::name::{Bucket, Key};
 pub(super) use self::line::Arriving;
 
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("tracegate/", env!("CARGO_PKG_VERSION")));
+
+/// Headers of a request, about: those that are signed, the signature, and who asks.
+const HEADERS: usize = 10;
 
 /// The client, of all buckets that are served.
 pub(super) struct Thin {
@@ -68,14 +71,15 @@ pub(super) struct Settings<'a> {
     pub(super) timeouts: Timeouts,
 }
 
-/// One request that reads an object.
+/// One request that reads.
 pub(super) struct Call<'a> {
     pub(super) method: Method,
     pub(super) bucket: &'a Bucket,
-    pub(super) key: &'a Key,
+    /// Of which object; `None` is of the bucket itself.
+    pub(super) key: Option<&'a Key>,
     /// Parameters, in the order of their names.
     pub(super) query: Vec<(&'static str, String)>,
-    pub(super) headers: HeaderMap,
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// An answer that is no error, and its body.
@@ -88,14 +92,16 @@ impl Thin {
     /// Finds where each bucket is. Nothing is connected yet.
     pub(super) async fn new(settings: Settings<'_>) -> Result<Self, AwsError> {
         let Settings { endpoint, region, path_style, buckets, roots, credentials, timeouts } = settings;
-        let tls = origin::tls(roots)?;
-        let (mut places, mut origins) = (BTreeMap::new(), BTreeMap::new());
+        let (mut places, mut origins, mut tls) = (BTreeMap::new(), BTreeMap::new(), None);
         for (bucket, inside) in buckets {
             let found = place::find(endpoint, region, path_style, inside).await?;
             let origin = match origins.get(&found.origin.to_string()) {
                 Some(origin) => Arc::clone(origin),
                 None => {
-                    let origin = Arc::new(Origin::new(found.origin.clone(), &tls, timeouts.connect)?);
+                    if tls.is_none() && found.origin.scheme() == Some(&Scheme::HTTPS) {
+                        tls = Some(origin::tls(roots.clone())?);
+                    }
+                    let origin = Arc::new(Origin::new(found.origin.clone(), tls.as_ref(), timeouts.connect)?);
                     origins.insert(found.origin.to_string(), origin.clone());
                     origin
                 }
@@ -107,17 +113,31 @@ impl Thin {
 
     /// Sends the request, and waits for the head of its answer; of one that is an error, for its end.
     pub(super) async fn send(&self, asked: Asked, call: &Call<'_>) -> Result<Answer, Trouble> {
-        let place = self.places.get(call.bucket).ok_or(Trouble::NoSuchBucket)?;
+        self.in_time(self.answer_or_error(asked, call)).await
+    }
+
+    /// Sends the request, and waits for the end of its answer, which is a document of at most so many bytes.
+    pub(super) async fn document(&self, asked: Asked, call: &Call<'_>, most: usize) -> Result<Vec<u8>, Trouble> {
+        self.in_time(async {
+            let document = self.answer_or_error(asked, call).await?.document(most).await;
+            document.ok_or_else(|| Trouble::Broken("its answer is too long, or broke off".to_owned()))
+        })
+        .await
+    }
+
+    async fn in_time<T>(&self, waited: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
         let patience = self.timeouts.connect + self.timeouts.head;
-        let sent = tokio::time::timeout(patience, async {
-            let mut answer = self.answer(place, call).await?;
-            if answer.head.status.is_success() {
-                return Ok(answer);
-            }
-            let document = answer.document(limits::BACKEND_ERROR_BYTES_MAX).await;
-            Err(trouble::of_answer(asked, &answer.head, &document.unwrap_or_default()))
-        });
-        sent.await.unwrap_or(Err(Trouble::Timeout))
+        tokio::time::timeout(patience, waited).await.unwrap_or(Err(Trouble::Timeout))
+    }
+
+    async fn answer_or_error(&self, asked: Asked, call: &Call<'_>) -> Result<Answer, Trouble> {
+        let place = self.places.get(call.bucket).ok_or(Trouble::NoSuchBucket)?;
+        let mut answer = self.answer(place, call).await?;
+        if answer.head.status.is_success() {
+            return Ok(answer);
+        }
+        let document = answer.document(limits::BACKEND_ERROR_BYTES_MAX).await;
+        Err(trouble::of_answer(asked, &answer.head, &document.unwrap_or_default()))
     }
 
     async fn answer(&self, place: &Place, call: &Call<'_>) -> Result<Answer, Trouble> {
@@ -146,14 +166,16 @@ impl Thin {
 
     /// The request as it is sent, signed.
     async fn request(&self, place: &Place, call: &Call<'_>, now: Timestamp) -> Result<Request<Payload>, Trouble> {
-        let mut target = format!("{}/{}", place.path, utf8_percent_encode(call.key.as_str(), PLAIN));
+        let key = call.key.map(Key::as_str).unwrap_or_default();
+        let mut target = format!("{}/{}", place.path, utf8_percent_encode(key, PLAIN));
         let path_ends = target.len();
         for (name, value) in &call.query {
             target.push(if target.len() == path_ends { '?' } else { '&' });
             target.extend([name, "="]);
             target.extend(utf8_percent_encode(value, UNRESERVED));
         }
-        let mut headers = call.headers.clone();
+        let mut headers = HeaderMap::with_capacity(HEADERS);
+        headers.extend(call.headers.iter().cloned());
         headers.insert(HOST, place.origin.host.clone());
         if let Some(credentials) = &self.credentials {
             let credential = credentials.at(now).await?;

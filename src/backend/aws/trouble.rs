@@ -8,8 +8,8 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use http::response::Parts;
-use quick_xml::events::Event;
 
+use super::xml;
 use crate::backend::Trouble;
 
 /// What was asked for: a HEAD has no body, so its 404 does not say what is missing; nor does a 412 say what changed.
@@ -255,23 +255,14 @@ fn size_told(said: &Said<'_>) -> Option<u64> {
     element(said.document, "ActualObjectSize")?.parse().ok()
 }
 
-/// The text of the first element of that name directly below the root of an XML document, as far as it can be read.
+/// The text of the first element of that name directly below the root, as far as the document can be read.
 fn element(document: &[u8], name: &str) -> Option<String> {
-    let mut reader = quick_xml::Reader::from_reader(document);
-    let (mut depth, mut text) = (0_usize, None::<String>);
-    loop {
-        match reader.read_event().ok()? {
-            Event::Start(start) => {
-                depth += 1;
-                if depth == 2 && start.local_name().as_ref() == name.as_bytes() {
-                    text = Some(String::new());
-                }
-            }
-            Event::End(_) if depth == 2 && text.is_some() => return text,
-            Event::End(_) => depth = depth.checked_sub(1)?,
-            Event::Text(part) => text.iter_mut().for_each(|text| text.push_str(&part.decode().unwrap_or_default())),
-            Event::Eof => return None,
-            _ => {}
+    let mut found = None;
+    // Of a document that breaks off, what came before counts.
+    xml::read(document, |path, text| {
+        if found.is_none() && matches!(path, [_, element] if *element == name) {
+            found = Some(std::mem::take(text));
         }
-    }
+    });
+    found
 }

@@ -31,13 +31,13 @@ pub(super) struct Origin {
 }
 
 impl Origin {
-    /// Of an `http` or `https` address. Nothing is connected yet.
-    pub(super) fn new(uri: Uri, tls: &TlsConnector, patience: Duration) -> Result<Self, AwsError> {
+    /// Of an `http` address, or of an `https` one by that TLS. Nothing is connected yet.
+    pub(super) fn new(uri: Uri, tls: Option<&TlsConnector>, patience: Duration) -> Result<Self, AwsError> {
         let authority = uri.authority().ok_or(AwsError::Endpoint)?;
         let host = HeaderValue::from_str(authority.as_str()).map_err(|_| AwsError::Endpoint)?;
-        let tls = match uri.scheme_str() {
-            Some("http") => None,
-            Some("https") => {
+        let tls = match (uri.scheme_str(), tls) {
+            (Some("http"), _) => None,
+            (Some("https"), Some(tls)) => {
                 let name = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
                 Some((tls.clone(), ServerName::try_from(name).map_err(|_| AwsError::Endpoint)?))
             }

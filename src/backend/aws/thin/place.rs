@@ -67,6 +67,10 @@ pub(super) async fn find(
     bucket: &str,
 ) -> Result<Found, AwsError> {
     let unusable = |why: String| AwsError::Client(format!("bucket {bucket:?}: {why}"));
+    if bucket.is_empty() {
+        // The rules would give the store's own address, below which the first segment of a key names a bucket.
+        return Err(unusable("it has no name".to_owned()));
+    }
     let params = Params::builder()
         .bucket(bucket)
         .region(region)

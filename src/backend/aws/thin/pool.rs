@@ -7,10 +7,13 @@ use tokio::time::Instant;
 use super::line::Line;
 use crate::limits;
 
+#[expect(clippy::vec_box, reason = "a connection is large, and is moved often")]
+type Idle = Vec<Box<Line>>;
+
 /// Connections that wait to be used. Its lock is held to push or pop one, never while anything is waited for.
 #[derive(Default)]
 pub(super) struct Pool {
-    idle: Mutex<Vec<Box<Line>>>,
+    idle: Mutex<Idle>,
 }
 
 impl Pool {
@@ -57,7 +60,7 @@ impl Pool {
         self.idle().len()
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Box<Line>>> {
+    fn idle(&self) -> MutexGuard<'_, Idle> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -195,7 +195,7 @@ async fn what_is_no_answer_is_told_so() {
         format!("{giant}\r\n"),
         format!("HTTP/1.1 200 OK\r\n{HEAD}{lines}Content-Length: 0\r\n\r\n"),
     ] {
-        let server = Scripted::new(vec![staying(&[answer.clone()])]).await;
+        let server = Scripted::new(vec![staying(std::slice::from_ref(&answer))]).await;
         assert_eq!(server.get().await, Err(unreadable.clone()), "{answer:.100}");
         assert_eq!(server.connections(), [0], "{answer:.100}");
     }
