@@ -13,6 +13,8 @@ mod wire;
 #[cfg(test)]
 mod binds;
 #[cfg(test)]
+mod compressed;
+#[cfg(test)]
 mod connections;
 #[cfg(test)]
 mod copies;
