@@ -24,7 +24,7 @@ use crate::audit::{Event, Journal, JournalOptions, Recovery, Unavailable};
 use crate::backend::Backend;
 use crate::backend::aws::{self, AwsOptions, Credentials, Timeouts};
 use crate::backend::memory::Memory;
-use crate::config::{BackendConfig, Config, IssuerConfig, Mistake};
+use crate::config::{BackendConfig, Config, IssuerConfig, Mistake, RenderingsConfig};
 use crate::gateway::creates::CreateProofs;
 use crate::gateway::{self, Gateway, Rules};
 use crate::identity::authority::Authority;
@@ -38,6 +38,7 @@ use crate::keyring::{self, KeyRing, Purpose};
 use crate::policy::{Ruleset, lint};
 use crate::quota::Quotas;
 use crate::redact::Redaction;
+use crate::redact::packed::Renderings;
 use crate::rim::{Rim, write::Underway};
 use crate::s3::host::HostNames;
 use crate::server::{self, Listener, tls};
@@ -129,6 +130,13 @@ pub async fn backend(config: &Config) -> Result<Arc<dyn Backend>> {
     Ok(Arc::new(memory))
 }
 
+/// Where compressed objects are kept as views show them.
+pub fn renderings(config: &Config) -> Result<Renderings> {
+    let RenderingsConfig { dir, size } = &config.renderings;
+    Renderings::open(dir.clone(), *size)
+        .with_context(|| format!("renderings cannot be kept in {} ([renderings])", dir.display()))
+}
+
 /// How the real buckets are reached with our own credential; `None` where the embedded one is served.
 pub fn aws_options(config: &Config) -> Result<Option<AwsOptions>> {
     let (endpoint, region, path_style, ca, credentials) = match &config.backend {
@@ -190,7 +198,7 @@ impl App {
             journal: journal.clone(),
             backend,
             keys: keys.clone(),
-            redaction: Redaction::new(keys.clone()),
+            redaction: Redaction::new(keys.clone(), renderings(&config)?),
             quotas,
             creates: CreateProofs::new(config.buckets.keys().cloned(), metrics.clone()),
             buckets: config.buckets.keys().cloned().collect(),

@@ -52,6 +52,8 @@ pub struct Config {
     pub keys: PathBuf,
     /// The log.
     pub log: LogConfig,
+    /// Compressed objects as views show them.
+    pub renderings: RenderingsConfig,
     /// The folder of the control store.
     pub control: PathBuf,
     /// Bounds that a deployment may set.
@@ -135,6 +137,15 @@ pub struct LogConfig {
     pub retention: Option<Duration>,
     /// When its disk's free space is too little.
     pub space: SpaceLeft,
+}
+
+/// Where compressed objects are kept as views show them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RenderingsConfig {
+    /// The folder of their files, which have no names.
+    pub dir: PathBuf,
+    /// What they may take together, in bytes.
+    pub size: u64,
 }
 
 /// Bounds that a deployment may set; the defaults stand in [`crate::limits`].
@@ -266,6 +277,7 @@ fn meaning(written: Written, base: &Path, notes: &mut Notes<'_>) -> Config {
         policies: base.join(written.policies.dir),
         keys: base.join(written.keys.file),
         log: log(written.log, base, notes),
+        renderings: renderings(written.renderings, base, notes),
         control: base.join(written.control.dir),
         bounds: bounds(&written.limits, notes),
         logging: logging(written.logging, notes),
@@ -375,6 +387,14 @@ fn log(written: written::Log, base: &Path, notes: &mut Notes<'_>) -> LogConfig {
         name: written.name,
         retention: written.retention.as_ref().and_then(|text| notes.parsed(text, duration)),
         space,
+    }
+}
+
+fn renderings(written: written::Renderings, base: &Path, notes: &mut Notes<'_>) -> RenderingsConfig {
+    let written_size = written.size.as_ref().and_then(|text| notes.parsed(text, size));
+    RenderingsConfig {
+        dir: written.dir.map_or_else(std::env::temp_dir, |dir| base.join(dir)),
+        size: written_size.unwrap_or(limits::RENDERINGS_BYTES),
     }
 }
 

@@ -355,6 +355,23 @@ pub const LOCK_READ_BACK_PAUSE: Duration = Duration::from_millis(500);
 /// How often a running façade verifies the lock that it requires.
 pub const LOCK_VERIFY_EVERY: Duration = Duration::from_secs(3600);
 
+// === compressed objects
+
+/// Largest window of zstd that is decoded, as a power of two of bytes: what `zstd -19` makes.
+pub const UNPACK_WINDOW_LOG_MAX: u32 = 23;
+/// What any object may unpack to, in bytes.
+pub const UNPACKED_BYTES_FREE: u64 = 16 * 1024 * 1024;
+/// Beyond that, bytes that one byte may unpack to.
+pub const UNPACK_RATIO_MAX: u64 = 200;
+/// Most that an object may unpack to, in bytes.
+pub const UNPACKED_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
+/// Objects that are rendered at a time; others wait.
+pub const RENDERS_MAX: usize = 2;
+/// How long a rendering is kept that nobody asks for.
+pub const RENDERING_IDLE: Duration = Duration::from_secs(3600);
+/// What all renderings take on the disk unless the configuration says otherwise, in bytes.
+pub const RENDERINGS_BYTES: u64 = 4 * 1024 * 1024 * 1024;
+
 // === scans
 
 /// How often a scan keeps its state.

@@ -243,8 +243,8 @@ pub trait Backend: Send + Sync + 'static {
     ) -> Result<Raw<Option<Versioning>>, Trouble>;
     /// `ListObjectsV2`, for a survey: the keys that it is about, behind `after`.
     async fn survey_keys(&self, survey: &Survey, after: Option<String>) -> Result<Raw<Batch>, Trouble>;
-    /// `GetObject`, for a survey.
-    async fn survey_object(&self, examined: &Examined) -> Result<Raw<Object>, Trouble>;
+    /// `GetObject`, for a survey; only if the object still has that tag, where one is given.
+    async fn survey_object(&self, examined: &Examined, pin: Option<ETag>) -> Result<Raw<Object>, Trouble>;
     /// Whether the bucket of that outside name can be read with the façade's credential; for `check` and readiness.
     async fn probe(&self, bucket: &Bucket) -> Result<(), Trouble>;
 }

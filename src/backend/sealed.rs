@@ -141,8 +141,8 @@ impl<S: Source> Backend for S {
         Source::list(self, survey.bucket(), ask).await.map(Raw::seal)
     }
 
-    async fn survey_object(&self, examined: &Examined) -> Result<Raw<Object>, Trouble> {
-        Source::get(self, examined.bucket(), examined.key(), Fetch::default()).await.map(Raw::seal)
+    async fn survey_object(&self, examined: &Examined, pin: Option<ETag>) -> Result<Raw<Object>, Trouble> {
+        Source::get(self, examined.bucket(), examined.key(), Fetch { pin, ..Fetch::default() }).await.map(Raw::seal)
     }
 
     async fn probe(&self, bucket: &Bucket) -> Result<(), Trouble> {

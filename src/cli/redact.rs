@@ -1,12 +1,13 @@
 //! `tracegate redact`: what a role would be shown of one object, from a file or a pipe. Asks no server and no bucket.
 
 use std::fs::File;
-use std::io::{self, IsTerminal as _, Read, Write};
+use std::io::{self, IsTerminal as _, Read, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use async_trait::async_trait;
 use bytes::Bytes;
 use clap::Args;
 use futures::StreamExt as _;
@@ -26,11 +27,12 @@ use crate::policy::Ruleset;
 use crate::policy::cases;
 use crate::policy::explain::explain;
 use crate::policy::mask::{Format, MaskAction, Masks};
-use crate::redact::format::of_key;
+use crate::redact::format::{Framing, of_key};
 use crate::redact::output::Shown;
+use crate::redact::packed::{Packed, once};
 use crate::redact::plan::Plan;
 use crate::redact::redactor::Redactor;
-use crate::redact::stream::framed;
+use crate::redact::stream::{Source, framed};
 use crate::redact::tally::Tally;
 use crate::s3::answer::{Body, BodyError};
 use crate::s3::name::{Bucket, Key};
@@ -127,6 +129,9 @@ fn show(
 ) -> anyhow::Result<Told> {
     let Some(masks) = masks else { return raw(body, out) };
     let plan = Arc::new(plan(&masks, keys)?);
+    if let Framing::Packed(packed) = of_key(key.as_str()) {
+        return show_packed(body, packed, plan, out);
+    }
     let (format, mut body) = block_on(framed(of_key(key.as_str()), body)).context("nothing is shown")?;
     let mut redactor = Redactor::new(plan.clone(), format, 0);
     let (mut shown, mut bytes) = (Shown::new(), 0);
@@ -148,6 +153,44 @@ fn show(
             out.flush()?;
             return Ok(Told { bytes, masked: Some((format, plan.profiles().to_vec(), redactor.tally().clone())) });
         }
+    }
+}
+
+/// A compressed object is read more than once, and its size must be known: it is kept aside first.
+fn show_packed(mut body: Body, packed: Packed, plan: Arc<Plan>, out: &mut impl Write) -> anyhow::Result<Told> {
+    let (dir, mut aside) = (std::env::temp_dir(), tempfile::tempfile()?);
+    while let Some(chunk) = block_on(body.next()).transpose()? {
+        aside.write_all(&chunk)?;
+    }
+    let size = aside.metadata()?.len();
+    let profiles = plan.profiles().to_vec();
+    super::wait(async {
+        let mut tally = Tally::new(&plan);
+        let mut bytes = 0;
+        if size > 0 {
+            let (mut body, hidden) =
+                once(Arc::new(Aside(aside)), packed, plan, size, &dir).await.context("nothing is shown")?;
+            tally = hidden;
+            while let Some(piece) = body.next().await.transpose()? {
+                bytes += piece.len() as u64;
+                out.write_all(&piece)?;
+            }
+        }
+        out.flush()?;
+        Ok(Told { bytes, masked: Some((packed.inside.unwrap_or(Format::Json), profiles, tally)) })
+    })
+}
+
+/// An object that is kept aside.
+struct Aside(File);
+
+#[async_trait]
+impl Source for Aside {
+    async fn read(&self, first: u64, last: u64) -> Result<Body, BodyError> {
+        let broken = |error: io::Error| BodyError::Backend(error.to_string());
+        let mut file = self.0.try_clone().map_err(broken)?;
+        file.seek(SeekFrom::Start(first)).map_err(broken)?;
+        Ok(self::body(Box::new(file.take(last - first + 1)), ProgressBar::hidden()))
     }
 }
 

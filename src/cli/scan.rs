@@ -87,7 +87,7 @@ pub async fn run(args: ScanArgs) -> Result<ExitCode> {
     let ring = keyring::file::read(&config.keys)?;
     let scan = Scan {
         backend: app::backend(&config).await.context("the backend")?,
-        redaction: Redaction::new(Arc::new(ArcSwap::from_pointee(ring))),
+        redaction: Redaction::new(Arc::new(ArcSwap::from_pointee(ring)), app::renderings(&config)?),
         survey: Survey::new(sight, bucket, prefix, state.now()),
         jobs: usize::from(args.jobs),
         progress: progress(),
@@ -179,7 +179,7 @@ impl Scan {
         match self.survey.of(&entry.key, &facts) {
             Surveyed::Hidden => Ok(Outcome::Hidden),
             Surveyed::Raw => Ok(Outcome::Raw),
-            Surveyed::Masked(examined) => self.redaction.examine(&*self.backend, &examined).await.map(Outcome::Masked),
+            Surveyed::Masked(examined) => self.redaction.examine(&self.backend, examined).await.map(Outcome::Masked),
         }
     }
 

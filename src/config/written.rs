@@ -22,6 +22,8 @@ pub struct Written {
     pub policies: Folder,
     pub keys: File,
     pub log: Log,
+    #[serde(default)]
+    pub renderings: Renderings,
     pub control: Folder,
     #[serde(default)]
     pub limits: Limits,
@@ -128,6 +130,13 @@ pub struct Log {
     pub retention: Option<Spanned<String>>,
     pub space_warn: Option<Spanned<String>>,
     pub space_min: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Renderings {
+    pub dir: Option<PathBuf>,
+    pub size: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

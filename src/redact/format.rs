@@ -2,6 +2,7 @@
 //!
 //! The answer never widens what is shown: whatever is not surely JSON or JSONL is refused under a redacting view.
 
+use super::packed::{Codec, Packed, Unpackable};
 use crate::policy::mask::Format;
 use crate::s3::answer::ObjectHead;
 
@@ -10,6 +11,8 @@ use crate::s3::answer::ObjectHead;
 pub enum Framing {
     /// It is framed so, or will be refused while it is read.
     Known(Format),
+    /// It is compressed, and is shown compressed again, or will be refused.
+    Packed(Packed),
     /// Name and head do not tell: the first bytes decide, see [`of_bytes`].
     Undetermined,
     /// It cannot be shown under a redacting view.
@@ -19,9 +22,15 @@ pub enum Framing {
 /// Why an object cannot be shown under a redacting view. The text says what to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Unframed {
-    /// Compressed by name, header or first bytes.
-    #[error("compressed objects cannot be redacted: store the object uncompressed, or ask for a role without masks")]
+    /// Compressed in another way than the one that name or header say once.
+    #[error(
+        "only objects compressed once, by gzip or zstd, and called so by their name (.gz, .zst) or Content-Encoding can be \
+         redacted: store it so, or uncompressed, or ask for a role without masks"
+    )]
     Compressed,
+    /// Compressed by gzip or zstd, and not to be shown so.
+    #[error("the object is compressed, and {0}; or ask for a role without masks")]
+    Packed(#[from] Unpackable),
     /// A `Content-Encoding` that is not known to leave the bytes as they are.
     #[error("this Content-Encoding cannot be redacted: store the object without one, or ask for a role without masks")]
     Encoded,
@@ -35,10 +44,15 @@ pub enum Unframed {
 
 /// The framing by the key's suffix alone, as for a listing.
 pub fn of_key(key: &str) -> Framing {
+    if let Some((inside, suffix)) = key.rsplit_once('.')
+        && let Some(codec) = Codec::of_suffix(suffix)
+    {
+        return packed(codec, of_key(inside));
+    }
     let ends = |suffix: &str| {
         key.len() >= suffix.len() && key.as_bytes()[key.len() - suffix.len()..].eq_ignore_ascii_case(suffix.as_bytes())
     };
-    if [".gz", ".zst", ".bz2", ".xz", ".zip", ".br", ".lz4"].into_iter().any(ends) {
+    if [".bz2", ".xz", ".zip", ".br", ".lz4"].into_iter().any(ends) {
         return Framing::Refused(Unframed::Compressed);
     }
     if ends(".jsonl") || ends(".ndjson") {
@@ -47,14 +61,37 @@ pub fn of_key(key: &str) -> Framing {
     if ends(".json") { Framing::Known(Format::Json) } else { Framing::Undetermined }
 }
 
-/// The framing by name and head, as for HEAD and GET.
+/// The framing by name and head, as for HEAD and GET. A name and a header that say the same compression say it once.
 pub fn of_head(key: &str, head: &ObjectHead) -> Framing {
-    if let Err(refused) = plain(head.content_encoding.as_deref()) {
-        return Framing::Refused(refused);
+    let coding = match coding(head.content_encoding.as_deref()) {
+        Ok(coding) => coding,
+        Err(refused) => return Framing::Refused(refused),
+    };
+    let typed = || head.content_type.as_deref().map_or(Framing::Undetermined, of_content_type);
+    let by_name = match of_key(key) {
+        Framing::Undetermined => typed(),
+        Framing::Packed(Packed { codec, inside: None }) => match typed() {
+            Framing::Known(format) => Framing::Packed(Packed { codec, inside: Some(format) }),
+            Framing::Undetermined | Framing::Packed(_) | Framing::Refused(_) => {
+                Framing::Packed(Packed { codec, inside: None })
+            }
+        },
+        known @ (Framing::Known(_) | Framing::Packed(_) | Framing::Refused(_)) => known,
+    };
+    match (coding, by_name) {
+        (None, by_name) => by_name,
+        (Some(codec), Framing::Packed(named)) if named.codec == codec => Framing::Packed(named),
+        (Some(codec), inside) => packed(codec, inside),
     }
-    match of_key(key) {
-        Framing::Undetermined => head.content_type.as_deref().map_or(Framing::Undetermined, of_content_type),
-        known @ (Framing::Known(_) | Framing::Refused(_)) => known,
+}
+
+/// What is compressed once is told by what is inside.
+fn packed(codec: Codec, inside: Framing) -> Framing {
+    match inside {
+        Framing::Known(format) => Framing::Packed(Packed { codec, inside: Some(format) }),
+        Framing::Undetermined => Framing::Packed(Packed { codec, inside: None }),
+        Framing::Packed(_) => Framing::Refused(Unframed::Compressed),
+        Framing::Refused(why) => Framing::Refused(why),
     }
 }
 
@@ -75,22 +112,26 @@ pub fn of_bytes(so_far: Framing, first: &[u8], all: bool) -> Framing {
                 Some(_) | None => Framing::Refused(Unframed::NotJson),
             }
         }
-        known @ (Framing::Known(_) | Framing::Refused(_)) => known,
+        known @ (Framing::Known(_) | Framing::Packed(_) | Framing::Refused(_)) => known,
     }
 }
 
-/// Only encodings that leave the bytes as they are: none, `identity`, and what S3 stores of `aws-chunked` uploads.
-fn plain(encoding: Option<&str>) -> Result<(), Unframed> {
+/// The one compression of a `Content-Encoding`, beside what leaves the bytes as they are: `identity`, and what S3 stores
+/// of `aws-chunked` uploads.
+fn coding(encoding: Option<&str>) -> Result<Option<Codec>, Unframed> {
+    let mut found = None;
     for coding in encoding.unwrap_or_default().split(',').map(str::trim) {
         match coding.to_ascii_lowercase().as_str() {
             "" | "identity" | "aws-chunked" => {}
-            "gzip" | "x-gzip" | "zstd" | "deflate" | "br" | "compress" | "x-compress" => {
-                return Err(Unframed::Compressed);
-            }
-            _ => return Err(Unframed::Encoded),
+            "deflate" | "br" | "compress" | "x-compress" => return Err(Unframed::Compressed),
+            other => match (Codec::of_coding(other), found) {
+                (Some(codec), None) => found = Some(codec),
+                (Some(_), Some(_)) => return Err(Unframed::Compressed),
+                (None, _) => return Err(Unframed::Encoded),
+            },
         }
     }
-    Ok(())
+    Ok(found)
 }
 
 fn of_content_type(content_type: &str) -> Framing {
@@ -100,9 +141,9 @@ fn of_content_type(content_type: &str) -> Framing {
             Framing::Known(Format::Jsonl)
         }
         "application/json" => Framing::Known(Format::Json),
-        "application/gzip" | "application/x-gzip" | "application/zstd" | "application/zip" => {
-            Framing::Refused(Unframed::Compressed)
-        }
+        "application/gzip" | "application/x-gzip" => packed(Codec::Gzip, Framing::Undetermined),
+        "application/zstd" => packed(Codec::Zstd, Framing::Undetermined),
+        "application/zip" => Framing::Refused(Unframed::Compressed),
         _ => Framing::Undetermined,
     }
 }
@@ -115,6 +156,7 @@ mod tests {
 
     const JSON: Framing = Framing::Known(Format::Json);
     const JSONL: Framing = Framing::Known(Format::Jsonl);
+    const GZIP: Framing = Framing::Packed(Packed { codec: Codec::Gzip, inside: Some(Format::Jsonl) });
     const COMPRESSED: Framing = Framing::Refused(Unframed::Compressed);
     const NOT_JSON: Framing = Framing::Refused(Unframed::NotJson);
 
@@ -147,10 +189,19 @@ mod tests {
             ("a/b", Some("Application/JSON"), None, JSON),
             ("a/b", Some("text/plain"), None, Framing::Undetermined),
             ("é", None, None, Framing::Undetermined),
-            ("a/b.jsonl.gz", None, None, COMPRESSED),
-            ("a/b.json.zst", None, None, COMPRESSED),
-            ("a/b.json", None, Some("gzip"), COMPRESSED),
-            ("a/b.json", None, Some("aws-chunked, GZIP"), COMPRESSED),
+            ("a/b.jsonl.gz", None, None, GZIP),
+            ("a/b.jsonl.gz", None, Some("gzip"), GZIP),
+            ("a/b.jsonl", None, Some("aws-chunked, GZIP"), GZIP),
+            ("a/b.GZ", Some("application/x-ndjson"), None, GZIP),
+            ("a/b.gz", Some("application/gzip"), None, Framing::Packed(Packed { codec: Codec::Gzip, inside: None })),
+            ("a/b", Some("application/zstd"), None, Framing::Packed(Packed { codec: Codec::Zstd, inside: None })),
+            ("a/b.json.zst", None, None, Framing::Packed(Packed { codec: Codec::Zstd, inside: Some(Format::Json) })),
+            ("a/b.json.zst", None, Some("gzip"), COMPRESSED),
+            ("a/b.json.gz.gz", None, None, COMPRESSED),
+            ("a/b.json", None, Some("gzip, gzip"), COMPRESSED),
+            ("a/b.json", None, Some("br"), COMPRESSED),
+            ("a/b.json.xz", None, None, COMPRESSED),
+            ("a/b.parquet", Some("application/zip"), None, COMPRESSED),
             ("a/b.json", None, Some("secret-sauce"), Framing::Refused(Unframed::Encoded)),
         ] {
             assert_eq!(of_head(key, &head(content_type, encoding)), expected, "{key} {content_type:?} {encoding:?}");

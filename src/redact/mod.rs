@@ -8,6 +8,7 @@ pub mod format;
 pub mod listing;
 pub mod object;
 pub mod output;
+pub mod packed;
 pub mod plan;
 pub mod redactor;
 pub mod stream;
@@ -39,6 +40,7 @@ use crate::s3::answer::Versioning;
 use crate::s3::error::Refusal;
 use crate::s3::name::Bucket;
 use crate::s3::operation::{GetBucketVersioning, ListBuckets, Op};
+use packed::Renderings;
 use plan::{Plan, Plans};
 
 /// What the backend brought. Anyone seals, only `redact` opens: no getter, no `Deref`, no `Debug`.
@@ -133,13 +135,14 @@ pub struct Redaction {
     /// The plans compiled under one active key, by a tag of it; made anew when another one seals. A tag, because two
     /// keys may have had one id.
     plans: ArcSwap<([u8; 32], Plans)>,
+    renderings: Renderings,
 }
 
 impl Redaction {
-    /// Follows this ring.
-    pub fn new(ring: Arc<ArcSwap<KeyRing>>) -> Self {
+    /// Follows this ring, and keeps compressed objects there, as views show them.
+    pub fn new(ring: Arc<ArcSwap<KeyRing>>, renderings: Renderings) -> Self {
         let plans = ArcSwap::from_pointee(Self::fresh(&ring.load()));
-        Self { ring, plans }
+        Self { ring, plans, renderings }
     }
 
     fn fresh(ring: &KeyRing) -> ([u8; 32], Plans) {

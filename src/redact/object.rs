@@ -10,6 +10,7 @@ use futures::stream;
 
 use super::etag::view_etag;
 use super::format::{self, Framing, Unframed};
+use super::packed::Work;
 use super::plan::Plan;
 use super::stream::{self as redacted, ShowError, Source, Window};
 use super::tally::TallyCell;
@@ -155,7 +156,7 @@ fn opened<T, O: Op>(raw: Result<Raw<T>, Trouble>, recorded: &Recorded<Permit<O>>
 fn framing(key: &Key, head: &ObjectHead) -> Result<Framing, Refusal> {
     match format::of_head(key.as_str(), head) {
         Framing::Refused(why) if head.size > 0 => Err(unframed(&why.to_string())),
-        framing @ (Framing::Known(_) | Framing::Undetermined | Framing::Refused(_)) => Ok(framing),
+        framing @ (Framing::Known(_) | Framing::Packed(_) | Framing::Undetermined | Framing::Refused(_)) => Ok(framing),
     }
 }
 
@@ -209,8 +210,16 @@ async fn masked_object(
     let asked_range = op.range.is_some();
     let (brought, body) = (object.range, object.body);
     let plan = redaction.plan(masks);
-    let tally = TallyCell::new(&plan);
     let source = Arc::new(Pinned { backend: backend.clone(), recorded, pin });
+    if let Framing::Packed(packed) = framing {
+        let work = Work { source, packed, plan, size };
+        let rendering = redaction.renderings.of(&head.etag, work, brought.is_none().then_some(body)).await;
+        let rendering = rendering.map_err(refused)?;
+        let tally = Some(rendering.tally.clone());
+        let body = rendering.read(range.unwrap_or(ContentRange { first: 0, last: size - 1 }));
+        return Ok(ShownObject { object: Redacted::of(Object { head, range, body }), tally });
+    }
+    let tally = TallyCell::new(&plan);
     let body = match range.filter(|_| asked_range) {
         Some(range) => {
             // A backend may ignore a range, and bring the whole.
@@ -257,6 +266,7 @@ async fn part_of(
             redacted::range(Some(window), source, size, range, plan.clone(), format, tally.clone()).await
         }
         Framing::Refused(why) => Err(why.into()),
+        Framing::Packed(_) => Err(ShowError::Unframed(Unframed::Compressed)),
         Framing::Undetermined => Err(ShowError::Unframed(Unframed::NotJson)),
     }
 }
@@ -315,8 +325,10 @@ impl Redaction {
     /// noted only what a policy names.
     fn head(&self, head: ObjectHead, bucket: &Bucket, key: &Key, masks: &Masks) -> ObjectHead {
         let etag = view_etag(&self.etag_key(), bucket, key, &head.etag, head.last_modified, &masks.digest);
+        let packed = matches!(format::of_head(key.as_str(), &head), Framing::Packed(_));
+        let content_encoding = head.content_encoding.filter(|_| packed);
         let mut user_metadata = head.user_metadata;
         user_metadata.retain(|name, _| masks.shown_metadata.contains(name.as_str()));
-        ObjectHead { etag, content_encoding: None, parts_count: None, user_metadata, ..head }
+        ObjectHead { etag, content_encoding, parts_count: None, user_metadata, ..head }
     }
 }

@@ -14,6 +14,7 @@ use futures::stream;
 use super::format::{self, Framing, Unframed};
 use super::lines::{Line, Lines};
 use super::output::Shown;
+use super::packed::Unpackable;
 use super::plan::Plan;
 use super::redactor::{Fault, Redactor};
 use super::tally::TallyCell;
@@ -22,7 +23,7 @@ use crate::policy::mask::Format;
 use crate::s3::answer::{Body, BodyError, ContentRange};
 
 /// Why nothing of an object, or of its range, is shown.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum ShowError {
     /// The object is broken where it matters (403).
     #[error(transparent)]
@@ -48,13 +49,15 @@ pub trait Source: Send + Sync + 'static {
     async fn read(&self, first: u64, last: u64) -> Result<Body, BodyError>;
 }
 
-/// Settles the framing by the object's first bytes, and gives back the body with nothing missing.
+/// Settles the framing of an object that is not compressed by its first bytes, and gives back the body with nothing missing.
 ///
 /// `so_far` is what [`format::of_head`] said. `body` begins at the object's start; it may end before the object does, as
 /// that of a range, once it holds a byte that is not white space. Reads at most the hold, and one chunk.
 pub async fn framed(so_far: Framing, mut body: Body) -> Result<(Format, Body), ShowError> {
-    if let Framing::Refused(why) = so_far {
-        return Err(why.into());
+    match so_far {
+        Framing::Refused(why) => return Err(why.into()),
+        Framing::Packed(_) => return Err(Unframed::Compressed.into()),
+        Framing::Known(_) | Framing::Undetermined => {}
     }
     let mut chunks = Vec::new();
     let mut first = BytesMut::new();
@@ -72,6 +75,7 @@ pub async fn framed(so_far: Framing, mut body: Body) -> Result<(Format, Body), S
         match format::of_bytes(so_far, &first, all) {
             Framing::Known(format) => return Ok((format, stream::iter(chunks).chain(body).boxed())),
             Framing::Refused(why) => return Err(why.into()),
+            Framing::Packed(_) => return Err(Unframed::Compressed.into()),
             Framing::Undetermined => {}
         }
     }
@@ -174,6 +178,12 @@ impl Window {
         }
         let body = stream::iter(kept).chain(self.body).boxed();
         Ok(lines.line().map(|line| (line, Self { first: line.start, last: self.last, body })))
+    }
+}
+
+impl From<Unpackable> for ShowError {
+    fn from(why: Unpackable) -> Self {
+        Self::Unframed(Unframed::Packed(why))
     }
 }
 

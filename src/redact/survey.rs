@@ -4,19 +4,22 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use futures::StreamExt as _;
 use jiff::Timestamp;
 
 use super::format::{self, Framing, Unframed};
 use super::object::whole_of;
+use super::packed::Work;
 use super::redactor::Fault;
-use super::stream::ShowError;
+use super::stream::{ShowError, Source};
 use super::tally::TallyCell;
 use super::{Raw, Redaction};
 use crate::backend::{Backend, Trouble};
 use crate::policy::survey::{Examined, Survey};
 use crate::s3::answer::{Body, BodyError, Item};
 use crate::s3::name::Key;
+use crate::s3::operation::ETag;
 
 /// One page of the bucket's keys.
 #[derive(Debug)]
@@ -93,29 +96,58 @@ pub async fn page(backend: &dyn Backend, survey: &Survey, after: Option<String>)
 
 impl Redaction {
     /// What the view makes of the object. Fails where the backend does, other than by having it no more.
-    pub async fn examine(&self, backend: &dyn Backend, examined: &Examined) -> Result<Finding, Trouble> {
-        let object = match backend.survey_object(examined).await.map(Raw::open) {
+    pub async fn examine(&self, backend: &Arc<dyn Backend>, examined: Examined) -> Result<Finding, Trouble> {
+        let object = match backend.survey_object(&examined, None).await.map(Raw::open) {
             Ok(object) => object,
             Err(Trouble::NoSuchKey | Trouble::Changed) => return Ok(Finding::Gone),
             Err(Trouble::Archived) => return Ok(Finding::Refused(Why::Archived)),
             Err(trouble) => return Err(trouble),
         };
         let size = object.head.size;
-        let framing = match format::of_head(examined.key().as_str(), &object.head) {
-            Framing::Refused(why) if size > 0 => return Ok(Finding::Refused(Why::Unframed(why))),
-            framing @ (Framing::Known(_) | Framing::Undetermined | Framing::Refused(_)) => framing,
-        };
         let plan = self.plan(examined.masks());
         let tally = TallyCell::new(&plan);
         if size == 0 {
             return Ok(Finding::Shown(tally));
         }
-        match whole_of(Ok(object.body), size, framing, &plan, &tally).await {
-            Ok(body) => drained(body, tally).await,
-            Err(ShowError::Unshowable(fault)) => Ok(Finding::Refused(Why::Unshowable(fault))),
-            Err(ShowError::Unframed(why)) => Ok(Finding::Refused(Why::Unframed(why))),
-            Err(error @ (ShowError::TooFar | ShowError::Backend(_))) => Err(Trouble::Broken(error.to_string())),
+        let (pin, body) = (object.head.etag.clone(), object.body);
+        match format::of_head(examined.key().as_str(), &object.head) {
+            Framing::Refused(why) => Ok(Finding::Refused(Why::Unframed(why))),
+            Framing::Packed(packed) => {
+                let source = Arc::new(Again { backend: backend.clone(), examined, pin });
+                let rendering = self.renderings.render(Work { source, packed, plan, size }, Some(body)).await;
+                rendering.map_or_else(unshown, |rendering| Ok(Finding::Shown(rendering.tally.clone())))
+            }
+            framing @ (Framing::Known(_) | Framing::Undetermined) => {
+                match whole_of(Ok(body), size, framing, &plan, &tally).await {
+                    Ok(body) => drained(body, tally).await,
+                    Err(error) => unshown(error),
+                }
+            }
         }
+    }
+}
+
+fn unshown(error: ShowError) -> Result<Finding, Trouble> {
+    match error {
+        ShowError::Unshowable(fault) => Ok(Finding::Refused(Why::Unshowable(fault))),
+        ShowError::Unframed(why) => Ok(Finding::Refused(Why::Unframed(why))),
+        ShowError::TooFar | ShowError::Backend(_) => Err(Trouble::Broken(error.to_string())),
+    }
+}
+
+/// The object again, pinned to the version that was read first.
+struct Again {
+    backend: Arc<dyn Backend>,
+    examined: Examined,
+    pin: ETag,
+}
+
+#[async_trait]
+impl Source for Again {
+    /// Always all of it: that is what is asked for.
+    async fn read(&self, _first: u64, _last: u64) -> Result<Body, BodyError> {
+        let raw = self.backend.survey_object(&self.examined, Some(self.pin.clone())).await;
+        raw.map(|raw| raw.open().body).map_err(|trouble| BodyError::Backend(trouble.to_string()))
     }
 }
 

@@ -14,7 +14,7 @@ use super::operation::ETag;
 pub type Body = BoxStream<'static, Result<Bytes, BodyError>>;
 
 /// Why a body ended before its end. The text is for our own log, never for a client.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum BodyError {
     /// The backend's connection broke, stalled, or it sent another length than it had said.
     #[error("the backend's body broke off: {0}")]

@@ -16,7 +16,9 @@ use tracegate::audit::journal::SpaceLeft;
 use tracegate::audit::query::{self, Filter, QueryError, Reader, Row};
 use tracegate::backend::faulty::{Fault, Faulty};
 use tracegate::backend::memory::{Content, Memory};
-use tracegate::config::{BackendConfig, Bounds, BucketConfig, Config, IssuerConfig, LogConfig, Logging, TlsFiles};
+use tracegate::config::{
+    BackendConfig, Bounds, BucketConfig, Config, IssuerConfig, LogConfig, Logging, RenderingsConfig, TlsFiles,
+};
 use tracegate::identity::revocation_log::{Entry, Target};
 use tracegate::keyring::{KeyRing, KeyState, RingKey, SecretKey, file};
 use tracegate::limits;
@@ -354,6 +356,7 @@ fn config(dir: &Path, issuer: &Issuer, wish: &Wish) -> Config {
         policies: dir.join("policies"),
         keys: dir.join("keys.toml"),
         log: LogConfig { dir: dir.join("log"), name: "tests".into(), retention: None, space },
+        renderings: RenderingsConfig { dir: dir.to_owned(), size: 64 << 20 },
         control: dir.join("control"),
         bounds: Bounds {
             connections: limits::CONNECTIONS_MAX,

@@ -15,6 +15,8 @@ mod binds;
 #[cfg(test)]
 mod buckets;
 #[cfg(test)]
+mod compressed;
+#[cfg(test)]
 mod connections;
 #[cfg(test)]
 mod copies;

@@ -22,7 +22,9 @@ use crate::audit::journal::SpaceLeft;
 use crate::backend::Backend;
 use crate::backend::memory::Memory;
 use crate::config::lock::LockConfig;
-use crate::config::{BackendConfig, Bounds, BucketConfig, Config, IssuerConfig, LogConfig, Logging, TlsFiles};
+use crate::config::{
+    BackendConfig, Bounds, BucketConfig, Config, IssuerConfig, LogConfig, Logging, RenderingsConfig, TlsFiles,
+};
 use crate::keyring::{KeyRing, KeyState, RingKey, SecretKey, file};
 use crate::limits;
 use crate::s3::name::Bucket;
@@ -142,6 +144,7 @@ fn config(args: &DemoArgs, dir: &Path, provider: &Provider, bucket: Bucket) -> C
         policies: dir.join("policies"),
         keys: dir.join("keys.toml"),
         log: LogConfig { dir: dir.join("log"), name: "demo".into(), retention: None, space: SpaceLeft::default() },
+        renderings: RenderingsConfig { dir: dir.to_owned(), size: limits::RENDERINGS_BYTES },
         control: dir.join("control"),
         bounds: Bounds {
             connections: limits::CONNECTIONS_MAX,

@@ -19,6 +19,7 @@ use crate::policy::permit::Permit;
 use crate::policy::{Decision, Ruleset, decide};
 use crate::redact::Redaction;
 use crate::redact::object::{first_fetch, show};
+use crate::redact::packed::Renderings;
 use crate::s3::answer::ObjectHead;
 use crate::s3::conditional::resolve;
 use crate::s3::error::{Code, Refusal};
@@ -57,7 +58,8 @@ impl World {
             clock: || NOW,
         };
         let (journal, _) = Journal::open(options).unwrap();
-        let redaction = Redaction::new(Arc::new(ArcSwap::from_pointee(KeyRing::ephemeral())));
+        let renderings = Renderings::open(dir.path().to_owned(), 1 << 20).unwrap();
+        let redaction = Redaction::new(Arc::new(ArcSwap::from_pointee(KeyRing::ephemeral())), renderings);
         Self { backend: Arc::new(Faulty::new(Memory::new())), rules: rules(), redaction, journal, _dir: dir }
     }
 
