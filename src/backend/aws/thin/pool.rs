@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::line::Line;
 use crate::limits;
 
-#[expect(clippy::vec_box, reason = "a connection is large, and is moved often")]
+/// Boxed, since a connection is large and is moved often.
 type Idle = Vec<Box<Line>>;
 
 /// Connections that wait to be used. Its lock is held to push or pop one, never while anything is waited for.
