@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use super::limits::{self, Limit, Need};
+use super::limits::{self, Limit};
 use super::support::install;
 use super::ways::Door::{Container, Keys, Process, WebIdentity};
 use super::ways::Transport::{Http, Https};
@@ -27,8 +27,6 @@ pub(crate) struct Client {
     pub(crate) quick: &'static [Way],
     /// What it cannot do.
     pub(crate) limits: &'static [&'static Limit],
-    /// What it cannot write without.
-    pub(crate) needs: &'static [&'static Need],
     /// The command by which it takes a refused overwrite (412) for a file to be skipped, and ends well.
     pub(crate) skips_by: Option<&'static str>,
 }
@@ -94,12 +92,7 @@ pub(crate) const ALL: [Client; 17] = [
         &[&limits::OBSTORE_HTTP, &limits::OBJECT_STORE_PROFILES],
     ),
     python("minio-py", "minio", "clients", ["python", "with_minio.py"], &[&limits::MINIO]),
-    Client {
-        quick: &[Way(Process, Https)],
-        environment: &[limits::RCLONE.setting],
-        needs: &[&limits::RCLONE],
-        ..python("rclone", "rclone", "clients", ["bash", "rclone.sh"], &[])
-    },
+    Client { quick: &[Way(Process, Https)], ..python("rclone", "rclone", "clients", ["bash", "rclone.sh"], &[]) },
     python("s5cmd", "s5cmd", "clients", ["bash", "s5cmd.sh"], &[]),
     Client {
         quick: &[Way(Keys, Http)],
@@ -123,7 +116,7 @@ const fn python(
     limits: &'static [&'static Limit],
 ) -> Client {
     let tool = Tool::Python(tool);
-    Client { name, slug, tool, probe, environment: &[], quick: &[], limits, needs: &[], skips_by: None }
+    Client { name, slug, tool, probe, environment: &[], quick: &[], limits, skips_by: None }
 }
 
 /// A crate, built into this binary, which becomes it by that argument.
@@ -142,11 +135,6 @@ impl Client {
                 found.into_iter().find(|program| program.is_file()).expect("the interpreter of a probe is on the PATH")
             }
         }
-    }
-
-    /// The same, without settings of its own.
-    pub(crate) fn bare(&self) -> Self {
-        Self { environment: &[], ..*self }
     }
 
     /// What it is given.

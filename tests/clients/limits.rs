@@ -24,16 +24,6 @@ pub(crate) enum Sign {
     NotTried,
 }
 
-/// A setting without which a client cannot write, as one of its settings in the catalogue. Without it, it is tried, too.
-pub(crate) struct Need {
-    /// Name and value of a variable of its environment.
-    pub(crate) setting: (&'static str, &'static str),
-    /// What the client says without.
-    pub(crate) seen: &'static str,
-    /// Why, as the page says it.
-    pub(crate) because: &'static str,
-}
-
 impl Limit {
     /// Whether it closes this way.
     pub(crate) fn closes(&self, Way(door, transport): Way) -> bool {
@@ -107,10 +97,4 @@ pub(crate) const S3CMD: Limit = Limit {
     seen: Sign::NotTried,
     because: "s3cmd takes keys; the services that it asks without are at fixed addresses",
     instead: "keys, made as its block shows",
-};
-
-pub(crate) const RCLONE: Need = Need {
-    setting: ("RCLONE_S3_NO_CHECK_BUCKET", "true"),
-    seen: "CreateBucket",
-    because: "before it puts a file rclone makes the bucket, which is not served",
 };

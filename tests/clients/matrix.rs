@@ -7,7 +7,7 @@ use libtest_mimic::{Failed, Trial};
 use super::catalogue::{self, Client};
 use super::crowd;
 use super::ingest;
-use super::limits::{Need, Sign};
+use super::limits::Sign;
 use super::page;
 use super::probe::{self, How, Seen, Step, Truth};
 use super::ways::{Door, Way};
@@ -25,10 +25,6 @@ pub(crate) fn trials() -> Vec<Trial> {
         }
         let name = format!("{}::every_way_is_as_published", client.slug);
         trials.push(trial(name, || every_way(client)).with_ignored_flag(true));
-        for need in client.needs {
-            let name = format!("{}::does_not_put_without::{}", client.slug, need.setting.0);
-            trials.push(trial(name, || fails_without(client, need)).with_ignored_flag(!quick));
-        }
         if client.has_a_block() {
             let name = format!("{}::its_block_runs", client.slug);
             trials.push(trial(name, || block(client)).with_ignored_flag(!quick));
@@ -98,19 +94,6 @@ fn fails_as_said(client: &Client, way: Way, truth: &Truth, words: &str) {
     let error = seen.steps.values().find_map(|outcome| outcome.as_ref().err());
     let error = error.unwrap_or_else(|| panic!("{} by {way:?}: it works now", client.name));
     assert!(error.contains(words), "{} by {way:?} fails otherwise: {error}", client.name);
-}
-
-/// Only its writes fail without the setting, and as it is written; a need that is gone is an error, too.
-fn fails_without(client: &Client, need: &Need) {
-    assert_eq!(client.environment, [need.setting], "it has no settings but this");
-    let seen = probe::run(&client.bare(), client.quick[0], &Truth::of(client));
-    for (step, outcome) in &seen.steps {
-        let puts = matches!(step, Step::Put | Step::Multipart);
-        match outcome {
-            Ok(_) => assert!(!puts, "{} does not need {:?}: {step:?}", client.name, need.setting),
-            Err(error) => assert!(puts && error.contains(need.seen), "{}: {step:?}: {error}", client.name),
-        }
-    }
 }
 
 /// The block as it stands, beside a demo, in an empty folder.

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use std::sync::{Mutex, OnceLock};
 
 use super::catalogue::{self, Client};
-use super::limits::{Limit, Need};
+use super::limits::Limit;
 use super::probe::{How, Step};
 use super::support::clients::without_own_settings;
 use super::support::demo::Demo;
@@ -102,8 +102,7 @@ pub(crate) fn limits_are_published() {
 fn limit_rows() -> Vec<String> {
     let mut rows: Vec<(String, Vec<&str>)> = Vec::new();
     for client in &catalogue::ALL {
-        let needs = client.needs.iter().map(|need| need_row(need));
-        for row in client.limits.iter().map(|limit| limit_row(limit)).chain(needs) {
+        for row in client.limits.iter().map(|limit| limit_row(limit)) {
             match rows.iter_mut().find(|(known, _)| *known == row) {
                 Some((_, names)) => names.push(client.name),
                 None => rows.push((row, vec![client.name])),
@@ -146,11 +145,6 @@ fn limit_row(limit: &Limit) -> String {
         format!(" over {}", list(limit.transports.iter().map(|transport| transport.title()).collect()))
     };
     format!("{doors}{transports} | {} | {}", limit.because, limit.instead)
-}
-
-fn need_row(need: &Need) -> String {
-    let (name, value) = need.setting;
-    format!("puts | {} | the same with `{name}={value}`", need.because)
 }
 
 fn published(client: &Client) -> Option<String> {
