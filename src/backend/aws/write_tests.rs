@@ -163,7 +163,7 @@ async fn an_answer_before_the_whole_body_is_none() {
     });
     let aws = connect(options(Some(endpoint))).await.unwrap();
     let endless = stream::iter([Ok(bytes::Bytes::from_static(b"x"))]).chain(stream::pending());
-    let sent = Upload { length: 10, body: endless.boxed(), ..upload("") };
+    let sent = Upload { length: 10, md5: Some("MD5==".into()), body: endless.boxed(), ..upload("") };
     assert!(matches!(put(&aws, "k", sent).await, Err(Trouble::Broken(_))));
 }
 
