@@ -2,7 +2,7 @@
 //!
 //! Behind every side is the same bucket, which gives bytes from memory; each side, the bucket and the client are processes
 //! of their own. Ours is the binary with everything on: identity, policy, redaction, and a log on the disk of `TMPDIR`.
-//! `--quick` is a smoke run, whose figures say nothing.
+//! `--quick` is a smoke run, whose figures say nothing. Names of [`Series`] choose those that are measured.
 
 mod bucket;
 #[path = "../common/mod.rs"]
@@ -27,6 +27,40 @@ use load::Target;
 use ours::{Behind, Facade};
 use peers::{Nginx, S3sProxy};
 use process::{Process, free_addresses};
+
+/// What can be measured by itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Series {
+    GetSmall,
+    Added,
+    PutSmall,
+    GetLarge,
+    PutLarge,
+    Memory,
+}
+
+impl Series {
+    /// All, by the names that choose them, in their order.
+    const ALL: [(&str, Self); 6] = [
+        ("get4k", Self::GetSmall),
+        ("added", Self::Added),
+        ("put4k", Self::PutSmall),
+        ("get1g", Self::GetLarge),
+        ("put1g", Self::PutLarge),
+        ("memory", Self::Memory),
+    ];
+
+    /// Those of these names; all where there is none.
+    fn chosen(names: &[&str]) -> anyhow::Result<Vec<Self>> {
+        let of = |name: &str| {
+            let found = Self::ALL.into_iter().find(|(known, _)| *known == name);
+            found.map(|(_, series)| series).ok_or_else(|| anyhow::anyhow!("{name}: there is no series of that name"))
+        };
+        let chosen: Vec<Self> = names.iter().map(|name| of(name)).collect::<Result<_, _>>()?;
+        let all = Self::ALL.into_iter().map(|(_, series)| series);
+        Ok(all.filter(|series| chosen.is_empty() || chosen.contains(series)).collect())
+    }
+}
 
 /// How much is measured.
 struct Size {
@@ -74,29 +108,41 @@ struct Servers {
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
         [load::ARGUMENT] => {
             load::child();
             Ok(())
         }
         [bucket::ARGUMENT, address, large] => bucket::child(address.parse()?, large.parse()?),
-        _ => run(if arguments.iter().any(|argument| argument == "--quick") { &QUICK } else { &FULL }),
+        _ => {
+            let (options, named): (Vec<&str>, Vec<&str>) =
+                arguments.into_iter().partition(|text| text.starts_with("--"));
+            run(if options.contains(&"--quick") { &QUICK } else { &FULL }, &Series::chosen(&named)?)
+        }
     }
 }
 
-fn run(size: &Size) -> anyhow::Result<()> {
+fn run(size: &Size, chosen: &[Series]) -> anyhow::Result<()> {
     let dir = tempfile::tempdir()?;
     let (certificate, key) = certificate(dir.path())?;
     let servers = Servers::start(dir.path(), size, &certificate, &key)?;
     series::check(&servers);
     let small = |connections| series::small_terms(size.rounds, connections, size.small);
     let large = |bytes| measure::Terms { rounds: size.rounds, connections: 1, time: size.large, bytes };
-    series::get_small(&servers, small(series::CONNECTIONS));
-    series::latency(&servers, small(1));
-    series::put_small(&servers, small(series::CONNECTIONS));
-    series::get_large(&servers, large(servers.large));
-    series::put_large(&servers, large(size.large_bytes));
-    memory::measure(dir.path(), Behind::Bucket(servers.direct.to), &certificate, &key, size.streams, size.slow)?;
+    for series in chosen {
+        match series {
+            Series::GetSmall => series::get_small(&servers, small(series::CONNECTIONS)),
+            Series::Added => series::latency(&servers, small(1)),
+            Series::PutSmall => series::put_small(&servers, small(series::CONNECTIONS)),
+            Series::GetLarge => series::get_large(&servers, large(servers.large)),
+            Series::PutLarge => series::put_large(&servers, large(size.large_bytes)),
+            Series::Memory => {
+                let behind = Behind::Bucket(servers.direct.to);
+                memory::measure(dir.path(), behind, &certificate, &key, size.streams, size.slow)?;
+            }
+        }
+    }
     figure("cores", std::thread::available_parallelism()?.get() as f64, "1");
     Ok(())
 }
