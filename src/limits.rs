@@ -234,6 +234,8 @@ pub const JOURNAL_QUEUE_MAX: usize = 8192;
 pub const OUTCOME_BYTES_MAX: u64 = 8 * 1024;
 /// Most bytes of entries that are written and synced at once.
 pub const JOURNAL_BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Time for which an outcome may wait for another entry to be written with.
+pub const OUTCOME_LINGER: Duration = Duration::from_millis(5);
 /// How often the journal looks at the free space, at what was refused, and at what ends its retention.
 pub const JOURNAL_TICK: Duration = Duration::from_secs(1);
 /// Free space of the log's disk below which a warning shows, in bytes, where the configuration says nothing.

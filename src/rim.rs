@@ -77,7 +77,7 @@ pub struct Rim {
 /// A request as the rim carries it: the head, what the log says of it, when it came.
 struct Asked {
     parts: http::request::Parts,
-    facts: RequestFacts,
+    facts: Arc<RequestFacts>,
     now: Timestamp,
     /// Whether a token may be read: TLS, loopback, or a proxy that says https.
     private: bool,
@@ -283,8 +283,8 @@ impl Rim {
             closing.body_mut().close(Ended::Ok);
         } else if let Some(who) = left.who {
             let (authority, metrics) = (self.authority.clone(), self.metrics.clone());
-            closing = closing
-                .map(|body| body.digested(digest).while_allowed(left.until, now, authority, who).counted(metrics));
+            closing =
+                closing.map(|body| body.digested(digest).while_allowed(left.until, authority, who).counted(metrics));
         }
         Ok(finished(closing, facts, method))
     }
@@ -362,7 +362,7 @@ impl Rim {
             host: text(header::HOST).or_else(|| parts.uri.authority().map(|host| host.as_str().to_owned())),
         };
         let private = facts.tls || on.peer.to_canonical().is_loopback() && !forwarded(&parts.headers);
-        Asked { parts, facts, now: Timestamp::now(), private }
+        Asked { parts, facts: Arc::new(facts), now: Timestamp::now(), private }
     }
 
     /// Whether a peer is one of `trusted_proxies`.
@@ -432,7 +432,8 @@ fn finished(response: Response<Closing>, facts: &RequestFacts, method: &Method) 
 
 /// What one caller sees is not for the next one behind the same cache, whatever was stored or asked for.
 fn private(stored: Option<&HeaderValue>) -> HeaderValue {
-    let stored = stored.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let Some(stored) = stored else { return HeaderValue::from_static("private") };
+    let stored = stored.to_str().unwrap_or_default();
     let mut kept = vec!["private"];
     kept.extend(stored.split(',').map(str::trim).filter(|directive| {
         let name = directive.split('=').next().unwrap_or_default().trim().to_ascii_lowercase();

@@ -23,17 +23,6 @@ pub(crate) fn thread_cpu() -> Option<Duration> {
     counted.split(' ').next()?.parse().ok().map(Duration::from_nanos)
 }
 
-/// Time that all threads of this process were on a CPU, in steps of 10 ms; `None` where nobody counts it.
-///
-/// The times are the 14th and 15th field of `/proc/self/stat`, in ticks of which Linux shows 100 a second (proc(5)).
-/// The second field is the program's name in parentheses and may hold spaces.
-pub(crate) fn process_cpu() -> Option<Duration> {
-    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    let mut fields = stat.rsplit_once(") ")?.1.split(' ').skip(11);
-    let ticks: u64 = fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?;
-    Some(Duration::from_millis(ticks * 10))
-}
-
 /// Deterministic traces as JSONL, whole records of at least so many bytes together: steps with prompts, tool calls with
 /// JSON in strings, ids, counts.
 pub(crate) fn traces(bytes: usize) -> String {

@@ -1,52 +1,140 @@
-//! The requests that are sent: by bearer token, and signed with AWS Signature Version 4.
+//! The requests that are sent: by bearer token, and signed with AWS Signature Version 4; with bodies as clients of S3 send
+//! them.
 //!
-//! A signature holds for a quarter of an hour, so each request is made once and sent over and over; the façade verifies
-//! it anew each time.
+//! A signature holds for a quarter of an hour, so each request is made once and sent over and over; whoever gets it
+//! verifies it anew each time.
 
 use std::net::SocketAddr;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::load;
-use super::servers::{BUCKET, Facade};
+use crate::common::traces;
 
-/// A session's keys, as the credentials door gives them.
+/// The bucket that every side serves.
+pub(crate) const BUCKET: &str = "bench";
+/// The region that every side is told.
+pub(crate) const REGION: &str = "us-east-1";
+/// Bytes of a chunk of `aws-chunked`, as botocore frames them.
+const CHUNK_BYTES: u64 = 1024 * 1024;
+
+/// The keys of somebody who signs.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(crate) struct Session {
-    access_key_id: String,
-    secret_access_key: String,
-    token: String,
+pub(crate) struct Keys {
+    pub(crate) access_key_id: String,
+    pub(crate) secret_access_key: String,
+    /// Of a session.
+    pub(crate) token: Option<String>,
 }
 
-impl Session {
-    /// Asks the façade for one.
-    pub(crate) fn open(facade: &Facade) -> Self {
-        let body = load::fetch(facade.address, &bearer(facade, "/-/credentials"));
-        serde_json::from_slice(&body).expect("the credentials door answers in JSON")
+/// How the body of an upload is sent.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Framing {
+    /// As it is, `UNSIGNED-PAYLOAD`.
+    Plain,
+    /// `aws-chunked` with a CRC-32 in its trailer, as botocore sends over HTTPS.
+    Chunked,
+}
+
+/// The body of an upload.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Body {
+    /// Bytes without framing.
+    pub(crate) length: u64,
+    pub(crate) framing: Framing,
+}
+
+/// The bytes of an upload as they stand on the wire: a piece that repeats, and an end.
+pub(crate) struct Wire {
+    piece: Vec<u8>,
+    times: u64,
+    end: Vec<u8>,
+}
+
+impl Body {
+    /// As it stands on the wire. Bodies larger than a chunk are a multiple of it.
+    pub(crate) fn wire(&self) -> Wire {
+        let size = self.length.min(CHUNK_BYTES);
+        let times = self.length / size;
+        let mut piece = traces(usize::try_from(size).expect("a chunk fits into memory")).into_bytes();
+        piece.truncate(usize::try_from(size).expect("a chunk fits into memory"));
+        match self.framing {
+            Framing::Plain => Wire { piece, times, end: Vec::new() },
+            Framing::Chunked => {
+                let mut crc = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32IsoHdlc);
+                (0..times).for_each(|_| crc.update(&piece));
+                let crc = u32::try_from(crc.finalize()).expect("32 bits").to_be_bytes();
+                let end = format!("0\r\nx-amz-checksum-crc32:{}\r\n\r\n", BASE64_STANDARD.encode(crc));
+                let piece = [format!("{size:x}\r\n").as_bytes(), &piece, b"\r\n"].concat();
+                Wire { piece, times, end: end.into_bytes() }
+            }
+        }
     }
 
+    /// The headers that go with it, in the order of their names.
+    fn headers(&self) -> Vec<(&'static str, String)> {
+        match self.framing {
+            Framing::Plain => {
+                vec![("content-length", self.length.to_string()), ("x-amz-content-sha256", "UNSIGNED-PAYLOAD".into())]
+            }
+            Framing::Chunked => vec![
+                ("content-encoding", "aws-chunked".into()),
+                ("content-length", self.wire().length().to_string()),
+                ("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER".into()),
+                ("x-amz-decoded-content-length", self.length.to_string()),
+                ("x-amz-trailer", "x-amz-checksum-crc32".into()),
+            ],
+        }
+    }
+}
+
+impl Wire {
+    /// What is written, piece after piece.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.times).map(|_| &self.piece[..]).chain((!self.end.is_empty()).then_some(&self.end[..]))
+    }
+
+    fn length(&self) -> u64 {
+        self.piece.len() as u64 * self.times + self.end.len() as u64
+    }
+}
+
+impl Keys {
     /// `GET` of that path, signed now.
-    pub(crate) fn signed(&self, to: SocketAddr, path: &str) -> String {
+    pub(crate) fn get(&self, to: SocketAddr, path: &str) -> String {
+        let nothing = hex::encode(Sha256::digest(b""));
+        self.signed("GET", to, path, vec![("x-amz-content-sha256", nothing)])
+    }
+
+    /// `PUT` to that path, signed now.
+    pub(crate) fn put(&self, to: SocketAddr, path: &str, body: &Body) -> String {
+        self.signed("PUT", to, path, body.headers())
+    }
+
+    fn signed(&self, method: &str, to: SocketAddr, path: &str, mut headers: Vec<(&'static str, String)>) -> String {
         let time = Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
-        let (date, nothing, token) = (&time[..8], hex::encode(Sha256::digest(b"")), &self.token);
-        let names = "host;x-amz-content-sha256;x-amz-date;x-amz-security-token";
-        let headers =
-            format!("host:{to}\nx-amz-content-sha256:{nothing}\nx-amz-date:{time}\nx-amz-security-token:{token}\n");
-        let canonical = hex::encode(Sha256::digest(format!("GET\n{path}\n\n{headers}\n{names}\n{nothing}")));
-        let scope = format!("{date}/us-east-1/s3/aws4_request");
+        headers.extend([("host", to.to_string()), ("x-amz-date", time.clone())]);
+        headers.extend(self.token.clone().map(|token| ("x-amz-security-token", token)));
+        headers.sort_unstable();
+        let payload = headers.iter().find(|(name, _)| *name == "x-amz-content-sha256").map_or("", |(_, hash)| hash);
+        let names = headers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
+        let lines: String = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+        let canonical = hex::encode(Sha256::digest(format!("{method}\n{path}\n\n{lines}\n{names}\n{payload}")));
+        let scope = format!("{}/{REGION}/s3/aws4_request", &time[..8]);
         let secret = format!("AWS4{}", self.secret_access_key);
         let key = scope.split('/').fold(secret.into_bytes(), |key, part| mac(&key, part));
         let signature = hex::encode(mac(&key, &format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{canonical}")));
-        let id = &self.access_key_id;
-        format!(
-            "GET {path} HTTP/1.1\r\n{}authorization: AWS4-HMAC-SHA256 Credential={id}/{scope}, \
-             SignedHeaders={names}, Signature={signature}\r\n\r\n",
-            headers.replace('\n', "\r\n")
-        )
+        let authorization = format!(
+            "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={names}, Signature={signature}",
+            self.access_key_id
+        );
+        let lines = lines.replace('\n', "\r\n");
+        format!("{method} {path} HTTP/1.1\r\n{lines}authorization: {authorization}\r\n\r\n")
     }
 }
 
@@ -55,10 +143,9 @@ pub(crate) fn path(key: &str) -> String {
     format!("/{BUCKET}/{key}")
 }
 
-/// `GET` of that path with the façade's token.
-pub(crate) fn bearer(facade: &Facade, path: &str) -> String {
-    let (host, token) = (facade.address, facade.token.token.expose());
-    format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n\r\n")
+/// `GET` of that path with a token of the façade.
+pub(crate) fn bearer(to: SocketAddr, token: &str, path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nhost: {to}\r\nauthorization: Bearer {token}\r\n\r\n")
 }
 
 fn mac(key: &[u8], text: &str) -> Vec<u8> {

@@ -1,5 +1,6 @@
-//! The thread that owns the log: takes what waits, writes it at once, syncs it once, wakes everyone. No timer makes a
-//! batch wait; batches grow by themselves while the disk syncs.
+//! The thread that owns the log: takes what waits, writes it at once, syncs it once, wakes everyone. No timer makes
+//! anybody wait; batches grow by themselves while the disk syncs. Outcomes, for which nobody waits, go with the next
+//! write, or by themselves after [`limits::OUTCOME_LINGER`].
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use tokio::sync::oneshot;
 use super::disk::Disk;
 use super::journal::{Gauges, SpaceLeft, State};
 use super::listing::Blobs;
+use super::outcomes::Outcomes;
 use super::recover;
 use super::refusals::Summary;
 use super::wire;
@@ -20,13 +22,19 @@ use super::writer::{Class, Fatal, Item, Writer};
 use crate::limits;
 
 pub(super) enum Message {
+    /// Somebody waits for it.
     Entry(Item),
+    /// There are [`Outcomes`] to write, before long.
+    Outcomes,
     Stop(oneshot::Sender<()>),
 }
 
 pub(super) struct Committer {
     pub(super) writer: Writer,
     pub(super) inbox: Receiver<Message>,
+    pub(super) outcomes: Arc<Outcomes>,
+    /// When outcomes are written at the latest; `None` while there are none.
+    pub(super) linger: Option<Instant>,
     pub(super) gauges: Arc<Gauges>,
     pub(super) disk: Arc<dyn Disk>,
     pub(super) blobs: Arc<Blobs>,
@@ -42,7 +50,9 @@ impl Committer {
     /// Until stopped, dropped or dead. What still waits then is told that the journal is down.
     pub(super) fn run(mut self) {
         let _dead = DeadOnPanic(Arc::clone(&self.gauges));
-        match self.serve() {
+        let served = self.serve();
+        self.outcomes.end();
+        match served {
             Ok(asked) => {
                 drop(self.writer);
                 drop(self.lock);
@@ -62,14 +72,25 @@ impl Committer {
         self.tick()?;
         let mut ticked = Instant::now();
         loop {
-            let first = match self.inbox.recv_timeout(limits::JOURNAL_TICK.saturating_sub(ticked.elapsed())) {
-                Ok(message) => Some(message),
-                Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => return Ok(None),
+            let tick = ticked + limits::JOURNAL_TICK;
+            let next = self.linger.map_or(tick, |until| until.min(tick));
+            let (first, gone) = match self.inbox.recv_timeout(next.saturating_duration_since(Instant::now())) {
+                Ok(Message::Outcomes) => {
+                    self.begin_to_linger();
+                    continue;
+                }
+                Ok(message) => (Some(message), false),
+                Err(RecvTimeoutError::Timeout) => (None, false),
+                Err(RecvTimeoutError::Disconnected) => (None, true),
             };
-            let (items, stop) = self.gather(first);
+            let lingered = self.linger.is_some_and(|until| until <= Instant::now());
+            let (items, stop) =
+                if first.is_some() || gone || lingered { self.gather(first) } else { (Vec::new(), None) };
             if !items.is_empty() {
                 self.writer.commit(items, (self.clock)())?;
+            }
+            if gone {
+                return Ok(None);
             }
             if let Some(asked) = stop {
                 self.write_refusals(true)?;
@@ -86,12 +107,23 @@ impl Committer {
     }
 
     /// What waits, up to the size of a batch, and whether to stop behind it.
+    ///
+    /// Outcomes come first. Those of intents that are not written yet, of requests that were given up, come last: their
+    /// intents were sent before.
     fn gather(&mut self, first: Option<Message>) -> (Vec<Item>, Option<oneshot::Sender<()>>) {
-        let (mut items, mut bytes) = (Vec::new(), 0);
+        self.linger = None;
+        let (mut items, mut early): (Vec<Item>, Vec<Item>) =
+            self.outcomes.take().into_iter().partition(Item::follows_a_written_intent);
+        let mut bytes = 0;
         let mut next = first;
+        let mut stop = None;
         while let Some(message) = next {
             match message {
-                Message::Stop(asked) => return (items, Some(asked)),
+                Message::Stop(asked) => {
+                    stop = Some(asked);
+                    break;
+                }
+                Message::Outcomes => self.begin_to_linger(),
                 Message::Entry(item) => {
                     if matches!(item.class, Class::Intent(_) | Class::Whole) {
                         self.gauges.taken_from_queue();
@@ -100,9 +132,21 @@ impl Committer {
                     items.push(item);
                 }
             }
-            next = if bytes < limits::JOURNAL_BATCH_BYTES_MAX { self.inbox.try_recv().ok() } else { None };
+            if bytes >= limits::JOURNAL_BATCH_BYTES_MAX {
+                // Their intents may be among what is left.
+                self.outcomes.put_back(std::mem::take(&mut early));
+                self.begin_to_linger();
+                break;
+            }
+            next = self.inbox.try_recv().ok();
         }
-        (items, None)
+        items.append(&mut early);
+        (items, stop)
+    }
+
+    /// Sees to it that outcomes are written before long, whether or not somebody comes for whom the log is synced.
+    fn begin_to_linger(&mut self) {
+        self.linger.get_or_insert_with(|| Instant::now() + limits::OUTCOME_LINGER);
     }
 
     fn tick(&mut self) -> Result<(), Fatal> {

@@ -20,6 +20,7 @@ use tokio::sync::{oneshot, watch};
 use super::committer::{Committer, Message};
 use super::disk::{Disk, SystemDisk, is_full};
 use super::entry::{Event, ListingShown, RequestFacts, Unproven};
+use super::outcomes::Outcomes;
 use super::recover::{self, Scanned};
 use super::refusals::Refusals;
 use super::thread::Joined;
@@ -202,6 +203,7 @@ pub(super) struct Shared {
     inbox: mpsc::Sender<Message>,
     gauges: Arc<Gauges>,
     digest_key: SecretKey,
+    outcomes: Arc<Outcomes>,
     blobs: Arc<listing::Blobs>,
     dir: PathBuf,
     /// Ends when the inbox is gone, which is dropped before.
@@ -240,9 +242,12 @@ impl Journal {
         writer.commit(first, clock()).map_err(|fatal| io(fatal.error))?;
         let (sender, inbox) = mpsc::channel();
         let blobs = Arc::new(listing::Blobs::new(Arc::clone(&disk), dir.clone()));
+        let outcomes = Arc::new(Outcomes::new());
         let committer = Committer {
             writer,
             inbox,
+            outcomes: Arc::clone(&outcomes),
+            linger: None,
             gauges: Arc::clone(&gauges),
             disk,
             blobs: Arc::clone(&blobs),
@@ -253,7 +258,7 @@ impl Journal {
             lock,
         };
         let thread = Joined::start("audit-journal", move || committer.run()).map_err(io)?;
-        let shared = Shared { inbox: sender, gauges, digest_key, blobs, dir, _thread: thread };
+        let shared = Shared { inbox: sender, gauges, digest_key, outcomes, blobs, dir, _thread: thread };
         Ok((Self { shared: Arc::new(shared) }, recovery))
     }
 
@@ -347,10 +352,7 @@ impl Shared {
 
     /// Sends an outcome. It is never refused: its room was kept when its intent was taken.
     pub(super) fn outcome(&self, body: Vec<u8>, line: SeqCell) {
-        let item = Item { body, class: Class::Outcome(line), done: None };
-        if self.inbox.send(Message::Entry(item)).is_err() {
-            tracing::warn!("an outcome came after the end of the log; the next start records it as unknown-crash");
-        }
+        self.outcomes.send(Item { body, class: Class::Outcome(line), done: None }, &self.inbox);
     }
 
     fn send_new(&self, body: Vec<u8>, class: Class) -> Result<oneshot::Receiver<Result<(), Unavailable>>, Unavailable> {

@@ -50,6 +50,7 @@ pub mod query;
 mod committer;
 mod disk;
 mod listing;
+mod outcomes;
 mod recover;
 mod refusals;
 mod segment;

@@ -33,6 +33,13 @@ pub(super) struct Item {
     pub(super) done: Option<oneshot::Sender<Result<(), Unavailable>>>,
 }
 
+impl Item {
+    /// Whether it is the outcome of an intent that has its number.
+    pub(super) fn follows_a_written_intent(&self) -> bool {
+        matches!(&self.class, Class::Outcome(intent) if intent.load(Ordering::Relaxed) != NEVER)
+    }
+}
+
 /// What an entry is to the accounting.
 #[derive(Debug, Clone)]
 pub(super) enum Class {

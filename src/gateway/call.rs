@@ -46,7 +46,7 @@ pub struct Call {
     /// The bytes of a write that has some; taken once.
     pub upload: Payload,
     /// What the log says of the request.
-    pub facts: RequestFacts,
+    pub facts: Arc<RequestFacts>,
     /// When it came.
     pub now: Timestamp,
     /// What the gateway leaves.

@@ -175,7 +175,8 @@ impl Gateway {
 
     /// The right to delete one key of a batch, durable on the record under an id of its own.
     async fn may_go(&self, call: &Call, op: DeleteObject) -> Result<Recorded<Permit<DeleteObject>>, Refusal> {
-        let one = Call { facts: call.facts.part(EntryId::random()), slot: call.slot.sibling(), ..call.clone() };
+        let one =
+            Call { facts: Arc::new(call.facts.part(EntryId::random())), slot: call.slot.sibling(), ..call.clone() };
         let permitted = self.permit(&one, op).await;
         if one.slot.take().on_record {
             call.slot.leave(|left| left.on_record = true);

@@ -33,10 +33,8 @@ pub struct Closing {
     length: Option<u64>,
     bytes: u64,
     digest: Option<blake3::Hasher>,
-    end: Option<Pin<Box<Sleep>>>,
-    right: Option<(Arc<Authority>, Arc<Identity>)>,
-    /// Wakes as often as revocations are read, so that a stream on which nothing flows is looked at, too.
-    look: Option<Interval>,
+    right: Option<Right>,
+    alarm: Option<Alarm>,
     metrics: Option<Arc<Metrics>>,
     progress: Option<Progress>,
 }
@@ -48,6 +46,19 @@ struct Open {
     tally: Option<Arc<TallyCell>>,
 }
 
+/// Who reads, and until when at most.
+struct Right {
+    authority: Arc<Authority>,
+    who: Arc<Identity>,
+    until: Option<Timestamp>,
+}
+
+/// Wakes a stream on which nothing flows: when its right ends, and as often as revocations are read.
+struct Alarm {
+    end: Option<Pin<Box<Sleep>>>,
+    look: Interval,
+}
+
 impl Closing {
     /// A body without an entry of its own: what it answers is on the record, or needs none.
     pub fn plain(inner: s3s::Body) -> Self {
@@ -57,9 +68,8 @@ impl Closing {
             length: None,
             bytes: 0,
             digest: None,
-            end: None,
             right: None,
-            look: None,
+            alarm: None,
             metrics: None,
             progress: None,
         }
@@ -104,19 +114,8 @@ impl Closing {
 
     /// The same, cut when the right to it ends: at a time, or by revocation.
     #[must_use]
-    pub fn while_allowed(
-        mut self,
-        until: Option<Timestamp>,
-        now: Timestamp,
-        authority: Arc<Authority>,
-        who: Arc<Identity>,
-    ) -> Self {
-        self.end = until.map(|until| {
-            let rest = Duration::try_from(until.duration_since(now)).unwrap_or_default();
-            Box::pin(tokio::time::sleep(rest))
-        });
-        self.look = Some(tokio::time::interval(limits::REVOCATION_POLL));
-        self.right = Some((authority, who));
+    pub fn while_allowed(mut self, until: Option<Timestamp>, authority: Arc<Authority>, who: Arc<Identity>) -> Self {
+        self.right = Some(Right { authority, who, until });
         self
     }
 
@@ -140,15 +139,11 @@ impl Closing {
         }
     }
 
-    /// Why the stream must end now, if it must.
-    fn ended_right(&mut self, context: &mut Context<'_>) -> Option<&'static str> {
-        if self.end.as_mut().is_some_and(|end| end.as_mut().poll(context).is_ready()) {
-            return Some("the right to read ended");
-        }
-        // Until it is pending: then it wakes us.
-        while self.look.as_mut().is_some_and(|look| look.poll_tick(context).is_ready()) {}
-        let (authority, who) = self.right.as_ref()?;
-        (!authority.still_stands(who, Timestamp::now())).then_some("the session ended or was revoked")
+    /// Ends the stream, if nothing more may leave.
+    fn cut(&mut self, why: Option<&'static str>) -> Option<CutShort> {
+        let why = why.filter(|_| self.open.is_some())?;
+        self.close(Ended::Cut(why));
+        Some(CutShort)
     }
 
     fn passed(&mut self, data: &Bytes) {
@@ -171,14 +166,14 @@ impl Body for Closing {
         if let Some(progress) = &this.progress {
             progress.moved();
         }
-        if this.open.is_some()
-            && let Some(why) = this.ended_right(context)
-        {
-            this.close(Ended::Cut(why));
-            return Poll::Ready(Some(Err(CutShort)));
+        if let Some(cut) = this.cut(this.right.as_ref().and_then(Right::ended)) {
+            return Poll::Ready(Some(Err(cut)));
         }
         let polled = match Pin::new(&mut this.inner).poll_frame(context) {
-            Poll::Pending => return Poll::Pending,
+            Poll::Pending => {
+                let ended = this.right.as_ref().and_then(|right| right.wake(&mut this.alarm, context));
+                return this.cut(ended).map_or(Poll::Pending, |cut| Poll::Ready(Some(Err(cut))));
+            }
             Poll::Ready(polled) => polled,
         };
         Poll::Ready(match polled {
@@ -206,6 +201,37 @@ impl Body for Closing {
 
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
+    }
+}
+
+impl Right {
+    /// Why the stream must end now, if it must.
+    fn ended(&self) -> Option<&'static str> {
+        let now = Timestamp::now();
+        if self.until.is_some_and(|until| until <= now) {
+            return Some("the right to read ended");
+        }
+        (!self.authority.still_stands(&self.who, now)).then_some("the session ended or was revoked")
+    }
+
+    /// Sets the alarm, which most streams never need, and says why the stream must end now, if it rang for that.
+    fn wake(&self, alarm: &mut Option<Alarm>, context: &mut Context<'_>) -> Option<&'static str> {
+        let alarm = alarm.get_or_insert_with(|| Alarm {
+            end: self.until.map(|until| {
+                let rest = Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default();
+                Box::pin(tokio::time::sleep(rest))
+            }),
+            look: tokio::time::interval(limits::REVOCATION_POLL),
+        });
+        if alarm.end.as_mut().is_some_and(|end| end.as_mut().poll(context).is_ready()) {
+            return Some("the right to read ended");
+        }
+        // Until it is pending: then it wakes us.
+        let mut rang = false;
+        while alarm.look.poll_tick(context).is_ready() {
+            rang = true;
+        }
+        if rang { self.ended() } else { None }
     }
 }
 

@@ -193,7 +193,7 @@ impl Rim {
 
     /// Whoever asks about themselves is on the record, like every proven caller.
     async fn record_asked(&self, asked: &Asked, who: &Arc<Identity>) -> Result<(), Refusal> {
-        let event = Event::Asked { who: who.clone(), facts: asked.facts.clone() };
+        let event = Event::Asked { who: who.clone(), facts: RequestFacts::clone(&asked.facts) };
         Ok(self.gateway.journal.event(event).await?)
     }
 
@@ -213,7 +213,7 @@ impl Rim {
         let rules = self.gateway.rules.load_full();
         let issued = self.authority.exchange(token, wish, &rules.book, asked.now).await?;
         let who = Arc::new(issued.holder(asked.now));
-        let event = Event::SessionIssued { who, door, facts: asked.facts.clone() };
+        let event = Event::SessionIssued { who, door, facts: RequestFacts::clone(&asked.facts) };
         self.gateway.journal.event(event).await.map_err(Refusal::from)?;
         Ok(issued)
     }

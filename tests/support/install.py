@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 """Installs what the tests run against, pinned, into target/test-tools, once per set of pins.
 
-    install.py [TOOL ...]     (no name: everything)
+    install.py [TOOL ...]     (no name: everything that the tests need; what only benches need, by name)
 
 Prints one JSON object: for each tool the folder that it lies in. Progress goes to stderr. Any number of test binaries
 may call it at the same time: a file lock per tool lets one install and the others wait. A folder counts as installed
 only once its marker is written, so an install that was cut short is made anew.
 
 Needs Python 3.10 or newer with venv; for the OpenID provider and one client Node.js 20 or newer with npm; for the AWS
-CLI 2 a system with apt. Packages are named, never their registry: pip, npm and apt ask whichever one this machine is
-set up for.
+CLI 2 a system with apt. Packages are named, never their registry: pip, npm, apt and cargo ask whichever one this
+machine is set up for.
 """
 
 import fcntl
@@ -40,6 +40,9 @@ AWSCLI2_PACKAGE = (
     "pool/main/a/awscli/awscli_2.38.1-1_all.deb",
     "35f01c9e17d0517e2afa2190d90c7c4844c0fa5da4ef2edc0878e00bc470a09a",
 )
+
+# What the bench of the whole façade is compared with, of the same s3s as ours.
+S3S_PROXY_VERSION = "0.14.1"
 
 
 class Missing(Exception):
@@ -233,6 +236,40 @@ def fetch_from_debian(helper, path, digest, file):
     raise Missing(f"no mirror has {path} (any more?): {why}")
 
 
+def install_nginx():
+    """The nginx of this machine, or the one that its Debian packages, unpacked: of either whichever version there is."""
+    own = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+
+    def build(folder):
+        folder.mkdir(parents=True)
+        if own:
+            return (folder / "nginx").symlink_to(own)
+        if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
+            raise Missing("nginx is needed: install it with this system's packages")
+        run(["apt-get", "download", "nginx"], "fetching nginx (is `apt-get update` due?)", cwd=folder)
+        run(["dpkg-deb", "-x", next(folder.glob("nginx_*.deb")), folder / "debian"], "unpacking nginx")
+        (folder / "nginx").symlink_to(folder / "debian" / "usr" / "sbin" / "nginx")
+        run([folder / "nginx", "-v"], "starting nginx (install it with apt, which brings the libraries that it lacks)")
+
+    return install("nginx", "nginx", digest_of(str(own).encode(), str(REPOSITORY).encode()), build)
+
+
+def install_s3s_proxy():
+    """Built as the façade is built, so that they differ by what they do."""
+    if shutil.which("cargo") is None:
+        raise Missing("s3s-proxy is built with cargo: install Rust with rustup")
+    settings = {"CARGO_PROFILE_RELEASE_LTO": "thin", "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "1"}
+
+    def build(folder):
+        os.environ.update(settings)
+        crate = f"s3s-proxy@{S3S_PROXY_VERSION}"
+        command = ["cargo", "install", "--locked", "--root", folder, "--target-dir", folder / "build", crate]
+        run(command, f"building {crate}")
+        shutil.rmtree(folder / "build")
+
+    return install("s3s-proxy", f"s3s-proxy {S3S_PROXY_VERSION}", digest_of(S3S_PROXY_VERSION.encode()), build)
+
+
 INSTALLERS = {
     "localstack": install_localstack,
     "oidc-provider": lambda: install_node("oidc-provider", "oidc-provider", "oidc-provider", LOCALSTACK / "idp"),
@@ -250,13 +287,16 @@ INSTALLERS = {
     "aws-sdk-js": lambda: install_node("aws-sdk-js", "AWS SDK for JavaScript", "@aws-sdk/client-s3", PINS / "aws-sdk-js"),
 }
 
+BENCH_INSTALLERS = {"nginx": install_nginx, "s3s-proxy": install_s3s_proxy}
+
 
 def main(names):
-    unknown = [name for name in names if name not in INSTALLERS]
+    known = INSTALLERS | BENCH_INSTALLERS
+    unknown = [name for name in names if name not in known]
     if unknown:
-        sys.exit(f"install.py: no such tool: {', '.join(unknown)}; there are {', '.join(INSTALLERS)}")
+        sys.exit(f"install.py: no such tool: {', '.join(unknown)}; there are {', '.join(known)}")
     try:
-        folders = {name: INSTALLERS[name]() for name in names or INSTALLERS}
+        folders = {name: known[name]() for name in names or INSTALLERS}
     except Missing as missing:
         sys.exit(f"test tools: {missing}")
     print(json.dumps(folders))

@@ -1,0 +1,112 @@
+//! Outcomes on their way to the committer. Nobody waits for them, so they wake it once for many, not each for itself.
+
+use std::sync::mpsc::Sender;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::committer::Message;
+use super::writer::Item;
+
+/// Outcomes that were told and are not yet with the committer, in their order; `None` once the log has ended.
+pub(super) struct Outcomes(Mutex<Option<Vec<Item>>>);
+
+/// What telling an outcome came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// It is the first one: the committer must be told that there are some.
+    First,
+    /// It goes with those before it.
+    Another,
+    /// The log has ended.
+    TooLate,
+}
+
+impl Outcomes {
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(Some(Vec::new())))
+    }
+
+    /// Sends one to the committer behind that inbox.
+    pub(super) fn send(&self, item: Item, inbox: &Sender<Message>) {
+        match self.tell(item) {
+            // Without a receiver the log has ended, which counts what it could not take any more.
+            Told::First => drop(inbox.send(Message::Outcomes)),
+            Told::Another => {}
+            Told::TooLate => warn_of_late(1),
+        }
+    }
+
+    fn tell(&self, item: Item) -> Told {
+        let mut waiting = self.waiting();
+        let Some(items) = waiting.as_mut() else { return Told::TooLate };
+        items.push(item);
+        if items.len() == 1 { Told::First } else { Told::Another }
+    }
+
+    /// Takes all of them.
+    pub(super) fn take(&self) -> Vec<Item> {
+        self.waiting().as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Puts these before what was told meanwhile; whoever does takes them later, unasked.
+    pub(super) fn put_back(&self, mut earlier: Vec<Item>) {
+        if let Some(items) = self.waiting().as_mut() {
+            earlier.append(items);
+            *items = earlier;
+        }
+    }
+
+    /// The log ends, and takes no more.
+    pub(super) fn end(&self) {
+        let late = self.waiting().take().map_or(0, |items| items.len());
+        if late > 0 {
+            warn_of_late(late);
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Option<Vec<Item>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn warn_of_late(outcomes: usize) {
+    tracing::warn!(outcomes, "outcomes came after the end of the log; the next start records them as unknown-crash");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicU64;
+
+    use super::*;
+    use crate::audit::writer::Class;
+
+    fn item(body: &str) -> Item {
+        Item { body: body.into(), class: Class::Outcome(Arc::new(AtomicU64::new(0))), done: None }
+    }
+
+    fn bodies(items: &[Item]) -> Vec<&[u8]> {
+        items.iter().map(|item| &item.body[..]).collect()
+    }
+
+    #[test]
+    fn the_first_wakes_and_the_rest_go_with_it() {
+        let outcomes = Outcomes::new();
+        assert_eq!([outcomes.tell(item("1")), outcomes.tell(item("2"))], [Told::First, Told::Another]);
+        let taken = outcomes.take();
+        assert_eq!(bodies(&taken), [b"1", b"2"]);
+        assert_eq!(outcomes.tell(item("3")), Told::First);
+        outcomes.put_back(taken);
+        assert_eq!(outcomes.tell(item("4")), Told::Another);
+        assert_eq!(bodies(&outcomes.take()), [b"1", b"2", b"3", b"4"]);
+    }
+
+    #[test]
+    fn after_the_end_nothing_is_taken() {
+        let outcomes = Outcomes::new();
+        outcomes.tell(item("1"));
+        outcomes.end();
+        assert_eq!(outcomes.tell(item("2")), Told::TooLate);
+        outcomes.put_back(vec![item("3")]);
+        assert!(outcomes.take().is_empty());
+    }
+}
