@@ -1,7 +1,95 @@
 //! Globs over member names: `*` is any run of characters, `?` one character. Nothing else is special.
 
+use std::fmt::Write as _;
+
+use regex_automata::dfa::{Automaton as _, StartKind, dense};
+use regex_automata::nfa::thompson;
+use regex_automata::util::primitives::StateID;
+use regex_automata::util::start;
+use regex_automata::util::syntax;
+use regex_automata::{Anchored, MatchKind};
+
+use crate::limits;
+
+/// The globs of a plan, each with the position that it passes: one automaton over a decoded name, where it is small
+/// enough, else one after the other.
+#[derive(Default)]
+pub(super) struct Globs {
+    patterns: Vec<(Box<str>, usize)>,
+    automaton: Option<(dense::DFA<Vec<u32>>, StateID)>,
+}
+
+impl Globs {
+    /// Makes them ready.
+    pub(super) fn of(patterns: Vec<(Box<str>, usize)>) -> Self {
+        Self { automaton: automaton(&patterns), patterns }
+    }
+
+    /// The globs as they are written.
+    pub(super) fn patterns(&self) -> impl Iterator<Item = &str> {
+        self.patterns.iter().map(|(pattern, _)| &**pattern)
+    }
+
+    /// Tells the position of every glob that matches the whole name.
+    pub(super) fn matching(&self, name: &[u8], mut found: impl FnMut(usize)) {
+        let Some((dfa, start)) = &self.automaton else {
+            let matching = self.patterns.iter().filter(|(pattern, _)| matches(pattern.as_bytes(), name));
+            return matching.for_each(|(_, at)| found(*at));
+        };
+        let mut state = *start;
+        for &byte in name {
+            state = dfa.next_state(state, byte);
+            if dfa.is_dead_state(state) {
+                return;
+            }
+        }
+        state = dfa.next_eoi_state(state);
+        if dfa.is_match_state(state) {
+            (0..dfa.match_len(state)).for_each(|at| found(self.patterns[dfa.match_pattern(state, at).as_usize()].1));
+        }
+    }
+}
+
+/// One automaton of all globs; `None` where there is none, or it would be too large.
+fn automaton(patterns: &[(Box<str>, usize)]) -> Option<(dense::DFA<Vec<u32>>, StateID)> {
+    if patterns.is_empty() {
+        return None;
+    }
+    let expressions: Vec<String> = patterns.iter().map(|(pattern, _)| expression(pattern)).collect();
+    let config = dense::Config::new()
+        .start_kind(StartKind::Anchored)
+        .match_kind(MatchKind::All)
+        .dfa_size_limit(Some(limits::FIELD_GLOBS_BYTES_MAX))
+        .determinize_size_limit(Some(limits::FIELD_GLOBS_BYTES_MAX));
+    let dfa = dense::Builder::new()
+        .configure(config)
+        .syntax(syntax::Config::new().unicode(false).utf8(false).dot_matches_new_line(true))
+        .thompson(thompson::Config::new().utf8(false))
+        .build_many(&expressions)
+        .ok()?;
+    let start = dfa.start_state(&start::Config::new().anchored(Anchored::Yes)).ok()?;
+    Some((dfa, start))
+}
+
+/// The regular expression over bytes that a glob stands for. A character is its first byte and those that continue it.
+fn expression(pattern: &str) -> String {
+    let mut expression = String::new();
+    for character in pattern.chars() {
+        match character {
+            '*' => expression.push_str(".*"),
+            '?' => expression.push_str(r"[^\x80-\xBF][\x80-\xBF]*"),
+            _ => {
+                for byte in character.encode_utf8(&mut [0; 4]).bytes() {
+                    write!(expression, r"\x{byte:02X}").expect("a string takes all text");
+                }
+            }
+        }
+    }
+    expression
+}
+
 /// Whether the whole name matches. Takes at most `pattern` times `name` steps and no memory.
-pub(super) fn matches(pattern: &[u8], name: &[u8]) -> bool {
+fn matches(pattern: &[u8], name: &[u8]) -> bool {
     // Most names are ruled out by their last byte already.
     if let Some(last) = pattern.last()
         && !matches!(last, b'*' | b'?')
@@ -44,7 +132,7 @@ fn character(text: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use super::*;
 
     #[test]
     fn star_is_any_run_and_question_mark_one_character() {
@@ -69,6 +157,23 @@ mod tests {
             ("*\u{80}", "é\u{80}", true),
         ] {
             assert_eq!(matches(pattern.as_bytes(), name.as_bytes()), expected, "{pattern} {name}");
+            let others = ["*b*", pattern, "?x", ""].map(|pattern| (pattern.into(), pattern.len()));
+            let mut found = Vec::new();
+            let globs = Globs::of(others.to_vec());
+            globs.matching(name.as_bytes(), |at| found.push(at));
+            assert!(globs.automaton.is_some());
+            assert_eq!(found.contains(&pattern.len()), expected, "{pattern} {name}");
         }
+    }
+
+    /// Twenty-four of these would need some millions of states.
+    #[test]
+    fn globs_too_many_for_an_automaton_match_all_the_same() {
+        let patterns = (b'a'..b'y').map(|at| (format!("*{0}*x*{0}*", char::from(at)).into(), usize::from(at)));
+        let globs = Globs::of(patterns.collect());
+        assert!(globs.automaton.is_none());
+        let mut found = Vec::new();
+        globs.matching(b"bacxcb", |at| found.push(at));
+        assert_eq!(found, [usize::from(b'b'), usize::from(b'c')]);
     }
 }

@@ -6,8 +6,8 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 
 /// Pieces of fewer bytes are copied together: a slice of its own costs more.
 const SHORT: usize = 64;
-/// Room of a copied piece, in bytes.
-const COPY_ROOM: usize = 512;
+/// Room of which copied pieces are cut, in bytes; it is used again once none of them is in use.
+const COPY_ROOM: usize = 16 * 1024;
 /// White space is handed out from here.
 static SPACES: [u8; 16 * 1024] = [b' '; 16 * 1024];
 
@@ -80,6 +80,8 @@ impl Iterator for Shown {
 #[derive(Debug, Default)]
 pub(super) struct Output {
     pieces: VecDeque<Piece>,
+    /// Where the next copied piece is cut from.
+    room: BytesMut,
     /// Bytes made since the beginning, those that left included.
     len: u64,
     left: u64,
@@ -94,12 +96,8 @@ impl Output {
     pub(super) fn slice(&mut self, bytes: Bytes) {
         if bytes.len() >= SHORT {
             self.push(Piece::Slice(bytes));
-            return;
-        }
-        if !self.extend(&bytes) && !bytes.is_empty() {
-            let mut copied = BytesMut::with_capacity(COPY_ROOM);
-            copied.put_slice(&bytes);
-            self.push(Piece::Copied(copied));
+        } else {
+            self.copy(&bytes);
         }
     }
 
@@ -108,6 +106,19 @@ impl Output {
         if !self.extend(token) && !token.is_empty() {
             self.push(Piece::Slice(Bytes::from_static(token)));
         }
+    }
+
+    /// Few bytes that do not last.
+    pub(super) fn copy(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() || self.extend(bytes) {
+            return;
+        }
+        if self.room.capacity() < bytes.len().max(SHORT) {
+            self.room.reserve(COPY_ROOM);
+        }
+        self.room.put_slice(bytes);
+        let copied = self.room.split();
+        self.push(Piece::Copied(copied));
     }
 
     /// So many spaces.
@@ -158,7 +169,7 @@ impl Output {
     pub(super) fn footprint(&self) -> usize {
         let held: u64 =
             self.pieces.iter().map(|piece| if matches!(piece, Piece::Spaces(_)) { 0 } else { piece.len() }).sum();
-        held as usize + self.pieces.len() * size_of::<Piece>()
+        held as usize + self.pieces.len() * size_of::<Piece>() + COPY_ROOM
     }
 
     fn push(&mut self, piece: Piece) {
@@ -166,13 +177,15 @@ impl Output {
         self.pieces.push_back(piece);
     }
 
-    /// Adds to the newest piece if that is a copied one with room.
+    /// Adds to the newest piece if that is a copied one, right before the room that is left.
     fn extend(&mut self, bytes: &[u8]) -> bool {
         let Some(Piece::Copied(copied)) = self.pieces.back_mut() else { return false };
-        if copied.capacity() - copied.len() < bytes.len() {
+        if self.room.capacity() < bytes.len() {
             return false;
         }
-        copied.put_slice(bytes);
+        self.room.put_slice(bytes);
+        // Both are of one room, and what is added follows what is there: they become one again without copying.
+        copied.unsplit(self.room.split());
         self.len += bytes.len() as u64;
         true
     }
