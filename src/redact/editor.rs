@@ -141,7 +141,7 @@ impl Editor {
         if let Some(from) = self.passing
             && from < at
         {
-            self.output.slice(self.chunk.slice(from..at));
+            self.output.slice(&self.chunk, from, at);
             self.passing = Some(at);
         }
     }
@@ -162,14 +162,14 @@ impl Editor {
             && place > self.output.len()
         {
             let run = (place - self.output.len()) as usize;
-            self.output.slice(self.chunk.slice(from..from + run));
+            self.output.slice(&self.chunk, from, from + run);
         }
         self.output.truncate(place);
     }
 
     /// Writes a constant and white space instead of input.
     pub(super) fn replace(&mut self, token: &'static [u8], spaces: u64) {
-        self.output.token(token);
+        self.output.copy(token);
         self.output.spaces(spaces);
     }
 
@@ -289,7 +289,7 @@ impl Editor {
     }
 
     fn constant(&mut self, token: &'static [u8]) -> u64 {
-        self.output.token(token);
+        self.output.copy(token);
         token.len() as u64
     }
 

@@ -17,12 +17,21 @@ use crate::limits;
 pub(super) struct Globs {
     patterns: Vec<(Box<str>, usize)>,
     automaton: Option<(dense::DFA<Vec<u32>>, StateID)>,
+    /// Bytes that may end a name that matches, one bit each: a cheap no for most.
+    lasts: [u64; 4],
 }
 
 impl Globs {
     /// Makes them ready.
     pub(super) fn of(patterns: Vec<(Box<str>, usize)>) -> Self {
-        Self { automaton: automaton(&patterns), patterns }
+        let mut lasts = [0; 4];
+        for (pattern, _) in &patterns {
+            match pattern.as_bytes().last() {
+                Some(b'*' | b'?') => lasts = [!0; 4],
+                last => set(&mut lasts, last.copied().unwrap_or_default()),
+            }
+        }
+        Self { automaton: automaton(&patterns), patterns, lasts }
     }
 
     /// The globs as they are written.
@@ -32,6 +41,10 @@ impl Globs {
 
     /// Tells the position of every glob that matches the whole name.
     pub(super) fn matching(&self, name: &[u8], mut found: impl FnMut(usize)) {
+        let last = name.last().copied().unwrap_or_default();
+        if self.lasts[usize::from(last / 64)] >> (last % 64) & 1 == 0 {
+            return;
+        }
         let Some((dfa, start)) = &self.automaton else {
             let matching = self.patterns.iter().filter(|(pattern, _)| matches(pattern.as_bytes(), name));
             return matching.for_each(|(_, at)| found(*at));
@@ -48,6 +61,10 @@ impl Globs {
             (0..dfa.match_len(state)).for_each(|at| found(self.patterns[dfa.match_pattern(state, at).as_usize()].1));
         }
     }
+}
+
+fn set(bits: &mut [u64; 4], byte: u8) {
+    bits[usize::from(byte / 64)] |= 1 << (byte % 64);
 }
 
 /// One automaton of all globs; `None` where there is none, or it would be too large.

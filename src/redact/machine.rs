@@ -272,37 +272,35 @@ impl Blocks<'_> {
         mut at: usize,
         events: &mut E,
     ) -> Result<Ran, Broken> {
+        // Its own, so that it can be kept in registers.
+        let mut carry = *self.carry;
+        let mut edge: Window;
         while at < chunk.len() {
             let window = at.checked_sub(LEAD).and_then(|from| chunk[from..].first_chunk::<{ LEAD + BLOCK }>());
-            let Some(window) = window else {
-                let Some(len) = self.edge(tier, chunk, at, events)? else { return Ok(Ran::Doubt(at)) };
-                at += len;
-                continue;
+            let (found, valid, len) = if let Some(window) = window {
+                let block = Block::<T, true>::new(tier, window, BLOCK as u32, &chunk[at + BLOCK..]);
+                (block.read(&mut carry, self.wanted), !0, BLOCK)
+            } else {
+                // At the chunk's start or end it is copied together.
+                let len = (chunk.len() - at).min(BLOCK);
+                edge = [0; LEAD + BLOCK];
+                edge[..LEAD].copy_from_slice(&lead(self.lead, chunk, at));
+                edge[LEAD..][..len].copy_from_slice(&chunk[at..at + len]);
+                let block = Block::<T, false>::new(tier, &edge, len as u32, &chunk[at + len..]);
+                (block.read(&mut carry, self.wanted), block.valid(), len)
             };
-            let block = Block::<T, true>::new(tier, window, BLOCK as u32, &chunk[at + BLOCK..]);
-            let Some(found) = block.read(self.carry, self.wanted) else { return Ok(Ran::Doubt(at)) };
-            self.tell(&found, !0, chunk, at, events)?;
-            at += BLOCK;
+            let Some(found) = found else {
+                *self.carry = carry;
+                return Ok(Ran::Doubt(at));
+            };
+            self.tell(&found, valid, chunk, at, events)?;
+            if carry.name == 1 && found.name_opening != 0 {
+                let last = at + 63 - found.name_opening.leading_zeros() as usize;
+                self.name.begins(self.offset + last as u64, last);
+            }
+            at += len;
         }
+        *self.carry = carry;
         Ok(Ran::Through)
-    }
-
-    /// A block at the chunk's start or end, copied together; gives its length. `None` is a doubt.
-    #[inline(never)]
-    fn edge<T: Tier, E: Events>(
-        &mut self,
-        tier: T,
-        chunk: &[u8],
-        at: usize,
-        events: &mut E,
-    ) -> Result<Option<usize>, Broken> {
-        let len = (chunk.len() - at).min(BLOCK);
-        let mut window: Window = [0; LEAD + BLOCK];
-        window[..LEAD].copy_from_slice(&lead(self.lead, chunk, at));
-        window[LEAD..][..len].copy_from_slice(&chunk[at..at + len]);
-        let block = Block::<T, false>::new(tier, &window, len as u32, &chunk[at + len..]);
-        let Some(found) = block.read(self.carry, self.wanted) else { return Ok(None) };
-        self.tell(&found, block.valid(), chunk, at, events)?;
-        Ok(Some(len))
     }
 }

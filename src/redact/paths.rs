@@ -4,6 +4,7 @@
 //! a position after `**` stays in the set however deep one goes, and a name stays in it through arrays.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use super::filter::{Anchor, Filter};
 use super::glob::Globs;
@@ -20,7 +21,7 @@ pub(super) struct Paths {
     floating: Box<[u64]>,
     /// Positions that wait for a name: they stay through arrays.
     naming: Box<[u64]>,
-    names: HashMap<Box<[u8]>, Box<[u64]>>,
+    names: HashMap<Box<[u8]>, Box<[u64]>, BuildHasherDefault<NameHasher>>,
     /// By last byte, the lengths of names (63 stands for 63 and more): a cheap no for most members.
     lengths: Box<[u64; 256]>,
     globs: Globs,
@@ -45,7 +46,7 @@ impl Paths {
             start: none(),
             floating: none(),
             naming: none(),
-            names: HashMap::new(),
+            names: HashMap::default(),
             lengths: Box::new([0; 256]),
             globs: Globs::default(),
             any_index: none(),
@@ -211,4 +212,22 @@ fn last_byte(name: &[u8]) -> u8 {
 
 fn length_bit(name: &[u8]) -> u64 {
     1 << name.len().min(63)
+}
+
+/// A hash of a few instructions. Whoever chooses the names that are looked up cannot put one in, so that none is slow.
+#[derive(Default)]
+struct NameHasher(u64);
+
+impl Hasher for NameHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for part in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..part.len()].copy_from_slice(part);
+            self.0 = (self.0.rotate_left(5) ^ u64::from_le_bytes(word)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0 ^ (self.0 >> 32)
+    }
 }

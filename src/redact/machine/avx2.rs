@@ -66,18 +66,72 @@ fn shifted(window: &Window, back: usize) -> Halves {
 }
 
 impl Halves {
-    /// The bits of both halves, each made by `of`.
+    /// The top bit of each byte.
     #[inline(always)]
-    fn bits(self, of: impl Fn(__m256i) -> __m256i) -> u64 {
+    fn bits(self) -> u64 {
         // SAFETY: halves are loaded by a detected tier only.
-        let bits = |half| u64::from(unsafe { _mm256_movemask_epi8(of(half)) } as u32);
-        bits(self.0) | (bits(self.1) << 32)
+        let (low, high) = unsafe { (_mm256_movemask_epi8(self.0), _mm256_movemask_epi8(self.1)) };
+        u64::from(low as u32) | (u64::from(high as u32) << 32)
     }
 
     #[inline(always)]
     fn is(self, byte: u8) -> u64 {
+        self.same(Halves(all(byte), all(byte)))
+    }
+
+    /// Bytes that are the other's, too.
+    #[inline(always)]
+    fn same(self, other: Halves) -> u64 {
         // SAFETY: as above.
-        self.bits(|half| unsafe { _mm256_cmpeq_epi8(half, all(byte)) })
+        unsafe { Halves(_mm256_cmpeq_epi8(self.0, other.0), _mm256_cmpeq_epi8(self.1, other.1)) }.bits()
+    }
+
+    /// Bytes from `least` on of which at most `more` are above it.
+    #[inline(always)]
+    fn within(self, least: u8, more: u8) -> u64 {
+        // SAFETY: as above.
+        unsafe {
+            let above = Halves(_mm256_sub_epi8(self.0, all(least)), _mm256_sub_epi8(self.1, all(least)));
+            above.same(Halves(_mm256_min_epu8(above.0, all(more)), _mm256_min_epu8(above.1, all(more))))
+        }
+    }
+
+    /// Bytes of which a bit of `wanted` is set.
+    #[inline(always)]
+    fn any_of(self, wanted: u8) -> u64 {
+        // SAFETY: as above.
+        unsafe { !Halves(_mm256_and_si256(self.0, all(wanted)), _mm256_and_si256(self.1, all(wanted))).is(0) }
+    }
+
+    /// With these bits set.
+    #[inline(always)]
+    fn with(self, bits: u8) -> Halves {
+        // SAFETY: as above.
+        unsafe { Halves(_mm256_or_si256(self.0, all(bits)), _mm256_or_si256(self.1, all(bits))) }
+    }
+
+    /// Bytes that stand in the table at their own lower half.
+    #[inline(always)]
+    fn own_entry(self, entries: &[u8; 16]) -> u64 {
+        let entries = table(entries);
+        // SAFETY: as above.
+        unsafe { self.same(Halves(_mm256_shuffle_epi8(entries, self.0), _mm256_shuffle_epi8(entries, self.1))) }
+    }
+}
+
+/// Faults in 32 bytes, given with those one, two and three before each.
+#[inline(always)]
+fn not_utf8([first_low, first_high, second_high]: [__m256i; 3], [byte, one, two, three]: [__m256i; 4]) -> u32 {
+    // SAFETY: as in `all`.
+    unsafe {
+        let first = by_halves(first_low, first_high, one);
+        let upper = _mm256_and_si256(_mm256_srli_epi16(byte, 4), all(0x0F));
+        let special = _mm256_and_si256(first, _mm256_shuffle_epi8(second_high, upper));
+        let third = _mm256_subs_epu8(two, all(0xE0 - 0x80));
+        let fourth = _mm256_subs_epu8(three, all(0xF0 - 0x80));
+        let must_continue = _mm256_and_si256(_mm256_or_si256(third, fourth), all(0x80));
+        let fault = _mm256_xor_si256(must_continue, special);
+        !(_mm256_movemask_epi8(_mm256_cmpeq_epi8(fault, _mm256_setzero_si256())) as u32)
     }
 }
 
@@ -119,81 +173,53 @@ impl Tier for Avx2 {
         Text {
             quote: loaded.is(b'"'),
             backslash: loaded.is(b'\\'),
-            // SAFETY: `self` is a detected tier.
-            control: loaded.bits(|half| unsafe { _mm256_cmpeq_epi8(_mm256_min_epu8(half, all(0x1F)), half) }),
-            high: loaded.bits(|half| half),
+            control: loaded.within(0, 0x1F),
+            high: loaded.bits(),
         }
     }
 
     #[inline(always)]
     fn structure(self, loaded: Halves) -> Structure {
-        // Each entry stands at the lower half of its own byte.
         const BLANKS: [u8; 16] = [b' ', 0, 0, 0, 0, 0, 0, 0, 0, b'\t', b'\n', 0, 0, b'\r', 0, 0];
-        let blanks = table(&BLANKS);
+        let either = loaded.with(0x20);
         // SAFETY: `self` is a detected tier.
-        unsafe {
-            let upper = Halves(_mm256_or_si256(loaded.0, all(0x20)), _mm256_or_si256(loaded.1, all(0x20)));
-            Structure {
-                open: upper.is(b'{'),
-                close: upper.is(b'}'),
-                curly: loaded.bits(|half| _mm256_slli_epi16(half, 2)),
-                colon: loaded.is(b':'),
-                comma: loaded.is(b','),
-                newline: loaded.is(b'\n'),
-                blank: loaded.bits(|half| _mm256_cmpeq_epi8(_mm256_shuffle_epi8(blanks, half), half)),
-            }
+        let fifth_bits = unsafe { Halves(_mm256_slli_epi16(loaded.0, 2), _mm256_slli_epi16(loaded.1, 2)) };
+        Structure {
+            open: either.is(b'{'),
+            close: either.is(b'}'),
+            curly: fifth_bits.bits(),
+            colon: loaded.is(b':'),
+            comma: loaded.is(b','),
+            newline: loaded.is(b'\n'),
+            blank: loaded.own_entry(&BLANKS),
         }
     }
 
     #[inline(always)]
     fn digits(self, loaded: Halves) -> Digits {
-        let digit = |half| {
-            // SAFETY: `self` is a detected tier.
-            unsafe {
-                let value = _mm256_sub_epi8(half, all(b'0'));
-                _mm256_cmpeq_epi8(_mm256_min_epu8(value, all(9)), value)
-            }
-        };
-        Digits { digit: loaded.bits(digit), zero: loaded.is(b'0') }
+        Digits { digit: loaded.within(b'0', 9), zero: loaded.is(b'0') }
     }
 
     #[inline(always)]
     fn marks(self, loaded: Halves) -> Marks {
-        // SAFETY: `self` is a detected tier.
-        let exponent = |half| unsafe { _mm256_cmpeq_epi8(_mm256_or_si256(half, all(0x20)), all(b'e')) };
         Marks {
             minus: loaded.is(b'-'),
             plus: loaded.is(b'+'),
             point: loaded.is(b'.'),
-            exponent: loaded.bits(exponent),
+            exponent: loaded.with(0x20).is(b'e'),
         }
     }
 
     #[inline(always)]
     fn escapes(self, loaded: Halves) -> Escapes {
-        // Each entry stands at the lower half of its own byte; `"`, `b` and `r` share theirs.
+        // `"`, `b` and `r` share their lower half: `"` has the place, the others differ in one bit.
         const LEGAL: [u8; 16] = [0xFF, 0, b'"', 0, b't', b'u', b'f', 0, 0, 0, 0, 0, b'\\', 0, b'n', b'/'];
-        let legal = table(&LEGAL);
-        let legal = |half| {
-            // SAFETY: `self` is a detected tier.
-            unsafe {
-                let own = _mm256_cmpeq_epi8(_mm256_shuffle_epi8(legal, half), half);
-                _mm256_or_si256(own, _mm256_cmpeq_epi8(_mm256_or_si256(half, all(0x10)), all(b'r')))
-            }
-        };
-        Escapes { legal: loaded.bits(legal), unit: loaded.is(b'u') }
+        Escapes { legal: loaded.own_entry(&LEGAL) | loaded.with(0x10).is(b'r'), unit: loaded.is(b'u') }
     }
 
     #[inline(always)]
     fn hex(self, loaded: Halves) -> u64 {
-        let letter = |half| {
-            // SAFETY: `self` is a detected tier.
-            unsafe {
-                let value = _mm256_sub_epi8(_mm256_or_si256(half, all(0x20)), all(b'a'));
-                _mm256_cmpeq_epi8(_mm256_min_epu8(value, all(5)), value)
-            }
-        };
-        self.digits(loaded).digit | loaded.bits(letter)
+        self.digits(loaded).digit | loaded.with(0x20).within(b'a', 5)
     }
 
     /// J. Keiser and D. Lemire, Validating UTF-8 in less than one instruction per byte (2021): what two bytes next to
@@ -238,22 +264,11 @@ impl Tier for Avx2 {
             CONTINUED | SURROGATE | TOO_LARGE,
             TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT,
         ];
-        let fault = |byte: __m256i, one: __m256i, two: __m256i, three: __m256i| {
-            // SAFETY: `self` is a detected tier.
-            unsafe {
-                let first = by_halves(table(&FIRST_LOW), table(&FIRST_HIGH), one);
-                let upper = _mm256_and_si256(_mm256_srli_epi16(byte, 4), all(0x0F));
-                let special = _mm256_and_si256(first, _mm256_shuffle_epi8(table(&SECOND_HIGH), upper));
-                let third = _mm256_subs_epu8(two, all(0xE0 - 0x80));
-                let fourth = _mm256_subs_epu8(three, all(0xF0 - 0x80));
-                let must_continue = _mm256_and_si256(_mm256_or_si256(third, fourth), all(0x80));
-                let fault = _mm256_xor_si256(must_continue, special);
-                !(_mm256_movemask_epi8(_mm256_cmpeq_epi8(fault, _mm256_setzero_si256())) as u32)
-            }
-        };
-        let [zero, one, two, three] = [0, 1, 2, 3].map(|back| shifted(window, back));
-        let low = fault(zero.0, one.0, two.0, three.0);
-        let high = fault(zero.1, one.1, two.1, three.1);
+        let (zero, one) = (shifted(window, 0), shifted(window, 1));
+        let (two, three) = (shifted(window, 2), shifted(window, 3));
+        let tables = [table(&FIRST_LOW), table(&FIRST_HIGH), table(&SECOND_HIGH)];
+        let low = not_utf8(tables, [zero.0, one.0, two.0, three.0]);
+        let high = not_utf8(tables, [zero.1, one.1, two.1, three.1]);
         u64::from(low) | (u64::from(high) << 32)
     }
 
@@ -263,17 +278,14 @@ impl Tier for Avx2 {
         let [first_low, first_high] = [table(&filter.first[0]), table(&filter.first[1])];
         let [second_low, second_high] = [table(&filter.second[0]), table(&filter.second[1])];
         // SAFETY: `self` is a detected tier.
-        let groups = |first, second| unsafe {
-            _mm256_and_si256(by_halves(first_low, first_high, first), by_halves(second_low, second_high, second))
+        let groups = unsafe {
+            Halves(
+                _mm256_and_si256(by_halves(first_low, first_high, first.0), by_halves(second_low, second_high, second.0)),
+                _mm256_and_si256(by_halves(first_low, first_high, first.1), by_halves(second_low, second_high, second.1)),
+            )
         };
-        let groups = Halves(groups(first.0, second.0), groups(first.1, second.1));
-        let of = |wanted: u8| {
-            // SAFETY: as above.
-            !groups.bits(|half| unsafe {
-                _mm256_cmpeq_epi8(_mm256_and_si256(half, all(wanted)), _mm256_setzero_si256())
-            })
-        };
-        Pairs { ends: of(filter.ends), inside: if filter.inside == 0 { 0 } else { of(filter.inside) } }
+        let inside = if filter.inside == 0 { 0 } else { groups.any_of(filter.inside) };
+        Pairs { ends: groups.any_of(filter.ends), inside }
     }
 
     #[inline(always)]

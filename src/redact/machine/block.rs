@@ -9,6 +9,9 @@ use super::carry::Carry;
 use super::tier::{BLOCK, LEAD, Structure, Tier, Window};
 use crate::limits;
 
+/// Most bytes of a name in blocks that it fills; two more blocks may hold the rest of it.
+const NAME_BLOCKS_MAX: u64 = (limits::JSON_NAME_BYTES_MAX - 2 * BLOCK) as u64;
+
 /// What stands where in a block. Everything is sound.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Found {
@@ -108,12 +111,9 @@ impl<'a, T: Tier, const WHOLE: bool> Block<'a, T, WHOLE> {
         let backslash = text.backslash & valid;
         let mut wrong = 0;
         let (escaped, escaping) = escapes(backslash, next.escaped);
-        let mut units = 0;
-        if escaped != 0 {
-            let escapes = self.tier.escapes(self.loaded);
-            units = escaped & escapes.unit & valid;
-            wrong |= escaped & !escapes.legal;
-        }
+        let is = self.tier.escapes(self.loaded);
+        let units = escaped & is.unit & valid;
+        wrong |= escaped & !is.legal;
         if units | next.units >> 60 != 0 {
             let due = [1, 2, 3, 4].map(|back| units << back | next.units >> (64 - back));
             wrong |= due.iter().fold(0, |all, due| all | due) & !self.tier.hex(self.loaded);
@@ -193,7 +193,7 @@ impl<'a, T: Tier, const WHOLE: bool> Block<'a, T, WHOLE> {
         let candidates = match inside & !sum {
             0 if names == 0 => 0,
             within => {
-                let names = Names { within, opening: name_opening, closing: names, carried };
+                let names = Names { within, closing: names, carried };
                 self.filtered(&names, strings.backslash, next, wanted.filter)?
             }
         };
@@ -220,16 +220,14 @@ impl<'a, T: Tier, const WHOLE: bool> Block<'a, T, WHOLE> {
     /// The names that the filter lets through. `None` if one may be too long.
     #[inline(always)]
     fn filtered(&self, names: &Names, backslash: u64, next: &mut Carry, filter: &Filter) -> Option<u64> {
-        let len = u64::from(self.len);
-        if (names.carried | next.name) == 1 {
-            let before = next.name_bytes * names.carried;
-            let first = u64::from(names.closing.trailing_zeros()).min(len);
-            let last = u64::from((names.opening << (BLOCK as u32 - self.len)).leading_zeros());
-            let goes_on = if names.opening == 0 { before + len } else { last };
-            next.name_bytes = goes_on * next.name;
-            if (before + first * names.carried).max(next.name_bytes) > limits::JSON_NAME_BYTES_MAX as u64 {
+        // Only what fills whole blocks can be too long.
+        if names.within == !0 && names.carried == 1 {
+            next.name_bytes += u64::from(self.len);
+            if next.name_bytes > NAME_BLOCKS_MAX {
                 return None;
             }
+        } else {
+            next.name_bytes = 0;
         }
         if filter.all {
             return Some(names.closing);
@@ -251,7 +249,6 @@ impl<'a, T: Tier, const WHOLE: bool> Block<'a, T, WHOLE> {
 struct Names {
     /// From an opening quote up to the byte before the closing one.
     within: u64,
-    opening: u64,
     closing: u64,
     /// Whether the block begins within a name.
     carried: u64,
@@ -262,9 +259,6 @@ struct Names {
 #[inline(always)]
 fn escapes(backslash: u64, carried: u64) -> (u64, u64) {
     const ODD: u64 = 0xAAAA_AAAA_AAAA_AAAA;
-    if backslash == 0 {
-        return (carried, 0);
-    }
     let begins = backslash & !carried;
     let codes = ((begins << 1) | ODD).wrapping_sub(begins) ^ ODD;
     (codes ^ (backslash | carried), codes & backslash)
@@ -326,17 +320,21 @@ fn levels<T: Tier>(tier: T, is: &Structure, brackets: &mut u64) -> Option<Levels
         return None;
     }
     let (mut turns, mut roots, mut wrong) = (0, 0, 0);
+    let mut at_top = u64::from(stack == 1);
     while rest != 0 {
-        let bit = rest & rest.wrapping_neg();
+        let at = rest.trailing_zeros();
         rest &= rest - 1;
-        let curly = u64::from(is.curly & bit != 0);
-        let opens = is.open & bit != 0;
+        let (opens, curly) = (is.open >> at & 1, is.curly >> at & 1);
         let was = stack;
-        stack = if opens { was << 1 | curly } else { was >> 1 };
-        wrong |= bit & all(!opens && was & 1 != curly);
-        turns |= bit & all((was ^ stack) & 1 == 1);
-        roots |= bit & all((was == 1) != (stack == 1));
+        stack = if opens == 1 { was << 1 | curly } else { was >> 1 };
+        wrong |= (opens ^ 1) & (was ^ curly);
+        turns |= ((was ^ stack) & 1) << at;
+        let now_at_top = u64::from(stack == 1);
+        roots |= (at_top ^ now_at_top) << at;
+        at_top = now_at_top;
     }
+    // One that is wrong is all wrong.
+    let wrong = all(wrong & 1 == 1);
     *brackets = stack;
     // All ones behind every second of them.
     let behind = |turns: u64| tier.prefix_xor(turns << 1);

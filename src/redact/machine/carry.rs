@@ -20,7 +20,7 @@ pub(super) struct Carry {
     pub(super) cut: bool,
     /// Within a string: all ones.
     pub(super) string: u64,
-    /// Within a member's name, of which so many bytes were read.
+    /// Within a member's name, of which so many bytes fill blocks.
     pub(super) name: u64,
     pub(super) name_bytes: u64,
     /// Whether the filter found something in that name, and whether something ended at its last byte.

@@ -14,33 +14,24 @@ impl Blocks<'_> {
         at: usize,
         events: &mut E,
     ) -> Result<(), Broken> {
-        let told = Told { found, valid, chunk, at };
-        match self.sight {
-            Sight::Tokens => self.tokens(&told, events)?,
+        let watched = match self.sight {
+            Sight::Tokens => return self.tokens(&Told { found: *found, valid, chunk, at }, events),
             Sight::Names(_) => {
                 let roots = if events.watches_roots() { found.roots } else { found.roots & found.close };
-                let watched = found.candidates | found.newlines | roots;
-                if watched != 0 || events.attention() != Attention::Names {
-                    self.watched(&told, watched, events)?;
-                }
+                found.candidates | found.newlines | roots
             }
-            Sight::Brackets(_) => {
-                let watched = found.candidates | found.newlines | found.open | found.close;
-                if watched != 0 || events.attention() != Attention::Names {
-                    self.watched(&told, watched, events)?;
-                }
-            }
-        }
-        if self.carry.name == 1 && found.name_opening != 0 {
-            let last = at + 63 - found.name_opening.leading_zeros() as usize;
-            self.name.begins(self.offset + last as u64, last);
+            Sight::Brackets(_) => found.candidates | found.newlines | found.open | found.close,
+        };
+        if watched != 0 || events.attention() != Attention::Names {
+            self.watched(&Told { found: *found, valid, chunk, at }, watched, events)?;
         }
         Ok(())
     }
 
     /// Tells what is watched, and what the listener waits for in between.
+    #[inline(never)]
     fn watched<E: Events>(&mut self, told: &Told<'_>, watched: u64, events: &mut E) -> Result<(), Broken> {
-        let found = told.found;
+        let found = &told.found;
         let brackets = found.open | found.close;
         let mut rest = told.valid;
         loop {
@@ -77,8 +68,9 @@ impl Blocks<'_> {
     }
 
     /// Tells everything.
+    #[inline(never)]
     fn tokens<E: Events>(&mut self, told: &Told<'_>, events: &mut E) -> Result<(), Broken> {
-        let found = told.found;
+        let found = &told.found;
         let brackets = found.open | found.close;
         let strings = found.opening | found.closing;
         let mut rest = strings | brackets | found.commas | found.starts | found.ends | found.newlines;
@@ -123,7 +115,7 @@ impl Blocks<'_> {
 
 /// A block of which is told.
 struct Told<'a> {
-    found: &'a Found,
+    found: Found,
     valid: u64,
     chunk: &'a [u8],
     /// Index of its first byte in the chunk.
