@@ -51,7 +51,14 @@ fn long(out: &mut String, random: &mut Random) {
 fn dense(out: &mut String, random: &mut Random, end: &str) {
     let mut small = || random.below(100);
     out.push_str(&format!("{{\"a\":{},\"b\":[{},{},{},{}]", small(), small(), small(), small(), small()));
-    out.push_str(&format!(",\"c\":{{\"d\":{},\"e\":{}.{}}},\"f\":[[{}],-{}]", small(), small(), small(), small(), small()));
+    out.push_str(&format!(
+        ",\"c\":{{\"d\":{},\"e\":{}.{}}},\"f\":[[{}],-{}]",
+        small(),
+        small(),
+        small(),
+        small(),
+        small()
+    ));
     out.push_str(&format!(",\"g\":{},\"h\":[{},{},{}],\"i\":{}}}{end}", small(), small(), small(), small(), small()));
 }
 

@@ -84,8 +84,11 @@ fn beside_itself(few: &Arc<Plan>, corpus: &Corpus, text: &Bytes) {
 
 /// The four rules, and others up to a hundred that find nothing, a fifth of them globs.
 fn many_rules() -> Arc<Plan> {
-    let names: Vec<String> = (0..77).map(|at| format!("{}_{}", ["secret", "phone", "card", "home"][at % 4], at)).collect();
-    let globs: Vec<String> = (0..19).map(|at| [format!("*_key{at}"), format!("ssn{at}_*"), format!("*passw{at}*")][at % 3].clone()).collect();
+    let names: Vec<String> =
+        (0..77).map(|at| format!("{}_{}", ["secret", "phone", "card", "home"][at % 4], at)).collect();
+    let globs: Vec<String> = (0..19)
+        .map(|at| [format!("*_key{at}"), format!("ssn{at}_*"), format!("*passw{at}*")][at % 3].clone())
+        .collect();
     let names: Vec<&str> = HIDDEN.into_iter().chain(names.iter().map(String::as_str)).collect();
     let globs: Vec<&str> = ["*_token"].into_iter().chain(globs.iter().map(String::as_str)).collect();
     assert_eq!(names.len() + globs.len(), 100);
@@ -124,11 +127,7 @@ fn redact(plan: &Arc<Plan>, lines: bool, text: &Bytes, piece: usize) {
 
 /// The values of a corpus, as the others want them.
 fn values(corpus: &Corpus) -> Vec<&[u8]> {
-    if corpus.lines {
-        corpus.text.lines().map(str::as_bytes).collect()
-    } else {
-        vec![corpus.text.as_bytes()]
-    }
+    if corpus.lines { corpus.text.lines().map(str::as_bytes).collect() } else { vec![corpus.text.as_bytes()] }
 }
 
 /// All three hide the same: every hidden value of the corpora is a text of 12 bytes or more.

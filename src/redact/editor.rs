@@ -215,7 +215,8 @@ impl Editor {
     /// Bytes that are kept between chunks, but for the chunk itself.
     #[cfg(test)]
     pub(super) fn footprint(&self) -> usize {
-        self.output.footprint() + self.levels.capacity() * size_of::<Level>()
+        self.output.footprint()
+            + self.levels.capacity() * size_of::<Level>()
             + self.positions.capacity() * 8
             + self.decoded.capacity()
     }

@@ -102,9 +102,8 @@ impl Filter {
     /// The groups of two bytes.
     #[inline]
     pub(super) fn groups(&self, first: u8, second: u8) -> u8 {
-        let half = |table: &[[u8; 16]; 2], byte: u8| {
-            table[0][usize::from(byte & 0x0F)] & table[1][usize::from(byte >> 4)]
-        };
+        let half =
+            |table: &[[u8; 16]; 2], byte: u8| table[0][usize::from(byte & 0x0F)] & table[1][usize::from(byte >> 4)];
         half(&self.first, first) & half(&self.second, second)
     }
 
@@ -132,7 +131,7 @@ mod tests {
             ("*_token", Anchor::End(b'n', Some(b'e'))),
             ("*s", Anchor::End(b's', None)),
             ("s", Anchor::End(b's', Some(b'"'))),
-            ("secret_*", Anchor::Inside(b'c', b'e')),
+            ("secret_*", Anchor::Inside(b'r', b'c')),
             ("s*", Anchor::Inside(b's', b'"')),
             ("*key*", Anchor::Inside(b'y', b'e')),
             ("*a*", Anchor::Nothing),

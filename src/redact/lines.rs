@@ -61,7 +61,8 @@ impl Lines {
             } else if self.bom < BOM.len() {
                 self.byte_order_mark(chunk, index)
             } else {
-                match self.machine.feed(chunk, index, self.found.at, &Sight::Names(Filter::default()), &mut self.found) {
+                match self.machine.feed(chunk, index, self.found.at, &Sight::Names(Filter::default()), &mut self.found)
+                {
                     Ok(()) => chunk.len(),
                     Err(Broken { at, .. }) => {
                         self.broken = true;

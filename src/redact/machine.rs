@@ -214,7 +214,9 @@ impl Machine {
         }
         self.carry.tell(lead, &mut self.grammar);
         // That a word has ended the grammar knows at its last byte, the blocks at the next one.
-        if events.attention() == Attention::Scalar && !matches!(self.grammar.state, State::InNumber(_) | State::InWord(..)) {
+        if events.attention() == Attention::Scalar
+            && !matches!(self.grammar.state, State::InNumber(_) | State::InWord(..))
+        {
             events.end(at, Kind::Scalar);
         }
     }
@@ -265,13 +267,7 @@ struct Blocks<'a> {
 
 impl Blocks<'_> {
     #[inline(always)]
-    fn run<T: Tier, E: Events>(
-        &mut self,
-        tier: T,
-        chunk: &[u8],
-        mut at: usize,
-        events: &mut E,
-    ) -> Result<Ran, Broken> {
+    fn run<T: Tier, E: Events>(&mut self, tier: T, chunk: &[u8], mut at: usize, events: &mut E) -> Result<Ran, Broken> {
         // Its own, so that it can be kept in registers.
         let mut carry = *self.carry;
         let mut edge: Window;
@@ -304,3 +300,6 @@ impl Blocks<'_> {
         Ok(Ran::Through)
     }
 }
+
+#[cfg(test)]
+pub(in crate::redact) mod tests;

@@ -50,6 +50,16 @@ impl Text {
         text
     }
 
+    /// The same, without what only matters to a reader: the digits of an escape, and what waits for its pair.
+    #[cfg(test)]
+    pub(super) fn checked(&self) -> Self {
+        let state = match self.state {
+            State::Hex { left, .. } => State::Hex { left, unit: 0 },
+            state @ (State::Plain | State::Escape | State::Character { .. }) => state,
+        };
+        Self { state, high: None }
+    }
+
     /// Whether it stands between two characters.
     pub(super) fn is_plain(&self) -> bool {
         matches!(self.state, State::Plain)

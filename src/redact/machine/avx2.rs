@@ -14,7 +14,7 @@ use super::{Blocks, Ran};
 
 /// Proof that the processor has AVX2, BMI, LZCNT, POPCNT and PCLMULQDQ.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Avx2(());
+pub(in super::super) struct Avx2(());
 
 impl Avx2 {
     /// The tier, where the processor has it.
@@ -42,13 +42,7 @@ impl Avx2 {
 }
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt,pclmulqdq")]
-fn run<E: Events>(
-    tier: Avx2,
-    blocks: &mut Blocks<'_>,
-    chunk: &[u8],
-    at: usize,
-    events: &mut E,
-) -> Result<Ran, Broken> {
+fn run<E: Events>(tier: Avx2, blocks: &mut Blocks<'_>, chunk: &[u8], at: usize, events: &mut E) -> Result<Ran, Broken> {
     blocks.run(tier, chunk, at, events)
 }
 
@@ -240,7 +234,18 @@ impl Tier for Avx2 {
         const LONG: u8 = TOO_LONG;
         const TWO: u8 = TWO_CONTINUED;
         const FIRST_HIGH: [u8; 16] = [
-            LONG, LONG, LONG, LONG, LONG, LONG, LONG, LONG, TWO, TWO, TWO, TWO,
+            LONG,
+            LONG,
+            LONG,
+            LONG,
+            LONG,
+            LONG,
+            LONG,
+            LONG,
+            TWO,
+            TWO,
+            TWO,
+            TWO,
             TOO_SHORT | OVERLONG_2,
             TOO_SHORT,
             TOO_SHORT | OVERLONG_3 | SURROGATE,
@@ -249,20 +254,39 @@ impl Tier for Avx2 {
         const FIRST_LOW: [u8; 16] = [
             ANY | OVERLONG_3 | OVERLONG_2 | OVERLONG_4,
             ANY | OVERLONG_2,
-            ANY, ANY,
+            ANY,
+            ANY,
             ANY | TOO_LARGE,
-            LARGE, LARGE, LARGE, LARGE, LARGE, LARGE, LARGE, LARGE,
+            LARGE,
+            LARGE,
+            LARGE,
+            LARGE,
+            LARGE,
+            LARGE,
+            LARGE,
+            LARGE,
             LARGE | SURROGATE,
-            LARGE, LARGE,
+            LARGE,
+            LARGE,
         ];
         const CONTINUED: u8 = TOO_LONG | OVERLONG_2 | TWO_CONTINUED;
         const SECOND_HIGH: [u8; 16] = [
-            TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT,
+            TOO_SHORT,
+            TOO_SHORT,
+            TOO_SHORT,
+            TOO_SHORT,
+            TOO_SHORT,
+            TOO_SHORT,
+            TOO_SHORT,
+            TOO_SHORT,
             CONTINUED | OVERLONG_3 | TOO_LARGE_1000 | OVERLONG_4,
             CONTINUED | OVERLONG_3 | TOO_LARGE,
             CONTINUED | SURROGATE | TOO_LARGE,
             CONTINUED | SURROGATE | TOO_LARGE,
-            TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT,
+            TOO_SHORT,
+            TOO_SHORT,
+            TOO_SHORT,
+            TOO_SHORT,
         ];
         let (zero, one) = (shifted(window, 0), shifted(window, 1));
         let (two, three) = (shifted(window, 2), shifted(window, 3));
@@ -280,8 +304,14 @@ impl Tier for Avx2 {
         // SAFETY: `self` is a detected tier.
         let groups = unsafe {
             Halves(
-                _mm256_and_si256(by_halves(first_low, first_high, first.0), by_halves(second_low, second_high, second.0)),
-                _mm256_and_si256(by_halves(first_low, first_high, first.1), by_halves(second_low, second_high, second.1)),
+                _mm256_and_si256(
+                    by_halves(first_low, first_high, first.0),
+                    by_halves(second_low, second_high, second.0),
+                ),
+                _mm256_and_si256(
+                    by_halves(first_low, first_high, first.1),
+                    by_halves(second_low, second_high, second.1),
+                ),
             )
         };
         let inside = if filter.inside == 0 { 0 } else { groups.any_of(filter.inside) };

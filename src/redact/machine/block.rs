@@ -138,11 +138,7 @@ impl<'a, T: Tier, const WHOLE: bool> Block<'a, T, WHOLE> {
     /// The bits of the last 64 bytes, the top one the last.
     #[inline(always)]
     fn history(&self, before: u64, bits: u64) -> u64 {
-        if WHOLE || self.len == BLOCK as u32 {
-            bits
-        } else {
-            before >> self.len | bits << (BLOCK as u32 - self.len)
-        }
+        if WHOLE || self.len == BLOCK as u32 { bits } else { before >> self.len | bits << (BLOCK as u32 - self.len) }
     }
 
     /// What stands outside of strings, and which strings are names. `None` is a doubt.

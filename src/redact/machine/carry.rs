@@ -192,8 +192,20 @@ impl Carry {
             return State::InNumber(self.number.state());
         }
         match (self.open | self.comma, self.colon | self.line, self.named) {
-            (1, _, _) if self.open == 1 => if object { State::NameOrClose } else { State::ElementOrClose },
-            (1, _, _) => if object { State::Name } else { State::Value },
+            (1, _, _) if self.open == 1 => {
+                if object {
+                    State::NameOrClose
+                } else {
+                    State::ElementOrClose
+                }
+            }
+            (1, _, _) => {
+                if object {
+                    State::Name
+                } else {
+                    State::Value
+                }
+            }
             (_, 1, _) => State::Value,
             (_, _, 1) => State::Colon,
             _ => State::After,

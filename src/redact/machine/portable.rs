@@ -66,12 +66,7 @@ impl Tier for Portable {
     #[inline(always)]
     fn text(self, loaded: Planes) -> Text {
         let [.., five, six, seven] = loaded.0;
-        Text {
-            quote: loaded.is(b'"'),
-            backslash: loaded.is(b'\\'),
-            control: !(five | six | seven),
-            high: seven,
-        }
+        Text { quote: loaded.is(b'"'), backslash: loaded.is(b'\\'), control: !(five | six | seven), high: seven }
     }
 
     #[inline(always)]

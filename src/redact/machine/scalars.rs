@@ -85,7 +85,8 @@ impl<T: Tier, const WHOLE: bool> Block<'_, T, WHOLE> {
             let word = WORDS[place];
             if at + word.len() <= BLOCK {
                 let here = &self.window[LEAD + at..];
-                let same = if word.len() == 4 { here[..4] == *b"true" || here[..4] == *b"null" } else { here[..5] == *word };
+                let same =
+                    if word.len() == 4 { here[..4] == *b"true" || here[..4] == *b"null" } else { here[..5] == *word };
                 if !same {
                     return None;
                 }
