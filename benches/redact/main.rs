@@ -25,7 +25,7 @@ use corpora::{Corpus, corpus};
 
 /// Size of each text, in bytes: more than any cache.
 const CORPUS_BYTES: usize = 256 * 1024 * 1024;
-const QUICK_BYTES: usize = 4 * 1024 * 1024;
+const QUICK_BYTES: usize = 32 * 1024 * 1024;
 /// Size of the pieces in which it is fed, in bytes.
 const PIECE_BYTES: usize = 64 * 1024;
 /// What one Ethernet frame holds.

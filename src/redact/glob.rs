@@ -11,14 +11,25 @@ use regex_automata::{Anchored, MatchKind};
 
 use crate::limits;
 
-/// The globs of a plan, each with the position that it passes: one automaton over a decoded name, where it is small
-/// enough, else one after the other.
+/// The globs of a plan, each with the position that it passes: as few automata over a decoded name as are small.
 #[derive(Default)]
 pub(super) struct Globs {
     patterns: Vec<(Box<str>, usize)>,
-    automaton: Option<(dense::DFA<Vec<u32>>, StateID)>,
+    automata: Vec<Globbed>,
     /// Bytes that may end a name that matches, one bit each: a cheap no for most.
     lasts: [u64; 4],
+}
+
+/// Some globs that stand one behind the other.
+enum Globbed {
+    Automaton {
+        dfa: Box<dense::DFA<Vec<u32>>>,
+        start: StateID,
+        /// The place of the first one.
+        first: usize,
+    },
+    /// One that is too large for an automaton.
+    One(usize),
 }
 
 impl Globs {
@@ -31,7 +42,9 @@ impl Globs {
                 last => set(&mut lasts, last.copied().unwrap_or_default()),
             }
         }
-        Self { automaton: automaton(&patterns), patterns, lasts }
+        let mut automata = Vec::new();
+        build(&patterns, 0, &mut automata);
+        Self { automata, patterns, lasts }
     }
 
     /// The globs as they are written.
@@ -45,33 +58,55 @@ impl Globs {
         if self.lasts[usize::from(last / 64)] >> (last % 64) & 1 == 0 {
             return;
         }
-        let Some((dfa, start)) = &self.automaton else {
-            let matching = self.patterns.iter().filter(|(pattern, _)| matches(pattern.as_bytes(), name));
-            return matching.for_each(|(_, at)| found(*at));
-        };
-        let mut state = *start;
-        for &byte in name {
-            state = dfa.next_state(state, byte);
-            if dfa.is_dead_state(state) {
-                return;
+        for globbed in &self.automata {
+            match globbed {
+                Globbed::Automaton { dfa, start, first } => {
+                    accepted(dfa, *start, name, |at| found(self.patterns[first + at].1));
+                }
+                Globbed::One(at) => {
+                    let (pattern, position) = &self.patterns[*at];
+                    if matches(pattern.as_bytes(), name) {
+                        found(*position);
+                    }
+                }
             }
         }
-        state = dfa.next_eoi_state(state);
-        if dfa.is_match_state(state) {
-            (0..dfa.match_len(state)).for_each(|at| found(self.patterns[dfa.match_pattern(state, at).as_usize()].1));
+    }
+}
+
+/// Tells every pattern of the automaton that matches the whole name.
+fn accepted(dfa: &dense::DFA<Vec<u32>>, start: StateID, name: &[u8], mut found: impl FnMut(usize)) {
+    let mut state = start;
+    for &byte in name {
+        state = dfa.next_state(state, byte);
+        if dfa.is_dead_state(state) {
+            return;
+        }
+    }
+    state = dfa.next_eoi_state(state);
+    if dfa.is_match_state(state) {
+        (0..dfa.match_len(state)).for_each(|at| found(dfa.match_pattern(state, at).as_usize()));
+    }
+}
+
+/// One automaton of all these, of which the first has that place, if it is small; else halves of them.
+fn build(patterns: &[(Box<str>, usize)], first: usize, automata: &mut Vec<Globbed>) {
+    if patterns.is_empty() {
+        return;
+    }
+    match automaton(patterns) {
+        Some((dfa, start)) => automata.push(Globbed::Automaton { dfa: Box::new(dfa), start, first }),
+        None if patterns.len() == 1 => automata.push(Globbed::One(first)),
+        None => {
+            let (before, behind) = patterns.split_at(patterns.len() / 2);
+            build(before, first, automata);
+            build(behind, first + before.len(), automata);
         }
     }
 }
 
-fn set(bits: &mut [u64; 4], byte: u8) {
-    bits[usize::from(byte / 64)] |= 1 << (byte % 64);
-}
-
-/// One automaton of all globs; `None` where there is none, or it would be too large.
+/// One automaton of all these globs; `None` where it would be too large.
 fn automaton(patterns: &[(Box<str>, usize)]) -> Option<(dense::DFA<Vec<u32>>, StateID)> {
-    if patterns.is_empty() {
-        return None;
-    }
     let expressions: Vec<String> = patterns.iter().map(|(pattern, _)| expression(pattern)).collect();
     let config = dense::Config::new()
         .start_kind(StartKind::Anchored)
@@ -86,6 +121,10 @@ fn automaton(patterns: &[(Box<str>, usize)]) -> Option<(dense::DFA<Vec<u32>>, St
         .ok()?;
     let start = dfa.start_state(&start::Config::new().anchored(Anchored::Yes)).ok()?;
     Some((dfa, start))
+}
+
+fn set(bits: &mut [u64; 4], byte: u8) {
+    bits[usize::from(byte / 64)] |= 1 << (byte % 64);
 }
 
 /// The regular expression over bytes that a glob stands for. A character is its first byte and those that continue it.
@@ -178,19 +217,23 @@ mod tests {
             let mut found = Vec::new();
             let globs = Globs::of(others.to_vec());
             globs.matching(name.as_bytes(), |at| found.push(at));
-            assert!(globs.automaton.is_some());
             assert_eq!(found.contains(&pattern.len()), expected, "{pattern} {name}");
         }
     }
 
-    /// Twenty-four of these would need some millions of states.
+    /// One automaton of all of these would need some millions of states.
     #[test]
     fn globs_too_many_for_an_automaton_match_all_the_same() {
         let patterns = (b'a'..b'y').map(|at| (format!("*{0}*x*{0}*", char::from(at)).into(), usize::from(at)));
-        let globs = Globs::of(patterns.collect());
-        assert!(globs.automaton.is_none());
-        let mut found = Vec::new();
-        globs.matching(b"bacxcb", |at| found.push(at));
-        assert_eq!(found, [usize::from(b'b'), usize::from(b'c')]);
+        let huge: Box<str> = format!("*a{}", "?".repeat(40)).into();
+        let globs = Globs::of(patterns.chain([(huge, 1000)]).collect());
+        assert!(globs.automata.len() > 1 && globs.automata.iter().any(|one| matches!(one, Globbed::One(_))));
+        let found = |name: &str| {
+            let mut found = Vec::new();
+            globs.matching(name.as_bytes(), |at| found.push(at));
+            found
+        };
+        assert_eq!(found("bacxcb"), [usize::from(b'b'), usize::from(b'c')]);
+        assert_eq!(found(&format!("za{}", "q".repeat(40))), [1000]);
     }
 }

@@ -157,7 +157,7 @@ impl Machine {
         Ok(())
     }
 
-    /// The end of all bytes: refuses what is open. `offset` is that of the end.
+    /// The end of all bytes: refuses what is open.
     pub(super) fn finish(&mut self, events: &mut impl Events) -> Result<(), Broken> {
         self.hand_over(self.lead, 0, events);
         self.grammar.finish(events)
@@ -270,20 +270,21 @@ impl Blocks<'_> {
     fn run<T: Tier, E: Events>(&mut self, tier: T, chunk: &[u8], mut at: usize, events: &mut E) -> Result<Ran, Broken> {
         // Its own, so that it can be kept in registers.
         let mut carry = *self.carry;
-        let mut edge: Window;
+        let mut copied: Window = [0; LEAD + BLOCK];
         while at < chunk.len() {
             let window = at.checked_sub(LEAD).and_then(|from| chunk[from..].first_chunk::<{ LEAD + BLOCK }>());
-            let (found, valid, len) = if let Some(window) = window {
-                let block = Block::<T, true>::new(tier, window, BLOCK as u32, &chunk[at + BLOCK..]);
-                (block.read(&mut carry, self.wanted), !0, BLOCK)
-            } else {
+            let window = window.unwrap_or_else(|| {
                 // At the chunk's start or end it is copied together.
-                let len = (chunk.len() - at).min(BLOCK);
-                edge = [0; LEAD + BLOCK];
-                edge[..LEAD].copy_from_slice(&lead(self.lead, chunk, at));
-                edge[LEAD..][..len].copy_from_slice(&chunk[at..at + len]);
-                let block = Block::<T, false>::new(tier, &edge, len as u32, &chunk[at + len..]);
-                (block.read(&mut carry, self.wanted), block.valid(), len)
+                copied = copy(self.lead, chunk, at);
+                &copied
+            });
+            let len = (chunk.len() - at).min(BLOCK);
+            let (found, valid) = if len == BLOCK {
+                let block = Block::<T, true>::new(tier, window, BLOCK as u32, &chunk[at + BLOCK..]);
+                (block.read(&mut carry, self.wanted), !0)
+            } else {
+                let block = Block::<T, false>::new(tier, window, len as u32, &[]);
+                (block.read(&mut carry, self.wanted), block.valid())
             };
             let Some(found) = found else {
                 *self.carry = carry;
@@ -299,6 +300,15 @@ impl Blocks<'_> {
         *self.carry = carry;
         Ok(Ran::Through)
     }
+}
+
+/// The block at that index, or what there is of it, behind its lead.
+fn copy(before: [u8; LEAD], chunk: &[u8], at: usize) -> Window {
+    let mut window = [0; LEAD + BLOCK];
+    let len = (chunk.len() - at).min(BLOCK);
+    window[..LEAD].copy_from_slice(&lead(before, chunk, at));
+    window[LEAD..][..len].copy_from_slice(&chunk[at..at + len]);
+    window
 }
 
 #[cfg(test)]
