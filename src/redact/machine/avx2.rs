@@ -113,6 +113,78 @@ impl Halves {
     }
 }
 
+/// What two bytes next to each other cannot be, by the upper and lower half of the first and the upper half of the second.
+mod utf8 {
+    const TOO_SHORT: u8 = 1;
+    const TOO_LONG: u8 = 1 << 1;
+    const OVERLONG_3: u8 = 1 << 2;
+    const TOO_LARGE: u8 = 1 << 3;
+    const SURROGATE: u8 = 1 << 4;
+    const OVERLONG_2: u8 = 1 << 5;
+    const TOO_LARGE_1000: u8 = 1 << 6;
+    const OVERLONG_4: u8 = 1 << 6;
+    const TWO_CONTINUED: u8 = 1 << 7;
+    const ANY: u8 = TOO_SHORT | TOO_LONG | TWO_CONTINUED;
+    const LARGE: u8 = ANY | TOO_LARGE | TOO_LARGE_1000;
+    const LONG: u8 = TOO_LONG;
+    const TWO: u8 = TWO_CONTINUED;
+    pub(super) const FIRST_HIGH: [u8; 16] = [
+        LONG,
+        LONG,
+        LONG,
+        LONG,
+        LONG,
+        LONG,
+        LONG,
+        LONG,
+        TWO,
+        TWO,
+        TWO,
+        TWO,
+        TOO_SHORT | OVERLONG_2,
+        TOO_SHORT,
+        TOO_SHORT | OVERLONG_3 | SURROGATE,
+        TOO_SHORT | TOO_LARGE | TOO_LARGE_1000 | OVERLONG_4,
+    ];
+    pub(super) const FIRST_LOW: [u8; 16] = [
+        ANY | OVERLONG_3 | OVERLONG_2 | OVERLONG_4,
+        ANY | OVERLONG_2,
+        ANY,
+        ANY,
+        ANY | TOO_LARGE,
+        LARGE,
+        LARGE,
+        LARGE,
+        LARGE,
+        LARGE,
+        LARGE,
+        LARGE,
+        LARGE,
+        LARGE | SURROGATE,
+        LARGE,
+        LARGE,
+    ];
+    const CONTINUED: u8 = TOO_LONG | OVERLONG_2 | TWO_CONTINUED;
+    pub(super) const SECOND_HIGH: [u8; 16] = [
+        TOO_SHORT,
+        TOO_SHORT,
+        TOO_SHORT,
+        TOO_SHORT,
+        TOO_SHORT,
+        TOO_SHORT,
+        TOO_SHORT,
+        TOO_SHORT,
+        CONTINUED | OVERLONG_3 | TOO_LARGE_1000 | OVERLONG_4,
+        CONTINUED | OVERLONG_3 | TOO_LARGE,
+        CONTINUED | SURROGATE | TOO_LARGE,
+        CONTINUED | SURROGATE | TOO_LARGE,
+        TOO_SHORT,
+        TOO_SHORT,
+        TOO_SHORT,
+        TOO_SHORT,
+    ];
+}
+
 /// Faults in 32 bytes, given with those one, two and three before each.
 #[inline(always)]
 fn not_utf8([first_low, first_high, second_high]: [__m256i; 3], [byte, one, two, three]: [__m256i; 4]) -> u32 {
@@ -220,77 +292,9 @@ impl Tier for Avx2 {
     /// each other cannot be, by three halves of them; and that the third and fourth byte of a character continue it.
     #[inline(always)]
     fn not_utf8(self, window: &Window) -> u64 {
-        const TOO_SHORT: u8 = 1;
-        const TOO_LONG: u8 = 1 << 1;
-        const OVERLONG_3: u8 = 1 << 2;
-        const TOO_LARGE: u8 = 1 << 3;
-        const SURROGATE: u8 = 1 << 4;
-        const OVERLONG_2: u8 = 1 << 5;
-        const TOO_LARGE_1000: u8 = 1 << 6;
-        const OVERLONG_4: u8 = 1 << 6;
-        const TWO_CONTINUED: u8 = 1 << 7;
-        const ANY: u8 = TOO_SHORT | TOO_LONG | TWO_CONTINUED;
-        const LARGE: u8 = ANY | TOO_LARGE | TOO_LARGE_1000;
-        const LONG: u8 = TOO_LONG;
-        const TWO: u8 = TWO_CONTINUED;
-        const FIRST_HIGH: [u8; 16] = [
-            LONG,
-            LONG,
-            LONG,
-            LONG,
-            LONG,
-            LONG,
-            LONG,
-            LONG,
-            TWO,
-            TWO,
-            TWO,
-            TWO,
-            TOO_SHORT | OVERLONG_2,
-            TOO_SHORT,
-            TOO_SHORT | OVERLONG_3 | SURROGATE,
-            TOO_SHORT | TOO_LARGE | TOO_LARGE_1000 | OVERLONG_4,
-        ];
-        const FIRST_LOW: [u8; 16] = [
-            ANY | OVERLONG_3 | OVERLONG_2 | OVERLONG_4,
-            ANY | OVERLONG_2,
-            ANY,
-            ANY,
-            ANY | TOO_LARGE,
-            LARGE,
-            LARGE,
-            LARGE,
-            LARGE,
-            LARGE,
-            LARGE,
-            LARGE,
-            LARGE,
-            LARGE | SURROGATE,
-            LARGE,
-            LARGE,
-        ];
-        const CONTINUED: u8 = TOO_LONG | OVERLONG_2 | TWO_CONTINUED;
-        const SECOND_HIGH: [u8; 16] = [
-            TOO_SHORT,
-            TOO_SHORT,
-            TOO_SHORT,
-            TOO_SHORT,
-            TOO_SHORT,
-            TOO_SHORT,
-            TOO_SHORT,
-            TOO_SHORT,
-            CONTINUED | OVERLONG_3 | TOO_LARGE_1000 | OVERLONG_4,
-            CONTINUED | OVERLONG_3 | TOO_LARGE,
-            CONTINUED | SURROGATE | TOO_LARGE,
-            CONTINUED | SURROGATE | TOO_LARGE,
-            TOO_SHORT,
-            TOO_SHORT,
-            TOO_SHORT,
-            TOO_SHORT,
-        ];
         let (zero, one) = (shifted(window, 0), shifted(window, 1));
         let (two, three) = (shifted(window, 2), shifted(window, 3));
-        let tables = [table(&FIRST_LOW), table(&FIRST_HIGH), table(&SECOND_HIGH)];
+        let tables = [table(&utf8::FIRST_LOW), table(&utf8::FIRST_HIGH), table(&utf8::SECOND_HIGH)];
         let low = not_utf8(tables, [zero.0, one.0, two.0, three.0]);
         let high = not_utf8(tables, [zero.1, one.1, two.1, three.1]);
         u64::from(low) | (u64::from(high) << 32)
