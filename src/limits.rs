@@ -304,6 +304,8 @@ pub const RANGE_AHEAD_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub const LOOK_BACK_BYTES: u64 = 64 * 1024;
 /// Bytes of an object that are looked at to tell how it is framed, where its name does not tell.
 pub const SNIFFED_BYTES: u64 = HOLD_BYTES_MAX as u64;
+/// Largest automaton of globs over members' names, in bytes; a plan whose globs need more has several.
+pub const FIELD_GLOBS_BYTES_MAX: usize = 256 * 1024;
 /// Compiled redaction plans that are kept.
 pub const PLANS_MAX: u64 = 4096;
 

@@ -26,7 +26,7 @@ pub(crate) fn thread_cpu() -> Option<Duration> {
 /// Deterministic traces as JSONL, whole records of at least so many bytes together: steps with prompts, tool calls with
 /// JSON in strings, ids, counts.
 pub(crate) fn traces(bytes: usize) -> String {
-    let mut random = Random(1);
+    let mut random = Random::new(1);
     let mut out = String::with_capacity(bytes + 64 * 1024);
     while out.len() < bytes {
         trace(&mut out, &mut random);
@@ -35,11 +35,16 @@ pub(crate) fn traces(bytes: usize) -> String {
 }
 
 /// Numbers that are the same in every run.
-struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
+    /// Those of that seed.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     /// A number below `end`.
-    fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % end
     }
@@ -67,7 +72,7 @@ fn trace(out: &mut String, random: &mut Random) {
 }
 
 /// As they stand in a JSON text.
-const WORDS: [&str; 16] = [
+pub(crate) const WORDS: [&str; 16] = [
     "the",
     "model",
     "checks",

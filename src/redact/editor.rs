@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::grammar::{Broken, Events, Kind, Reads};
+use super::grammar::{Attention, Broken, Kind};
 use super::output::{Output, Shown};
 use super::plan::Plan;
 use super::tally::Tally;
+use super::text::Text;
 use super::token;
 use crate::limits;
 use crate::policy::mask::{LengthRule, MaskAction, OnBroken};
@@ -23,12 +24,16 @@ pub(super) struct Editor {
     /// Index from which input passes and is not yet in the output; `None` while nothing passes.
     passing: Option<usize>,
     output: Output,
-    /// Open brackets that are not hidden, and below each the positions of the paths.
+    /// Open brackets that are not hidden, and below each the positions of the paths. Not kept where they are the same
+    /// everywhere.
     levels: Vec<Level>,
     positions: Vec<u64>,
-    /// The positions of the value that comes next, and the rule that hides it.
+    /// The positions of the value that comes next, and the rule that hides it, once its name was told.
     next: Vec<u64>,
     verdict: Option<usize>,
+    named: bool,
+    /// A name without its escapes.
+    decoded: Vec<u8>,
     hidden: Option<Hidden>,
     undecided: Option<Mark>,
     /// Whether the record is not to be shown, because the one before it is broken (see [`super::lines`]).
@@ -51,8 +56,10 @@ struct Level {
 
 /// A value that does not pass.
 struct Hidden {
-    /// Values open within it, itself included; 0 between the name of a dropped member and its value.
+    /// Brackets open within it, its own included.
     open: u32,
+    /// Whether it is between the name of a dropped member and its value.
+    due: bool,
     /// Where the input that it replaces begins.
     offset: u64,
     kind: Kind,
@@ -65,7 +72,15 @@ enum With {
     Token,
     /// That of a record.
     Blank,
-    Pseudonym(Box<blake3::Hasher>),
+    Pseudonym(Box<Hashed>),
+}
+
+/// A scalar that is hashed as it passes.
+struct Hashed {
+    hasher: blake3::Hasher,
+    text: Text,
+    /// Index of its first byte that is not hashed yet.
+    from: usize,
 }
 
 /// A comma (or first name) that may have to be taken back, because the member behind it may be dropped.
@@ -86,8 +101,10 @@ impl Editor {
             output: Output::default(),
             levels: Vec::new(),
             positions: Vec::new(),
-            next: vec![0; plan.paths().words()],
+            next: plan.paths().start().to_vec(),
             verdict: None,
+            named: false,
+            decoded: Vec::new(),
             hidden: None,
             undecided: None,
             unplaced: false,
@@ -100,6 +117,10 @@ impl Editor {
 
     /// Takes the next chunk; its predecessor was wholly used.
     pub(super) fn take(&mut self, chunk: Bytes) {
+        if let Some(Hidden { kind, with: With::Pseudonym(hashed), .. }) = &mut self.hidden {
+            hashed.hash(&self.chunk, self.chunk.len(), *kind);
+            hashed.from = 0;
+        }
         self.offset += self.chunk.len() as u64;
         self.chunk = chunk;
         self.passing = self.passing.map(|_| 0);
@@ -120,7 +141,7 @@ impl Editor {
         if let Some(from) = self.passing
             && from < at
         {
-            self.output.slice(self.chunk.slice(from..at));
+            self.output.slice(&self.chunk, from, at);
             self.passing = Some(at);
         }
     }
@@ -141,14 +162,14 @@ impl Editor {
             && place > self.output.len()
         {
             let run = (place - self.output.len()) as usize;
-            self.output.slice(self.chunk.slice(from..from + run));
+            self.output.slice(&self.chunk, from, from + run);
         }
         self.output.truncate(place);
     }
 
     /// Writes a constant and white space instead of input.
     pub(super) fn replace(&mut self, token: &'static [u8], spaces: u64) {
-        self.output.token(token);
+        self.output.copy(token);
         self.output.spaces(spaces);
     }
 
@@ -178,7 +199,7 @@ impl Editor {
         }
         self.levels.clear();
         self.positions.clear();
-        (self.verdict, self.hidden, self.undecided, self.slack) = (None, None, None, 0);
+        (self.verdict, self.named, self.hidden, self.undecided, self.slack) = (None, false, None, None, 0);
     }
 
     /// Whether the record that comes is behind a broken one. It stays so until it is said anew.
@@ -194,22 +215,32 @@ impl Editor {
     /// Bytes that are kept between chunks, but for the chunk itself.
     #[cfg(test)]
     pub(super) fn footprint(&self) -> usize {
-        self.output.footprint() + self.levels.capacity() * size_of::<Level>() + self.positions.capacity() * 8
+        self.output.footprint()
+            + self.levels.capacity() * size_of::<Level>()
+            + self.positions.capacity() * 8
+            + self.decoded.capacity()
     }
 
     /// The rule that hides the value that begins now; its positions are in `next`.
     fn rule_of_next(&mut self) -> Option<usize> {
+        let named = std::mem::take(&mut self.named);
+        if !self.plan.paths().are_nested() {
+            return self.verdict.take();
+        }
         let Some(level) = self.levels.last_mut() else {
             self.next.copy_from_slice(self.plan.paths().start());
             return None;
         };
-        if level.object {
-            return self.verdict.take();
-        }
-        let index = level.elements;
-        level.elements += 1;
         let top = &self.positions[self.positions.len() - self.next.len()..];
-        self.plan.paths().element(top, index, &mut self.next)
+        if !level.object {
+            let index = level.elements;
+            level.elements += 1;
+            return self.plan.paths().element(top, index, &mut self.next);
+        }
+        if !named {
+            self.plan.paths().unnamed(top, &mut self.next);
+        }
+        self.verdict.take()
     }
 
     fn hide(&mut self, at: usize, kind: Kind, rule: usize) {
@@ -217,9 +248,10 @@ impl Editor {
             MaskAction::Mask => With::Token,
             MaskAction::Drop => With::Null,
             MaskAction::Hmac => token::domain(kind).map_or(With::Token, |domain| {
-                let mut hasher = Box::new(self.plan.pseudonym_hasher());
+                let mut hasher = self.plan.pseudonym_hasher();
                 hasher.update(domain);
-                With::Pseudonym(hasher)
+                let from = at + usize::from(kind == Kind::String);
+                With::Pseudonym(Box::new(Hashed { hasher, text: Text::default(), from }))
             }),
         };
         self.count(rule);
@@ -229,7 +261,7 @@ impl Editor {
     fn hide_with(&mut self, at: usize, kind: Kind, with: With) {
         self.flush(at);
         self.passing = None;
-        self.hidden = Some(Hidden { open: 1, offset: self.offset(at), kind, with });
+        self.hidden = Some(Hidden { open: 1, due: false, offset: self.offset(at), kind, with });
     }
 
     fn count(&mut self, rule: usize) {
@@ -238,14 +270,17 @@ impl Editor {
     }
 
     /// The hidden value ended: its token, and its slack.
-    fn show_token(&mut self, at: usize, hidden: &Hidden) {
+    fn show_token(&mut self, at: usize, mut hidden: Hidden) {
         let width = self.offset(at) - hidden.offset;
+        if let With::Pseudonym(hashed) = &mut hidden.with {
+            hashed.hash(&self.chunk, at, hidden.kind);
+        }
         let written = match &hidden.with {
             With::Nothing => 0,
             With::Blank => self.constant(token::BLANK_RECORD),
             With::Null => self.constant(token::null(width)),
-            With::Pseudonym(hasher) if width >= token::PSEUDONYM_BYTES => {
-                self.output.slice(Bytes::copy_from_slice(&token::pseudonym(hasher)));
+            With::Pseudonym(hashed) if width >= token::PSEUDONYM_BYTES => {
+                self.output.copy(&token::pseudonym(&hashed.hasher));
                 token::PSEUDONYM_BYTES
             }
             With::Token | With::Pseudonym(_) => self.constant(token::constant(hidden.kind, width)),
@@ -255,7 +290,7 @@ impl Editor {
     }
 
     fn constant(&mut self, token: &'static [u8]) -> u64 {
-        self.output.token(token);
+        self.output.copy(token);
         token.len() as u64
     }
 
@@ -267,10 +302,30 @@ impl Editor {
     }
 }
 
-impl Events for Editor {
-    fn begin(&mut self, at: usize, kind: Kind) -> Result<(), Broken> {
+/// What is found, as [`Events`](super::grammar::Events) tells it.
+impl Editor {
+    #[inline]
+    pub(super) fn attention(&self) -> Attention {
+        match &self.hidden {
+            Some(hidden) if hidden.due => Attention::Value,
+            Some(hidden) => match hidden.kind {
+                Kind::Object | Kind::Array => Attention::Brackets,
+                Kind::String => Attention::String,
+                Kind::Scalar => Attention::Scalar,
+            },
+            None if self.named => Attention::Value,
+            None => Attention::Names,
+        }
+    }
+
+    pub(super) fn begin(&mut self, at: usize, kind: Kind) -> Result<(), Broken> {
+        let bracket = matches!(kind, Kind::Object | Kind::Array);
         if let Some(hidden) = &mut self.hidden {
-            hidden.open += 1;
+            if std::mem::take(&mut hidden.due) {
+                hidden.kind = kind;
+            } else {
+                hidden.open += u32::from(bracket);
+            }
         } else if self.unplaced && self.levels.is_empty() {
             if self.plan.on_broken() == OnBroken::Cut {
                 return Err(Broken { at, reason: "the record before it is broken" });
@@ -278,32 +333,40 @@ impl Events for Editor {
             self.hide_with(at, kind, With::Blank);
         } else if let Some(rule) = self.rule_of_next() {
             self.hide(at, kind, rule);
-        } else if matches!(kind, Kind::Object | Kind::Array) {
+        } else if bracket && self.plan.paths().are_nested() {
             self.levels.push(Level { object: kind == Kind::Object, elements: 0, kept: false });
             self.positions.extend_from_slice(&self.next);
         }
         Ok(())
     }
 
-    fn end(&mut self, at: usize, kind: Kind) {
+    pub(super) fn end(&mut self, at: usize, kind: Kind) {
+        let bracket = matches!(kind, Kind::Object | Kind::Array);
         if let Some(hidden) = &mut self.hidden {
-            hidden.open -= 1;
-            if hidden.open == 0
-                && let Some(hidden) = self.hidden.take()
-            {
-                self.show_token(at, &hidden);
+            // Of what lies within a hidden value only brackets are counted.
+            if bracket || !matches!(hidden.kind, Kind::Object | Kind::Array) {
+                hidden.open -= 1;
+                if hidden.open == 0
+                    && let Some(hidden) = self.hidden.take()
+                {
+                    self.show_token(at, hidden);
+                }
             }
-        } else if matches!(kind, Kind::Object | Kind::Array) {
+        } else if bracket && self.plan.paths().are_nested() {
             self.levels.pop();
             self.positions.truncate(self.positions.len() - self.next.len());
         }
-        if self.levels.is_empty() && self.slack > 0 {
+    }
+
+    /// The record's value ended just before that index: what is owed follows.
+    pub(super) fn root_ends(&mut self, at: usize) {
+        if self.slack > 0 {
             self.flush(at);
             self.output.spaces(std::mem::take(&mut self.slack));
         }
     }
 
-    fn name_begins(&mut self, at: usize) -> Result<(), Broken> {
+    pub(super) fn name_begins(&mut self, at: usize) -> Result<(), Broken> {
         if !self.plan.drops() || self.hidden.is_some() {
             return Ok(());
         }
@@ -315,12 +378,17 @@ impl Events for Editor {
         Ok(())
     }
 
-    fn name(&mut self, decoded: &[u8]) {
+    pub(super) fn name(&mut self, written: &[u8]) {
         if self.hidden.is_some() {
             return;
         }
-        let top = &self.positions[self.positions.len() - self.next.len()..];
-        self.verdict = self.plan.paths().member(top, decoded, &mut self.next);
+        let paths = self.plan.paths();
+        let top = match self.positions.len() {
+            0 => paths.start(),
+            all => &self.positions[all - self.next.len()..],
+        };
+        self.verdict = paths.member(top, decoded(written, &mut self.decoded), &mut self.next);
+        self.named = paths.are_nested() || self.verdict.is_some();
         let mark = self.undecided.take();
         if let Some(mark) = mark
             && let Some(rule) = self.verdict
@@ -329,13 +397,14 @@ impl Events for Editor {
             self.verdict = None;
             self.count(rule);
             self.rewind(mark.place);
-            self.hidden = Some(Hidden { open: 0, offset: mark.offset, kind: Kind::Scalar, with: With::Nothing });
+            let (offset, kind) = (mark.offset, Kind::Scalar);
+            self.hidden = Some(Hidden { open: 1, due: true, offset, kind, with: With::Nothing });
         } else if let Some(level) = self.levels.last_mut() {
             level.kept = true;
         }
     }
 
-    fn comma(&mut self, at: usize) {
+    pub(super) fn comma(&mut self, at: usize) {
         if self.hidden.is_some() || !self.plan.drops() {
             return;
         }
@@ -349,17 +418,33 @@ impl Events for Editor {
         self.passing = Some(at + 1);
         self.undecided = Some(Mark { offset: self.offset(at + 1), place: self.place(at + 1) });
     }
+}
 
-    fn reads(&self) -> Reads {
-        match &self.hidden {
-            None => Reads { names: true, text: false },
-            Some(hidden) => Reads { names: false, text: matches!(hidden.with, With::Pseudonym(_)) },
+impl Hashed {
+    /// Hashes what of the value stands before that index, its closing quote included.
+    fn hash(&mut self, chunk: &[u8], at: usize, kind: Kind) {
+        let hasher = &mut self.hasher;
+        if kind == Kind::String {
+            let mut update = |bytes: &[u8]| {
+                hasher.update(bytes);
+            };
+            // A fault is one of a record that is broken: nothing is made of this hash.
+            self.text.scan(&chunk[..at], self.from, &mut update).ok();
+        } else {
+            hasher.update(&chunk[self.from..at]);
         }
     }
+}
 
-    fn text(&mut self, bytes: &[u8]) {
-        if let Some(Hidden { with: With::Pseudonym(hasher), .. }) = &mut self.hidden {
-            hasher.update(bytes);
-        }
+/// The name that is so written.
+fn decoded<'a>(written: &'a [u8], room: &'a mut Vec<u8>) -> &'a [u8] {
+    if !written.contains(&b'\\') {
+        return written;
     }
+    room.clear();
+    let mut text = Text::default();
+    let mut push = |bytes: &[u8]| room.extend_from_slice(bytes);
+    let read = text.scan(written, 0, &mut push).and_then(|_| text.scan(b"\"", 0, &mut push));
+    debug_assert!(read.is_ok(), "only what was checked is looked up");
+    room
 }

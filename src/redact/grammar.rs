@@ -1,7 +1,8 @@
 //! JSON as RFC 8259 has it, read byte by byte in any pieces: what begins, what ends, and where it is broken.
 //!
-//! Knows nothing of masks. Beyond the RFC only `NaN`, `Infinity` and `-Infinity` pass, as scalars, because Python writes
-//! them. State is one bit per open bracket and one name; nothing recurses.
+//! This is the judge and the reference: [`machine`](super::machine) reads faster, and asks here whenever it doubts. Knows
+//! nothing of masks. Beyond the RFC only `NaN`, `Infinity` and `-Infinity` pass, as scalars, because Python writes them.
+//! State is one bit per open bracket and one name; nothing recurses.
 
 use super::text::{Scanned, Text};
 use crate::limits;
@@ -32,42 +33,87 @@ pub(super) enum Kind {
     Scalar,
 }
 
-/// Who is told what the grammar finds. Indices are those of the chunk.
+/// Who is told what is found. Indices are those of the chunk.
 pub(super) trait Events {
     /// A value begins at its first byte. An error refuses the record.
     fn begin(&mut self, at: usize, kind: Kind) -> Result<(), Broken>;
     /// The innermost value that began ended just before `at`.
     fn end(&mut self, at: usize, kind: Kind);
+    /// The record's, or document's, value ended just before `at`; told after its end.
+    fn root_ends(&mut self, at: usize);
     /// The opening quote of a member's name. An error refuses the record.
     fn name_begins(&mut self, at: usize) -> Result<(), Broken>;
-    /// A member's name, decoded.
-    fn name(&mut self, decoded: &[u8]);
+    /// A member's name as it is written between its quotes.
+    fn name(&mut self, written: &[u8]);
     /// A comma between members (not elements).
     fn comma(&mut self, at: usize);
-    /// What of the text that comes next is to be handed over.
-    fn reads(&self) -> Reads;
-    /// The next bytes of that scalar: a string's decoded, another's as written.
-    fn text(&mut self, bytes: &[u8]);
+    /// A newline ends a record, which may be `blank`; it stands at that index.
+    fn line_ends(&mut self, at: usize, blank: bool);
+    /// What has to be told besides the names that may matter.
+    fn attention(&self) -> Attention;
+    /// Whether it wants to be told of the beginnings of records, too.
+    fn watches_roots(&self) -> bool;
 }
 
-/// What the listener reads besides the structure.
+/// What a listener waits for. One that is told more takes it, and does nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Reads {
-    pub(super) names: bool,
-    pub(super) text: bool,
+pub(super) enum Attention {
+    /// Nothing.
+    Names,
+    /// The beginning of the value that the name just told is of.
+    Value,
+    /// The end of the string that was begun.
+    String,
+    /// The end of the scalar that was begun.
+    Scalar,
+    /// Every bracket, up to the one that ends the value that was begun.
+    Brackets,
 }
 
-/// Where reading stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stop {
-    /// At the end of the chunk.
-    Chunk,
-    /// At a newline that ends a record, at this index; it is not yet taken.
-    Newline(usize),
+/// A member's name that is read, in any pieces.
+#[derive(Debug, Default)]
+pub(super) struct Name {
+    /// Offset of its opening quote.
+    pub(super) open: u64,
+    /// Index in the chunk of its first byte there.
+    from: usize,
+    /// What of it stood in earlier chunks.
+    head: Vec<u8>,
 }
 
+impl Name {
+    /// Its opening quote stands at that offset, and that index of the chunk.
+    pub(super) fn begins(&mut self, offset: u64, at: usize) {
+        self.open = offset;
+        self.from = at + 1;
+        self.head.clear();
+    }
+
+    /// The name, whose closing quote stands at that index.
+    pub(super) fn closes<'a>(&'a mut self, chunk: &'a [u8], at: usize) -> &'a [u8] {
+        if self.head.is_empty() {
+            return &chunk[self.from..at];
+        }
+        self.head.extend_from_slice(&chunk[self.from..at]);
+        &self.head
+    }
+
+    /// The chunk ends within the name.
+    pub(super) fn goes_on(&mut self, chunk: &[u8]) {
+        self.head.extend_from_slice(&chunk[self.from..]);
+        self.from = 0;
+    }
+
+    /// Bytes that are kept.
+    #[cfg(test)]
+    pub(super) fn footprint(&self) -> usize {
+        self.head.capacity()
+    }
+}
+
+/// Where reading stands between two bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     /// A value must come.
     Value,
     /// After `[`.
@@ -79,17 +125,16 @@ enum State {
     Colon,
     /// After a value: comma, closing bracket, or the end.
     After,
-    InName {
-        open: u64,
-    },
+    InName,
     InString,
     InNumber(Number),
     /// Within a word of which so many bytes were seen.
     InWord(&'static [u8], usize),
 }
 
+/// The part of a number that was read last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Number {
+pub(super) enum Number {
     Minus,
     Zero,
     Whole,
@@ -101,23 +146,21 @@ enum Number {
 }
 
 /// The machine. [`Grammar::feed`] it every byte once, in order.
+#[derive(Debug, PartialEq)]
 pub(super) struct Grammar {
-    state: State,
-    text: Text,
+    pub(super) state: State,
+    pub(super) text: Text,
     /// Open brackets, `true` for an object.
-    open: Vec<bool>,
-    name: Vec<u8>,
+    pub(super) open: Vec<bool>,
     /// A newline outside of strings ends the record, and is legal only between values of the top; these are objects and
     /// arrays.
     lines: bool,
-    /// Bytes fed in earlier chunks of this record.
-    before: u64,
 }
 
 impl Grammar {
     /// Before the first byte of a document, or of a record if `lines`.
     pub(super) fn new(lines: bool) -> Self {
-        Self { state: State::Value, text: Text::default(), open: Vec::new(), name: Vec::new(), lines, before: 0 }
+        Self { state: State::Value, text: Text::default(), open: Vec::new(), lines }
     }
 
     /// Forgets everything: the next byte begins a record.
@@ -125,8 +168,6 @@ impl Grammar {
         self.state = State::Value;
         self.text = Text::default();
         self.open.clear();
-        self.name.clear();
-        self.before = 0;
     }
 
     /// Whether nothing but white space was seen.
@@ -134,13 +175,19 @@ impl Grammar {
         self.state == State::Value && self.open.is_empty()
     }
 
-    /// Reads on from `at`.
-    pub(super) fn feed(&mut self, chunk: &[u8], mut at: usize, events: &mut impl Events) -> Result<Stop, Broken> {
-        let begun = at;
+    /// Reads on from `at`, a chunk whose first byte has that offset. `name` is the name that is read, if one is.
+    pub(super) fn feed(
+        &mut self,
+        chunk: &[u8],
+        mut at: usize,
+        offset: u64,
+        name: &mut Name,
+        events: &mut impl Events,
+    ) -> Result<(), Broken> {
         while let Some(&byte) = chunk.get(at) {
             at = match self.state {
                 State::InString => self.string(chunk, at, events)?,
-                State::InName { open } => self.name(chunk, at, open, begun, events)?,
+                State::InName => self.name(chunk, at, offset, name, events)?,
                 State::InNumber(number) => self.number(chunk, at, number, events)?,
                 State::InWord(word, seen) => self.word(chunk, at, word, seen, events)?,
                 State::Value
@@ -150,15 +197,20 @@ impl Grammar {
                 | State::Colon
                 | State::After => match byte {
                     b' ' | b'\t' | b'\r' => at + 1,
-                    b'\n' if !self.lines => at + 1,
-                    b'\n' if self.is_whole() || self.is_blank() => return Ok(Stop::Newline(at)),
-                    b'\n' => return Err(Broken { at, reason: "a line ends within a value" }),
-                    _ => self.structural(at, byte, begun, events)?,
+                    b'\n' if self.lines => self.line_ends(at, events)?,
+                    b'\n' => at + 1,
+                    b'"' if matches!(self.state, State::NameOrClose | State::Name) => {
+                        events.name_begins(at)?;
+                        name.begins(offset + at as u64, at);
+                        self.text = Text::default();
+                        self.state = State::InName;
+                        at + 1
+                    }
+                    _ => self.structural(at, byte, events)?,
                 },
             };
         }
-        self.before += (at - begun) as u64;
-        Ok(Stop::Chunk)
+        Ok(())
     }
 
     /// The end of all bytes, after an empty chunk: closes a number, and refuses what is open.
@@ -176,22 +228,25 @@ impl Grammar {
     /// Bytes that are kept between chunks.
     #[cfg(test)]
     pub(super) fn footprint(&self) -> usize {
-        self.open.capacity() + self.name.capacity()
+        self.open.capacity()
     }
 
     fn is_whole(&self) -> bool {
         self.state == State::After && self.open.is_empty()
     }
 
-    fn structural(&mut self, at: usize, byte: u8, begun: usize, events: &mut impl Events) -> Result<usize, Broken> {
+    fn line_ends(&mut self, at: usize, events: &mut impl Events) -> Result<usize, Broken> {
+        if !self.is_whole() && !self.is_blank() {
+            return Err(Broken { at, reason: "a line ends within a value" });
+        }
+        events.line_ends(at, self.is_blank());
+        self.restart();
+        Ok(at + 1)
+    }
+
+    fn structural(&mut self, at: usize, byte: u8, events: &mut impl Events) -> Result<usize, Broken> {
         match (self.state, byte) {
             (State::Value | State::ElementOrClose, _) if byte != b']' => self.value(at, byte, events)?,
-            (State::NameOrClose | State::Name, b'"') => {
-                events.name_begins(at)?;
-                self.name.clear();
-                self.text = Text::default();
-                self.state = State::InName { open: self.before + (at - begun) as u64 };
-            }
             (State::Colon, b':') => self.state = State::Value,
             (State::After, b',') => match self.open.last() {
                 Some(true) => {
@@ -240,29 +295,27 @@ impl Grammar {
         }
         events.begin(at, kind)?;
         self.text = Text::default();
-        if kind == Kind::Scalar && events.reads().text {
-            events.text(&[byte]);
-        }
         self.state = state;
         Ok(())
     }
 
     fn close(&mut self, at: usize, kind: Kind, events: &mut impl Events) {
         self.open.pop();
+        self.value_ends(at + 1, kind, events);
+    }
+
+    fn value_ends(&mut self, at: usize, kind: Kind, events: &mut impl Events) {
         self.state = State::After;
-        events.end(at + 1, kind);
+        events.end(at, kind);
+        if self.open.is_empty() {
+            events.root_ends(at);
+        }
     }
 
     fn string(&mut self, chunk: &[u8], at: usize, events: &mut impl Events) -> Result<usize, Broken> {
-        let scanned = if events.reads().text {
-            self.text.scan(chunk, at, &mut |decoded: &[u8]| events.text(decoded))?
-        } else {
-            self.text.scan(chunk, at, &mut |_: &[u8]| {})?
-        };
-        match scanned {
+        match self.text.scan(chunk, at, &mut |_: &[u8]| {})? {
             Scanned::Closed(after) => {
-                self.state = State::After;
-                events.end(after, Kind::String);
+                self.value_ends(after, Kind::String, events);
                 Ok(after)
             }
             Scanned::More => Ok(chunk.len()),
@@ -274,23 +327,16 @@ impl Grammar {
         &mut self,
         chunk: &[u8],
         at: usize,
-        open: u64,
-        begun: usize,
+        offset: u64,
+        name: &mut Name,
         events: &mut impl Events,
     ) -> Result<usize, Broken> {
-        let here = self.before + (at - begun) as u64;
-        let room = (open + 2 + limits::JSON_NAME_BYTES_MAX as u64).saturating_sub(here);
+        let room = (name.open + 2 + limits::JSON_NAME_BYTES_MAX as u64).saturating_sub(offset + at as u64);
         let until = usize::try_from(room).map_or(chunk.len(), |room| chunk.len().min(at.saturating_add(room)));
-        let name = &mut self.name;
-        let scanned = if events.reads().names {
-            self.text.scan(&chunk[..until], at, &mut |decoded: &[u8]| name.extend_from_slice(decoded))?
-        } else {
-            self.text.scan(&chunk[..until], at, &mut |_: &[u8]| {})?
-        };
-        match scanned {
+        match self.text.scan(&chunk[..until], at, &mut |_: &[u8]| {})? {
             Scanned::Closed(after) => {
                 self.state = State::Colon;
-                events.name(&self.name);
+                events.name(name.closes(chunk, after - 1));
                 Ok(after)
             }
             Scanned::More if (until - at) as u64 == room => {
@@ -311,14 +357,10 @@ impl Grammar {
         if chunk[at] != word[seen] {
             return Err(Broken { at, reason: "not JSON" });
         }
-        if events.reads().text {
-            events.text(&chunk[at..=at]);
-        }
         if seen + 1 < word.len() {
             self.state = State::InWord(word, seen + 1);
         } else {
-            self.state = State::After;
-            events.end(at + 1, Kind::Scalar);
+            self.value_ends(at + 1, Kind::Scalar, events);
         }
         Ok(at + 1)
     }
@@ -338,9 +380,6 @@ impl Grammar {
             number = next;
             at += 1;
         }
-        if events.reads().text {
-            events.text(&chunk[from..at]);
-        }
         self.state = State::InNumber(number);
         if at < chunk.len() {
             self.number_ends(at, number, events)?;
@@ -351,8 +390,7 @@ impl Grammar {
     fn number_ends(&mut self, at: usize, number: Number, events: &mut impl Events) -> Result<(), Broken> {
         match number {
             Number::Zero | Number::Whole | Number::Fraction | Number::Exponent => {
-                self.state = State::After;
-                events.end(at, Kind::Scalar);
+                self.value_ends(at, Kind::Scalar, events);
                 Ok(())
             }
             Number::Minus | Number::Point | Number::E | Number::ESign => Err(Broken { at, reason: "not a number" }),

@@ -13,7 +13,9 @@
 //! the one behind it is. What is not covered: text that is no JSON, in which a lenient reader finds a value around lines
 //! that no comma separates, or a string that goes on over line ends.
 
-use super::grammar::{Broken, Events, Grammar, Kind, Reads, Stop};
+use super::filter::Filter;
+use super::grammar::{Attention, Broken, Events, Kind};
+use super::machine::{Machine, Sight};
 
 const BOM: [u8; 3] = *b"\xEF\xBB\xBF";
 
@@ -28,13 +30,8 @@ pub(super) struct Line {
 
 /// Reads lines, from any offset of an object on, up to the one that is sought. Constant memory.
 pub(super) struct Lines {
-    grammar: Grammar,
-    /// Offset of the next byte.
-    at: u64,
-    /// Where the line began that is read; `None` while that was before the first byte read.
-    start: Option<u64>,
-    /// As [`Line::behind_record`], once known.
-    behind_record: Option<bool>,
+    machine: Machine,
+    found: Starts,
     broken: bool,
     /// Bytes of a byte order mark that were seen; 3 also where there is none.
     bom: usize,
@@ -45,10 +42,8 @@ impl Lines {
     pub(super) fn new(offset: u64) -> Self {
         let first = offset == 0;
         Self {
-            grammar: Grammar::new(true),
-            at: offset,
-            start: first.then_some(0),
-            behind_record: first.then_some(true),
+            machine: Machine::new(true),
+            found: Starts { at: offset, start: first.then_some(0), behind_record: first.then_some(true) },
             broken: false,
             bom: if first { 0 } else { BOM.len() },
         }
@@ -58,17 +53,17 @@ impl Lines {
     pub(super) fn read(&mut self, chunk: &[u8]) {
         let mut index = 0;
         while index < chunk.len() {
-            index = if self.start.is_none() || self.broken {
+            index = if self.found.start.is_none() || self.broken {
                 match chunk[index..].iter().position(|&byte| byte == b'\n') {
-                    Some(run) => self.line_ends(index + run),
+                    Some(run) => self.broken_ends(index + run),
                     None => chunk.len(),
                 }
             } else if self.bom < BOM.len() {
                 self.byte_order_mark(chunk, index)
             } else {
-                match self.grammar.feed(chunk, index, &mut Deaf) {
-                    Ok(Stop::Chunk) => chunk.len(),
-                    Ok(Stop::Newline(newline)) => self.line_ends(newline),
+                match self.machine.feed(chunk, index, self.found.at, &Sight::Names(Filter::default()), &mut self.found)
+                {
+                    Ok(()) => chunk.len(),
                     Err(Broken { at, .. }) => {
                         self.broken = true;
                         at
@@ -76,17 +71,17 @@ impl Lines {
                 }
             };
         }
-        self.at += chunk.len() as u64;
+        self.found.at += chunk.len() as u64;
     }
 
     /// Where the line began that the next byte belongs to, if that is known.
     pub(super) fn start(&self) -> Option<u64> {
-        self.start
+        self.found.start
     }
 
     /// The line that the next byte belongs to, if enough was read.
     pub(super) fn line(&self) -> Option<Line> {
-        Some(Line { start: self.start?, behind_record: self.behind_record? })
+        Some(Line { start: self.found.start?, behind_record: self.found.behind_record? })
     }
 
     fn byte_order_mark(&mut self, chunk: &[u8], index: usize) -> usize {
@@ -98,41 +93,59 @@ impl Lines {
         index
     }
 
-    /// The line ends at that newline: gives the index behind it.
-    fn line_ends(&mut self, newline: usize) -> usize {
-        if self.start.is_some() && (self.broken || !self.grammar.is_blank()) {
-            self.behind_record = Some(!self.broken);
+    /// The line that is no record, or not read from its start, ends at that newline: gives the index behind it.
+    fn broken_ends(&mut self, newline: usize) -> usize {
+        if self.found.start.is_some() {
+            self.found.behind_record = Some(false);
         }
-        self.start = Some(self.at + newline as u64 + 1);
+        self.found.start = Some(self.found.at + newline as u64 + 1);
         self.broken = false;
-        self.grammar.restart();
+        self.machine.restart();
         newline + 1
     }
 }
 
-/// Wants to know only whether the grammar goes on.
-struct Deaf;
+/// What is known of where lines begin. Listens for their ends only.
+struct Starts {
+    /// Offset of the chunk's first byte.
+    at: u64,
+    /// Where the line began that is read; `None` while that was before the first byte read.
+    start: Option<u64>,
+    /// As [`Line::behind_record`], once known.
+    behind_record: Option<bool>,
+}
 
-impl Events for Deaf {
+impl Events for Starts {
     fn begin(&mut self, _at: usize, _kind: Kind) -> Result<(), Broken> {
         Ok(())
     }
 
     fn end(&mut self, _at: usize, _kind: Kind) {}
 
+    fn root_ends(&mut self, _at: usize) {}
+
     fn name_begins(&mut self, _at: usize) -> Result<(), Broken> {
         Ok(())
     }
 
-    fn name(&mut self, _decoded: &[u8]) {}
+    fn name(&mut self, _written: &[u8]) {}
 
     fn comma(&mut self, _at: usize) {}
 
-    fn reads(&self) -> Reads {
-        Reads { names: false, text: false }
+    fn line_ends(&mut self, at: usize, blank: bool) {
+        if !blank {
+            self.behind_record = Some(true);
+        }
+        self.start = Some(self.at + at as u64 + 1);
     }
 
-    fn text(&mut self, _bytes: &[u8]) {}
+    fn attention(&self) -> Attention {
+        Attention::Names
+    }
+
+    fn watches_roots(&self) -> bool {
+        false
+    }
 }
 
 #[cfg(test)]

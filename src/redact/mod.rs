@@ -1,7 +1,8 @@
 //! Show only what the permit shows: [`Raw`] is opened here and nowhere else, [`Redacted`] is all that may leave.
 //!
-//! The reference engine: [`plan`] compiles masks, [`redactor`] is the push machine, [`stream`] puts it around a body and
-//! around ranges of an object, [`format`](mod@format) tells how an object is framed, [`etag`] names what is shown.
+//! [`plan`] compiles masks, [`redactor`] is the push engine, [`stream`] puts it around a body and around ranges of an
+//! object, [`format`](mod@format) tells how an object is framed, [`etag`] names what is shown. Within the engine `machine`
+//! reads JSON 64 bytes at a time, `grammar` byte by byte where that has a doubt, and `editor` rewrites what they find.
 
 pub mod etag;
 pub mod format;
@@ -20,9 +21,12 @@ pub mod versions;
 pub mod write;
 
 mod editor;
+mod filter;
 mod glob;
 mod grammar;
 pub mod lines;
+mod machine;
+mod paths;
 mod places;
 mod text;
 mod token;

@@ -1,13 +1,15 @@
-//! What was made but may not leave yet, and what left: slices of the input, tokens, and runs of white space.
+//! What was made but may not leave yet, and what left: slices of the input, copies of short pieces, runs of white space.
 
 use std::collections::VecDeque;
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 
-/// Pieces of fewer bytes are copied together: a slice of its own costs more.
-const SHORT: usize = 64;
-/// Room of a copied piece, in bytes.
-const COPY_ROOM: usize = 512;
+/// Pieces of fewer bytes are copied together: behind one that leaves by itself come a buffer, a write and a digest.
+const SHORT: usize = 1024;
+/// Room of which copied pieces are cut, in bytes; it is used again once none of them is in use.
+const COPY_ROOM: usize = 64 * 1024;
+/// Most bytes that are copied together as they leave; a piece of half of it leaves by itself.
+const FRAME: usize = 64 * 1024;
 /// White space is handed out from here.
 static SPACES: [u8; 16 * 1024] = [b' '; 16 * 1024];
 
@@ -23,7 +25,6 @@ pub struct Shown {
 #[derive(Debug)]
 enum Piece {
     Slice(Bytes),
-    Copied(BytesMut),
     Spaces(u64),
 }
 
@@ -62,9 +63,27 @@ impl Shown {
         self.len -= piece.len();
         Some(match piece {
             Piece::Slice(bytes) => bytes,
-            Piece::Copied(bytes) => bytes.freeze(),
             Piece::Spaces(count) => Bytes::from_static(&SPACES[..count as usize]),
         })
+    }
+}
+
+impl Shown {
+    /// As [`Shown::pop`], but what waits in small pieces is copied together: each piece that leaves costs a write, a
+    /// digest and a look at the caller's rights, whatever its length.
+    pub fn pop_together(&mut self, most: u64) -> Option<Bytes> {
+        let first = self.pop(most)?;
+        let most = most.min(FRAME as u64);
+        let whole = (first.len() as u64 + self.len).min(most) as usize;
+        if first.len() >= FRAME / 2 || first.len() == whole {
+            return Some(first);
+        }
+        let mut all = BytesMut::with_capacity(whole);
+        all.extend_from_slice(&first);
+        while let Some(next) = self.pop(most - all.len() as u64) {
+            all.extend_from_slice(&next);
+        }
+        Some(all.freeze())
     }
 }
 
@@ -80,6 +99,8 @@ impl Iterator for Shown {
 #[derive(Debug, Default)]
 pub(super) struct Output {
     pieces: VecDeque<Piece>,
+    /// The newest piece, while it is copied together, and room for more of it.
+    copied: BytesMut,
     /// Bytes made since the beginning, those that left included.
     len: u64,
     left: u64,
@@ -90,32 +111,31 @@ impl Output {
         self.len
     }
 
-    /// A run of the input.
-    pub(super) fn slice(&mut self, bytes: Bytes) {
-        if bytes.len() >= SHORT {
-            self.push(Piece::Slice(bytes));
-            return;
-        }
-        if !self.extend(&bytes) && !bytes.is_empty() {
-            let mut copied = BytesMut::with_capacity(COPY_ROOM);
-            copied.put_slice(&bytes);
-            self.push(Piece::Copied(copied));
+    /// A run of the input, from one index of it up to another.
+    #[inline]
+    pub(super) fn slice(&mut self, input: &Bytes, from: usize, to: usize) {
+        if to - from >= SHORT {
+            self.push(Piece::Slice(input.slice(from..to)));
+        } else {
+            self.copy(&input[from..to]);
         }
     }
 
-    /// A constant.
-    pub(super) fn token(&mut self, token: &'static [u8]) {
-        if !self.extend(token) && !token.is_empty() {
-            self.push(Piece::Slice(Bytes::from_static(token)));
+    /// Few bytes that do not last.
+    #[inline]
+    pub(super) fn copy(&mut self, bytes: &[u8]) {
+        if self.copied.capacity() - self.copied.len() < bytes.len() {
+            self.renew(bytes.len());
         }
+        self.copied.extend_from_slice(bytes);
+        self.len += bytes.len() as u64;
     }
 
     /// So many spaces.
     pub(super) fn spaces(&mut self, count: u64) {
-        if let Some(Piece::Spaces(more)) = self.pieces.back_mut() {
-            *more += count;
-            self.len += count;
-        } else if count > 0 && !(count <= SHORT as u64 && self.extend(&SPACES[..count as usize])) {
+        if count <= SHORT as u64 {
+            self.copy(&SPACES[..count as usize]);
+        } else {
             self.push(Piece::Spaces(count));
         }
     }
@@ -123,6 +143,7 @@ impl Output {
     /// Takes back everything after the first `len` bytes. What left cannot be taken back.
     pub(super) fn truncate(&mut self, len: u64) {
         debug_assert!(len >= self.left);
+        self.close();
         while self.len > len
             && let Some(piece) = self.pieces.pop_back()
         {
@@ -136,6 +157,9 @@ impl Output {
 
     /// Lets everything up to `len` bytes since the beginning leave.
     pub(super) fn release(&mut self, len: u64, shown: &mut Shown) {
+        if len > self.left {
+            self.close();
+        }
         while self.left < len
             && let Some(piece) = self.pieces.pop_front()
         {
@@ -156,25 +180,28 @@ impl Output {
     /// Bytes that are held, and what holding them costs.
     #[cfg(test)]
     pub(super) fn footprint(&self) -> usize {
-        let held: u64 =
-            self.pieces.iter().map(|piece| if matches!(piece, Piece::Spaces(_)) { 0 } else { piece.len() }).sum();
-        held as usize + self.pieces.len() * size_of::<Piece>()
+        let held = |piece: &Piece| if matches!(piece, Piece::Spaces(_)) { 0 } else { piece.len() };
+        self.pieces.iter().map(held).sum::<u64>() as usize + self.pieces.len() * size_of::<Piece>() + COPY_ROOM
     }
 
     fn push(&mut self, piece: Piece) {
+        self.close();
         self.len += piece.len();
         self.pieces.push_back(piece);
     }
 
-    /// Adds to the newest piece if that is a copied one with room.
-    fn extend(&mut self, bytes: &[u8]) -> bool {
-        let Some(Piece::Copied(copied)) = self.pieces.back_mut() else { return false };
-        if copied.capacity() - copied.len() < bytes.len() {
-            return false;
+    /// What is copied together is a piece.
+    fn close(&mut self) {
+        if !self.copied.is_empty() {
+            self.pieces.push_back(Piece::Slice(self.copied.split().freeze()));
         }
-        copied.put_slice(bytes);
-        self.len += bytes.len() as u64;
-        true
+    }
+
+    /// New room for at least that many bytes, and used again if nobody has a piece of it any more.
+    #[cold]
+    fn renew(&mut self, len: usize) {
+        self.close();
+        self.copied.reserve(len.max(COPY_ROOM));
     }
 }
 
@@ -182,7 +209,6 @@ impl Piece {
     fn len(&self) -> u64 {
         match self {
             Piece::Slice(bytes) => bytes.len() as u64,
-            Piece::Copied(bytes) => bytes.len() as u64,
             Piece::Spaces(count) => *count,
         }
     }
@@ -194,10 +220,6 @@ impl Piece {
                 bytes.truncate(len);
                 Piece::Slice(bytes)
             }
-            Piece::Copied(mut bytes) => {
-                bytes.truncate(len);
-                Piece::Copied(bytes)
-            }
             Piece::Spaces(_) => Piece::Spaces(len as u64),
         }
     }
@@ -207,10 +229,6 @@ impl Piece {
             Piece::Slice(mut bytes) => {
                 let first = bytes.split_to(at as usize);
                 (Piece::Slice(first), Piece::Slice(bytes))
-            }
-            Piece::Copied(mut bytes) => {
-                let first = bytes.split_to(at as usize);
-                (Piece::Copied(first), Piece::Copied(bytes))
             }
             Piece::Spaces(count) => (Piece::Spaces(at), Piece::Spaces(count - at)),
         }

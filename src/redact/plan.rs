@@ -1,18 +1,15 @@
-//! Masks made ready to run: field paths as sets of positions, the key of pseudonyms, the rules of length.
-//!
-//! Every step of every path but `**` is one position. A set of positions says which steps may come next below a value;
-//! a position after `**` stays in the set however deep one goes, and a name stays in it through arrays.
+//! Masks made ready to run: the paths of fields, the key of pseudonyms, the rules of length.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use moka::sync::Cache;
 
-use super::glob;
+use super::machine::Sight;
+use super::paths::Paths;
 use crate::keyring::{KeyRing, Purpose, SecretKey};
 use crate::limits;
-use crate::policy::mask::{Format, LengthRule, MaskAction, Masks, OnBroken, Step};
+use crate::policy::mask::{Format, LengthRule, MaskAction, Masks, OnBroken};
 
 /// What one view hides, ready to run. Immutable; shared by every stream under that view.
 pub struct Plan {
@@ -23,6 +20,7 @@ pub struct Plan {
     pseudonyms: SecretKey,
     drops: bool,
     paths: Paths,
+    sight: Sight,
 }
 
 /// What happens to a field that matched, and the place of its profile in [`Plan::profiles`].
@@ -45,14 +43,17 @@ impl Plan {
             });
             rules.push(Rule { action: rule.action, profile });
         }
+        let drops = rules.iter().any(|rule| rule.action == MaskAction::Drop);
+        let paths = Paths::of(masks.rules.iter().map(|rule| rule.field.steps.as_slice()), drops);
         Self {
-            drops: rules.iter().any(|rule| rule.action == MaskAction::Drop),
+            sight: paths.sight(),
+            paths,
+            drops,
             rules,
             profiles: profiles.into(),
             length: masks.length,
             on_broken: masks.on_broken,
             pseudonyms: SecretKey::from_bytes(pseudonym_key.prf(&[masks.pseudonym_scope.as_bytes()])),
-            paths: Paths::of(masks.rules.iter().map(|rule| rule.field.steps.as_slice())),
         }
     }
 
@@ -84,6 +85,11 @@ impl Plan {
 
     pub(super) fn paths(&self) -> &Paths {
         &self.paths
+    }
+
+    /// What the machine has to look at.
+    pub(super) fn sight(&self) -> &Sight {
+        &self.sight
     }
 
     /// Hashes one scalar into its pseudonym.
@@ -119,186 +125,10 @@ impl Plans {
     }
 }
 
-/// All paths as positions. Sets of positions are `words` words of 64 bits.
-pub(super) struct Paths {
-    words: usize,
-    /// Per position: the rule that it completes; otherwise the next position is its successor.
-    completes: Vec<Option<usize>>,
-    start: Box<[u64]>,
-    /// Positions that stay however deep one goes: those after `**`.
-    floating: Box<[u64]>,
-    /// Positions that wait for a name: they stay through arrays.
-    naming: Box<[u64]>,
-    names: HashMap<Box<[u8]>, Box<[u64]>>,
-    /// By first byte, the lengths of names (63 stands for 63 and more): a cheap no for most members.
-    lengths: Box<[u64; 256]>,
-    globs: Vec<(Box<str>, usize)>,
-    any_index: Box<[u64]>,
-    indices: HashMap<u64, Box<[u64]>>,
-    indexes: bool,
-}
-
-impl Paths {
-    fn of<'a>(paths: impl Iterator<Item = &'a [Step]> + Clone) -> Self {
-        let positions = paths.clone().map(|steps| steps.len().max(1) + 1).sum::<usize>();
-        let words = positions.div_ceil(64).max(1);
-        let none = || vec![0_u64; words].into_boxed_slice();
-        let mut all = Self {
-            words,
-            completes: Vec::new(),
-            start: none(),
-            floating: none(),
-            naming: none(),
-            names: HashMap::new(),
-            lengths: Box::new([0; 256]),
-            globs: Vec::new(),
-            any_index: none(),
-            indices: HashMap::new(),
-            indexes: false,
-        };
-        for (rule, steps) in paths.enumerate() {
-            set(&mut all.start, all.completes.len());
-            let mut floats = false;
-            for step in steps {
-                if *step == Step::Descend {
-                    floats = true;
-                } else {
-                    all.push(step, std::mem::take(&mut floats));
-                }
-            }
-            // No path ends so, or has no step; if one did, it would hide every member.
-            if floats || steps.is_empty() {
-                all.push(&Step::Glob("*".into()), true);
-            }
-            if let Some(last) = all.completes.last_mut() {
-                *last = Some(rule);
-            }
-        }
-        all
-    }
-
-    fn push(&mut self, step: &Step, floats: bool) {
-        let at = self.completes.len();
-        let words = self.words;
-        self.completes.push(None);
-        if floats {
-            set(&mut self.floating, at);
-        }
-        match step {
-            Step::Name(name) => {
-                let bytes = name.as_bytes();
-                set(self.names.entry(bytes.into()).or_insert_with(|| vec![0; words].into()), at);
-                self.lengths[usize::from(first_byte(bytes))] |= length_bit(bytes);
-                set(&mut self.naming, at);
-            }
-            Step::Glob(pattern) => {
-                self.globs.push((pattern.clone(), at));
-                set(&mut self.naming, at);
-            }
-            Step::Index(index) => {
-                set(self.indices.entry(u64::from(*index)).or_insert_with(|| vec![0; words].into()), at);
-                self.indexes = true;
-            }
-            Step::AnyIndex => {
-                set(&mut self.any_index, at);
-                self.indexes = true;
-            }
-            Step::Descend => {}
-        }
-    }
-
-    /// Words of a set.
-    pub(super) fn words(&self) -> usize {
-        self.words
-    }
-
-    /// The set at the root.
-    pub(super) fn start(&self) -> &[u64] {
-        &self.start
-    }
-
-    /// Steps from a value with the set `from` to its member of that decoded name: the rule that hides the member, if any,
-    /// and in `into` the member's own set.
-    pub(super) fn member(&self, from: &[u64], name: &[u8], into: &mut [u64]) -> Option<usize> {
-        for word in 0..self.words {
-            into[word] = from[word] & self.floating[word];
-        }
-        let mut decided = None;
-        if self.lengths[usize::from(first_byte(name))] & length_bit(name) != 0
-            && let Some(named) = self.names.get(name)
-        {
-            decided = self.advance(from, named, into);
-        }
-        for (pattern, at) in &self.globs {
-            if from[at / 64] & (1 << (at % 64)) != 0 && glob::matches(pattern.as_bytes(), name) {
-                decided = least(decided, self.pass(*at, into));
-            }
-        }
-        decided
-    }
-
-    /// The same for an element of an array.
-    pub(super) fn element(&self, from: &[u64], index: u64, into: &mut [u64]) -> Option<usize> {
-        for word in 0..self.words {
-            into[word] = from[word] & (self.floating[word] | self.naming[word]);
-        }
-        if !self.indexes {
-            return None;
-        }
-        let mut decided = self.advance(from, &self.any_index, into);
-        if let Some(indexed) = self.indices.get(&index) {
-            decided = least(decided, self.advance(from, indexed, into));
-        }
-        decided
-    }
-
-    /// Passes every position that is both waited for and found.
-    fn advance(&self, from: &[u64], found: &[u64], into: &mut [u64]) -> Option<usize> {
-        let mut decided = None;
-        for word in 0..self.words {
-            let mut both = from[word] & found[word];
-            while both != 0 {
-                let at = word * 64 + both.trailing_zeros() as usize;
-                decided = least(decided, self.pass(at, into));
-                both &= both - 1;
-            }
-        }
-        decided
-    }
-
-    fn pass(&self, at: usize, into: &mut [u64]) -> Option<usize> {
-        let completed = self.completes[at];
-        if completed.is_none() {
-            set(into, at + 1);
-        }
-        completed
-    }
-}
-
-fn set(bits: &mut [u64], at: usize) {
-    bits[at / 64] |= 1 << (at % 64);
-}
-
-/// The first rule decides.
-fn least(one: Option<usize>, other: Option<usize>) -> Option<usize> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
-    }
-}
-
-fn first_byte(name: &[u8]) -> u8 {
-    name.first().copied().unwrap_or_default()
-}
-
-fn length_bit(name: &[u8]) -> u64 {
-    1 << name.len().min(63)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::mask::{FieldPath, MaskRule};
+    use crate::policy::mask::{FieldPath, MaskRule, Step};
 
     fn masks(digest: u8) -> Arc<Masks> {
         let field = FieldPath { steps: vec![Step::Descend, Step::Name("user_id".into())] };

@@ -2,7 +2,7 @@
 //!
 //! Output lags behind input only where it must: a record (or document) is held until it is known to be sound or longer
 //! than [`limits::HOLD_BYTES_MAX`]. No path copies input past the point up to which it was validated; after the first
-//! fault nothing is accepted any more. This is the reference: clear before fast.
+//! fault nothing is accepted any more.
 //!
 //! Of JSONL only records are shown that stand where [`lines`](super::lines) says that they may.
 
@@ -11,7 +11,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::editor::Editor;
-use super::grammar::{Grammar, Stop};
+use super::grammar::{Attention, Broken, Events, Kind};
+#[cfg(test)]
+use super::machine::Instructions;
+use super::machine::Machine;
 use super::output::Shown;
 use super::plan::Plan;
 use super::tally::Tally;
@@ -40,10 +43,9 @@ pub struct Fault {
 pub struct Redactor {
     format: Format,
     on_broken: OnBroken,
-    grammar: Grammar,
-    editor: Editor,
-    tally: Tally,
-    record: Record,
+    plan: Arc<Plan>,
+    machine: Machine,
+    rewriter: Rewriter,
     /// The broken record that is skipped.
     skipping: Option<Fault>,
     fault: Option<Fault>,
@@ -51,6 +53,13 @@ pub struct Redactor {
     bom: usize,
     /// The last byte of the chunk before.
     last: u8,
+}
+
+/// What is made of one record after the other.
+struct Rewriter {
+    editor: Editor,
+    tally: Tally,
+    record: Record,
 }
 
 /// Where the record, or the document, began.
@@ -66,10 +75,13 @@ impl Redactor {
         Self {
             format,
             on_broken: plan.on_broken(),
-            grammar: Grammar::new(format == Format::Jsonl),
-            tally: Tally::new(&plan),
-            editor: Editor::new(plan.clone(), plan.length(format), offset),
-            record: Record { offset, place: 0 },
+            machine: Machine::new(format == Format::Jsonl),
+            rewriter: Rewriter {
+                tally: Tally::new(&plan),
+                editor: Editor::new(plan.clone(), plan.length(format), offset),
+                record: Record { offset, place: 0 },
+            },
+            plan,
             skipping: None,
             fault: None,
             bom: if offset == 0 { 0 } else { BOM.len() },
@@ -79,7 +91,14 @@ impl Redactor {
 
     /// The same behind a record that is broken (see [`lines`](super::lines)): the first one here is not shown.
     pub fn behind_broken(mut self) -> Self {
-        self.editor.unplace(true);
+        self.rewriter.editor.unplace(true);
+        self
+    }
+
+    /// The same, read with these instructions.
+    #[cfg(test)]
+    pub(super) fn with(mut self, instructions: Instructions) -> Self {
+        self.machine = Machine::with(instructions, self.format == Format::Jsonl);
         self
     }
 
@@ -89,7 +108,7 @@ impl Redactor {
     pub fn write(&mut self, chunk: Bytes, shown: &mut Shown) -> Result<(), Fault> {
         self.live()?;
         let Some(&last) = chunk.last() else { return Ok(()) };
-        self.editor.take(chunk.clone());
+        self.rewriter.editor.take(chunk.clone());
         let read = self.read(&chunk);
         self.last = last;
         self.settle(read, chunk.len(), shown)
@@ -98,22 +117,22 @@ impl Redactor {
     /// Says that all bytes were written, and adds the rest to `shown`. Nothing can be written afterwards.
     pub fn end(&mut self, shown: &mut Shown) -> Result<(), Fault> {
         self.live()?;
-        self.editor.take(Bytes::new());
+        self.rewriter.editor.take(Bytes::new());
         let finished = self.finish();
         self.settle(finished, 0, shown)?;
-        self.fault = Some(Fault { offset: self.editor.offset(0), reason: "it has ended" });
+        self.fault = Some(Fault { offset: self.rewriter.editor.offset(0), reason: "it has ended" });
         Ok(())
     }
 
     /// What was hidden up to now, in records that ended.
     pub fn tally(&self) -> &Tally {
-        &self.tally
+        &self.rewriter.tally
     }
 
     /// Bytes that are kept between chunks.
     #[cfg(test)]
     pub(super) fn footprint(&self) -> usize {
-        self.grammar.footprint() + self.editor.footprint()
+        self.machine.footprint() + self.rewriter.editor.footprint()
     }
 
     fn live(&self) -> Result<(), Fault> {
@@ -128,12 +147,9 @@ impl Redactor {
             } else if self.bom < BOM.len() {
                 self.byte_order_mark(chunk, at)?
             } else {
-                match self.grammar.feed(chunk, at, &mut self.editor) {
-                    Ok(Stop::Chunk) => chunk.len(),
-                    Ok(Stop::Newline(newline)) => {
-                        self.record_ends(newline + 1);
-                        newline + 1
-                    }
+                let offset = self.rewriter.editor.offset(0);
+                match self.machine.feed(chunk, at, offset, self.plan.sight(), &mut self.rewriter) {
+                    Ok(()) => chunk.len(),
                     Err(broken) => {
                         self.broken(broken.at, broken.reason)?;
                         broken.at
@@ -149,14 +165,14 @@ impl Redactor {
             self.broken(0, "not JSON")?;
         }
         if self.skipping.is_none()
-            && let Err(broken) = self.grammar.finish(&mut self.editor)
+            && let Err(broken) = self.machine.finish(&mut self.rewriter)
         {
             self.broken(broken.at, broken.reason)?;
         }
         if self.skipping.take().is_some() {
             self.blank(0, false);
         }
-        self.record_ends(0);
+        self.rewriter.line_ends_before(0, self.machine.is_blank());
         Ok(())
     }
 
@@ -176,17 +192,17 @@ impl Redactor {
     /// The record, or document, cannot be read on from that index: it is skipped if it may be blanked.
     fn broken(&mut self, at: usize, reason: &'static str) -> Result<(), Fault> {
         self.bom = BOM.len();
-        let mut fault = Fault { offset: self.editor.offset(at), reason };
-        if let Some(since) = self.editor.undecided_since()
+        let mut fault = Fault { offset: self.rewriter.editor.offset(at), reason };
+        if let Some(since) = self.rewriter.editor.undecided_since()
             && fault.offset - since > HOLD
         {
             fault = Fault { offset: since + HOLD, reason: TOO_FAR_APART };
         }
         let may_blank = self.format == Format::Jsonl && self.on_broken == OnBroken::Blank;
-        if !may_blank || fault.offset - self.record.offset > HOLD {
+        if !may_blank || fault.offset - self.rewriter.record.offset > HOLD {
             return Err(fault);
         }
-        self.editor.rewind(self.record.place);
+        self.rewriter.editor.rewind(self.rewriter.record.place);
         self.skipping = Some(fault);
         Ok(())
     }
@@ -194,8 +210,8 @@ impl Redactor {
     /// Refuses to hold back more than white space of [`HOLD`] and one name before it is known whether a member is dropped.
     fn overdue(&mut self, len: usize) -> Result<(), Fault> {
         const MOST: u64 = HOLD + 2 + limits::JSON_NAME_BYTES_MAX as u64;
-        match self.editor.undecided_since() {
-            Some(since) if self.editor.offset(len) - since > MOST => self.broken(len, TOO_FAR_APART),
+        match self.rewriter.editor.undecided_since() {
+            Some(since) if self.rewriter.editor.offset(len) - since > MOST => self.broken(len, TOO_FAR_APART),
             Some(_) | None => Ok(()),
         }
     }
@@ -204,69 +220,111 @@ impl Redactor {
     fn skip(&mut self, chunk: &[u8], at: usize) -> Result<usize, Fault> {
         let newline = chunk[at..].iter().position(|&byte| byte == b'\n').map(|run| at + run);
         let until = newline.unwrap_or(chunk.len());
-        if self.editor.offset(until) - self.record.offset > HOLD {
+        if self.rewriter.editor.offset(until) - self.rewriter.record.offset > HOLD {
             return self.skipping.map_or(Ok(until), Err);
         }
         let Some(newline) = newline else { return Ok(until) };
         let before = newline.checked_sub(1).map_or(self.last, |before| chunk[before]);
         self.skipping = None;
-        self.blank(newline, before == b'\r' && self.editor.offset(newline) > self.record.offset);
-        self.record_ends(newline + 1);
+        self.blank(newline, before == b'\r' && self.rewriter.editor.offset(newline) > self.rewriter.record.offset);
+        self.rewriter.line_ends_before(newline + 1, true);
         Ok(newline + 1)
     }
 
     /// Replaces the record that ends just before that index.
     fn blank(&mut self, at: usize, carriage_return: bool) {
-        let width = self.editor.offset(at) - self.record.offset - u64::from(carriage_return);
+        let width = self.rewriter.editor.offset(at) - self.rewriter.record.offset - u64::from(carriage_return);
         if width >= 2 {
-            self.editor.replace(token::BLANK_RECORD, width - 2);
+            self.rewriter.editor.replace(token::BLANK_RECORD, width - 2);
         } else {
-            self.editor.replace(b"", width);
+            self.rewriter.editor.replace(b"", width);
         }
         if carriage_return {
-            self.editor.replace(b"\r", 0);
+            self.rewriter.editor.replace(b"\r", 0);
         }
-        self.editor.resume(at);
-        self.editor.restart();
-        self.grammar.restart();
-        self.tally.records += 1;
-        self.tally.records_blanked += 1;
-        self.editor.unplace(true);
-    }
-
-    /// A sound record ended just before that index: it may leave.
-    fn record_ends(&mut self, at: usize) {
-        if !self.grammar.is_blank() {
-            self.tally.records += 1;
-            self.tally.records_blanked += u64::from(self.editor.is_unplaced());
-            self.editor.unplace(false);
-        }
-        self.grammar.restart();
-        self.editor.count_into(&mut self.tally);
-        self.editor.restart();
-        self.record = Record { offset: self.editor.offset(at), place: self.editor.place(at) };
+        self.rewriter.editor.resume(at);
+        self.rewriter.editor.restart();
+        self.machine.restart();
+        self.rewriter.tally.records += 1;
+        self.rewriter.tally.records_blanked += 1;
+        self.rewriter.editor.unplace(true);
     }
 
     /// After a chunk of that length was read: what is sound leaves.
     fn settle(&mut self, read: Result<(), Fault>, len: usize, shown: &mut Shown) -> Result<(), Fault> {
         // A record longer than the hold leaves as far as it was validated, also up to a fault in it.
-        let sound_until = read.map_or_else(|fault| fault.offset, |()| self.editor.offset(len));
-        if self.skipping.is_none() && sound_until - self.record.offset > HOLD {
-            let at = sound_until.saturating_sub(self.editor.offset(0));
-            self.editor.flush(at as usize);
-            self.editor.release(self.editor.decided(), shown);
+        let sound_until = read.map_or_else(|fault| fault.offset, |()| self.rewriter.editor.offset(len));
+        if self.skipping.is_none() && sound_until - self.rewriter.record.offset > HOLD {
+            let at = sound_until.saturating_sub(self.rewriter.editor.offset(0));
+            self.rewriter.editor.flush(at as usize);
+            self.rewriter.editor.release(self.rewriter.editor.decided(), shown);
         } else if read.is_ok() {
-            self.editor.flush(len);
-            self.editor.release(self.record.place, shown);
+            self.rewriter.editor.flush(len);
+            self.rewriter.editor.release(self.rewriter.record.place, shown);
         } else {
-            self.editor.rewind(self.record.place);
-            self.editor.release(self.record.place, shown);
+            self.rewriter.editor.rewind(self.rewriter.record.place);
+            self.rewriter.editor.release(self.rewriter.record.place, shown);
         }
         let read = read.and_then(|()| self.overdue(len));
         if let Err(fault) = read {
             self.fault = Some(fault);
-            self.editor.count_into(&mut self.tally);
+            self.rewriter.editor.count_into(&mut self.rewriter.tally);
         }
         read
+    }
+}
+
+impl Rewriter {
+    /// A line ended just before that index: what was made of it may leave.
+    fn line_ends_before(&mut self, at: usize, blank: bool) {
+        if !blank {
+            self.tally.records += 1;
+            self.tally.records_blanked += u64::from(self.editor.is_unplaced());
+            self.editor.unplace(false);
+        }
+        self.editor.count_into(&mut self.tally);
+        self.editor.restart();
+        self.record = Record { offset: self.editor.offset(at), place: self.editor.place(at) };
+    }
+}
+
+impl Events for Rewriter {
+    fn begin(&mut self, at: usize, kind: Kind) -> Result<(), Broken> {
+        self.editor.begin(at, kind)
+    }
+
+    fn end(&mut self, at: usize, kind: Kind) {
+        self.editor.end(at, kind);
+    }
+
+    fn root_ends(&mut self, at: usize) {
+        self.editor.root_ends(at);
+    }
+
+    fn name_begins(&mut self, at: usize) -> Result<(), Broken> {
+        self.editor.name_begins(at)
+    }
+
+    fn name(&mut self, written: &[u8]) {
+        self.editor.name(written);
+    }
+
+    fn comma(&mut self, at: usize) {
+        self.editor.comma(at);
+    }
+
+    #[inline]
+    fn line_ends(&mut self, at: usize, blank: bool) {
+        self.line_ends_before(at + 1, blank);
+    }
+
+    #[inline]
+    fn attention(&self) -> Attention {
+        self.editor.attention()
+    }
+
+    #[inline]
+    fn watches_roots(&self) -> bool {
+        self.editor.is_unplaced()
     }
 }

@@ -361,7 +361,7 @@ impl Feed {
 
     fn take(&mut self) -> Option<Bytes> {
         let held_back = u64::from(self.to_end && !matches!(self.state, State::Ended));
-        let bytes = self.shown.pop(self.left.saturating_sub(held_back))?;
+        let bytes = self.shown.pop_together(self.left.saturating_sub(held_back))?;
         self.left -= bytes.len() as u64;
         Some(bytes)
     }

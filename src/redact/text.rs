@@ -3,14 +3,14 @@
 use super::grammar::Broken;
 
 /// Where the text of a string stands between two bytes.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Text {
     state: State,
     /// A high surrogate that was escaped and waits for its low one.
     high: Option<u16>,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 enum State {
     #[default]
     Plain,
@@ -32,6 +32,39 @@ pub(super) enum Scanned {
 }
 
 impl Text {
+    /// Just after a backslash.
+    pub(super) fn escaped_next() -> Self {
+        Self { state: State::Escape, high: None }
+    }
+
+    /// Within a `\u` escape of which so many digits, 1 to 4, are to come.
+    pub(super) fn digits_next(left: u8) -> Self {
+        Self { state: State::Hex { left, unit: 0 }, high: None }
+    }
+
+    /// Behind the bytes of a character, whole or not, of which the first begins it.
+    pub(super) fn within_character(character: &[u8]) -> Self {
+        let mut text = Self::default();
+        // A fault is one of what comes next, and told there.
+        text.scan(character, 0, &mut |_: &[u8]| {}).ok();
+        text
+    }
+
+    /// The same, without what only matters to a reader: the digits of an escape, and what waits for its pair.
+    #[cfg(test)]
+    pub(super) fn checked(&self) -> Self {
+        let state = match self.state {
+            State::Hex { left, .. } => State::Hex { left, unit: 0 },
+            state @ (State::Plain | State::Escape | State::Character { .. }) => state,
+        };
+        Self { state, high: None }
+    }
+
+    /// Whether it stands between two characters.
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self.state, State::Plain)
+    }
+
     /// Reads on from `at`, handing decoded bytes to `reader`.
     ///
     /// Escaped surrogates that make no pair are handed on as three bytes each, as if they were characters, so that

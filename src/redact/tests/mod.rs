@@ -3,6 +3,7 @@
 mod differential;
 mod examples;
 mod hostile;
+mod machine;
 mod objects;
 mod oracle;
 mod ranges;
@@ -61,8 +62,11 @@ fn plan(masks: &Masks) -> Arc<Plan> {
 type Outcome = (Vec<u8>, Result<(), Fault>, Tally);
 
 /// Feeds the text in pieces of the sizes that `size` names.
-fn feed(plan: &Arc<Plan>, format: Format, text: &[u8], mut size: impl FnMut() -> usize) -> Outcome {
-    let mut redactor = Redactor::new(plan.clone(), format, 0);
+fn feed(plan: &Arc<Plan>, format: Format, text: &[u8], size: impl FnMut() -> usize) -> Outcome {
+    feed_to(Redactor::new(plan.clone(), format, 0), text, size)
+}
+
+fn feed_to(mut redactor: Redactor, text: &[u8], mut size: impl FnMut() -> usize) -> Outcome {
     let (mut shown, mut out, mut rest) = (Shown::new(), Vec::new(), text);
     let mut ended = Ok(());
     while !rest.is_empty() && ended.is_ok() {
@@ -88,16 +92,16 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// Seeds of one test; `REDACT_SEEDS=100` runs a hundred times as many.
-fn seeds(count: u64) -> std::ops::Range<u64> {
+pub(super) fn seeds(count: u64) -> std::ops::Range<u64> {
     let times: u64 = std::env::var("REDACT_SEEDS").map_or(1, |times| times.parse().unwrap());
     0..count * times
 }
 
 /// A small deterministic generator (splitmix64), so that a failure names its seed.
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -105,7 +109,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    fn below(&mut self, end: usize) -> usize {
+    pub(super) fn below(&mut self, end: usize) -> usize {
         (self.next() % end as u64) as usize
     }
 
@@ -113,7 +117,7 @@ impl Random {
         choices[self.below(choices.len())]
     }
 
-    fn one_in(&mut self, chances: usize) -> bool {
+    pub(super) fn one_in(&mut self, chances: usize) -> bool {
         self.below(chances) == 0
     }
 
@@ -152,12 +156,12 @@ impl Random {
         masks
     }
 
-    fn format(&mut self) -> Format {
+    pub(super) fn format(&mut self) -> Format {
         if self.one_in(2) { Format::Json } else { Format::Jsonl }
     }
 
     /// An object: one document, or some lines of which few are broken, or part of a value of many lines.
-    fn object(&mut self, format: Format) -> Vec<u8> {
+    pub(super) fn object(&mut self, format: Format) -> Vec<u8> {
         let mut out = if self.one_in(20) { b"\xEF\xBB\xBF".to_vec() } else { Vec::new() };
         if format == Format::Json {
             self.value(&mut out, 0, true);
@@ -325,7 +329,7 @@ impl Random {
     }
 
     /// One to three small damages.
-    fn mutate(&mut self, text: &mut Vec<u8>) {
+    pub(super) fn mutate(&mut self, text: &mut Vec<u8>) {
         const ALPHABET: &[u8] =
             b"{}[]\",:\\ \n\r\t0123456789eE+-.truefalsnNI/u\x0C\x1A\x00\x7F\xEF\xBB\xBF\xC1\xA1\xF0\x9F\x98\x80\xED\xA0";
         for _ in 0..=self.below(3) {

@@ -1,0 +1,178 @@
+//! How fast one thread redacts, beside others that do the same to the same bytes in the same run.
+//!
+//! Bytes are those of the input, times those of the thread on a CPU. The sides take turns; the best round of each counts,
+//! because anything else the machine does only makes a round slower. `--quick` is a smoke run on small texts.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod corpora;
+mod peers;
+
+use std::hint::black_box;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use serde_json::Value;
+use tracegate::keyring::SecretKey;
+use tracegate::policy::mask::{FieldPath, Format, MaskAction, MaskRule, Masks, OnBroken, Step};
+use tracegate::redact::output::Shown;
+use tracegate::redact::plan::Plan;
+use tracegate::redact::redactor::Redactor;
+
+use common::{figure, say, thread_cpu};
+use corpora::{Corpus, corpus};
+
+/// Size of each text, in bytes: more than any cache.
+const CORPUS_BYTES: usize = 256 * 1024 * 1024;
+const QUICK_BYTES: usize = 32 * 1024 * 1024;
+/// Size of the pieces in which it is fed, in bytes.
+const PIECE_BYTES: usize = 64 * 1024;
+/// What one Ethernet frame holds.
+const FRAME_BYTES: usize = 1460;
+const ROUNDS: usize = 5;
+/// Of the slow ones.
+const ROUNDS_OF_PEERS: usize = 2;
+const HIDDEN: [&str; 3] = ["user_id", "api_key", "email"];
+
+fn is_hidden(name: &str) -> bool {
+    HIDDEN.contains(&name) || name.ends_with("_token")
+}
+
+fn main() {
+    let quick = std::env::args().any(|argument| argument == "--quick");
+    let bytes = if quick { QUICK_BYTES } else { CORPUS_BYTES };
+    let few = plan(&HIDDEN, &["*_token"]);
+    for name in ["traces", "long", "dense", "pretty"] {
+        let corpus = corpus(name, bytes);
+        say(&format!("{name}: {} bytes, {}", corpus.text.len(), if corpus.lines { "lines" } else { "one document" }));
+        let text = Bytes::from(corpus.text.clone());
+        assert_same(&few, &corpus);
+        let ours = || redact(&few, corpus.lines, &text, PIECE_BYTES);
+        let by_value = values(&corpus);
+        let rate = best(ROUNDS, &corpus, ours);
+        let jiter = best(ROUNDS, &corpus, || {
+            peers::jiter(&by_value, |value| {
+                black_box(value);
+            })
+        });
+        let serde = best(ROUNDS_OF_PEERS, &corpus, || peers::serde(&by_value, |value| drop(black_box(value))));
+        let rate = rate.max(best(ROUNDS, &corpus, ours));
+        figure(&format!("redact_{name}_gbps"), rate, "GB/s");
+        figure(&format!("redact_{name}_jiter_gbps"), jiter, "GB/s");
+        figure(&format!("redact_{name}_serde_gbps"), serde, "GB/s");
+        figure(&format!("redact_{name}_vs_jiter"), rate / jiter, "x");
+        figure(&format!("redact_{name}_vs_serde"), rate / serde, "x");
+        if name == "traces" {
+            beside_itself(&few, &corpus, &text);
+        }
+    }
+}
+
+/// In small pieces, under many rules, and with a key: each beside the plain case, in turns.
+fn beside_itself(few: &Arc<Plan>, corpus: &Corpus, text: &Bytes) {
+    let many = many_rules();
+    let mut rates = [0_f64; 3];
+    for _ in 0..ROUNDS {
+        let plain = best(1, corpus, || redact(few, true, text, PIECE_BYTES));
+        let frames = best(1, corpus, || redact(few, true, text, FRAME_BYTES));
+        let ruled = best(1, corpus, || redact(&many, true, text, PIECE_BYTES));
+        for (rate, new) in rates.iter_mut().zip([plain, frames, ruled]) {
+            *rate = rate.max(new);
+        }
+    }
+    let [plain, frames, ruled] = rates;
+    figure("redact_frames_vs_pieces", frames / plain, "x");
+    figure("redact_rules_100_vs_4", ruled / plain, "x");
+}
+
+/// The four rules, and others up to a hundred that find nothing, a fifth of them globs.
+fn many_rules() -> Arc<Plan> {
+    let names: Vec<String> =
+        (0..77).map(|at| format!("{}_{}", ["secret", "phone", "card", "home"][at % 4], at)).collect();
+    let globs: Vec<String> = (0..19)
+        .map(|at| [format!("*_key{at}"), format!("ssn{at}_*"), format!("*passw{at}*")][at % 3].clone())
+        .collect();
+    let names: Vec<&str> = HIDDEN.into_iter().chain(names.iter().map(String::as_str)).collect();
+    let globs: Vec<&str> = ["*_token"].into_iter().chain(globs.iter().map(String::as_str)).collect();
+    assert_eq!(names.len() + globs.len(), 100);
+    plan(&names, &globs)
+}
+
+/// Gigabytes of the text in a second, in the best round.
+fn best(rounds: usize, corpus: &Corpus, mut round: impl FnMut()) -> f64 {
+    let fastest = (0..rounds)
+        .map(|_| {
+            let begun = now();
+            round();
+            (now() - begun).as_secs_f64()
+        })
+        .fold(f64::INFINITY, f64::min);
+    corpus.text.len() as f64 / fastest / 1e9
+}
+
+/// This thread's time on a CPU, where it is counted; else the clock.
+fn now() -> Duration {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    thread_cpu().unwrap_or_else(|| START.elapsed())
+}
+
+fn redact(plan: &Arc<Plan>, lines: bool, text: &Bytes, piece: usize) {
+    let mut redactor = Redactor::new(plan.clone(), if lines { Format::Jsonl } else { Format::Json }, 0);
+    let mut shown = Shown::new();
+    for from in (0..text.len()).step_by(piece) {
+        let piece = text.slice(from..text.len().min(from + piece));
+        redactor.write(piece, &mut shown).expect("the corpus is sound");
+        shown.by_ref().for_each(|bytes| drop(black_box(bytes)));
+    }
+    redactor.end(&mut shown).expect("the corpus is sound");
+    shown.for_each(|bytes| drop(black_box(bytes)));
+}
+
+/// The values of a corpus, as the others want them.
+fn values(corpus: &Corpus) -> Vec<&[u8]> {
+    if corpus.lines { corpus.text.lines().map(str::as_bytes).collect() } else { vec![corpus.text.as_bytes()] }
+}
+
+/// All three hide the same: every hidden value of the corpora is a text of 12 bytes or more.
+fn assert_same(plan: &Arc<Plan>, corpus: &Corpus) {
+    const COMPARED: usize = 1 << 20;
+    let small = corpora::corpus(corpus.name, COMPARED);
+    let text = Bytes::from(small.text.clone());
+    let mut redactor = Redactor::new(plan.clone(), if small.lines { Format::Jsonl } else { Format::Json }, 0);
+    let (mut shown, mut out) = (Shown::new(), Vec::new());
+    redactor.write(text, &mut shown).expect("the corpus is sound");
+    redactor.end(&mut shown).expect("the corpus is sound");
+    shown.for_each(|bytes| out.extend_from_slice(&bytes));
+    let found: Vec<Value> = parsed(&out);
+    let mut expected = Vec::new();
+    peers::serde(&values(&small), |value| expected.extend(value));
+    assert_eq!(found, parsed(&expected));
+    let mut walked = Vec::new();
+    peers::jiter(&values(&small), |value| walked.extend_from_slice(value));
+    assert_eq!(found, parsed(&walked));
+}
+
+fn parsed(text: &[u8]) -> Vec<Value> {
+    serde_json::Deserializer::from_slice(text).into_iter().map(|value| value.expect("sound JSON")).collect()
+}
+
+fn plan(names: &[&str], globs: &[&str]) -> Arc<Plan> {
+    let names = names.iter().map(|name| Step::Name((*name).into()));
+    let globs = globs.iter().map(|glob| Step::Glob((*glob).into()));
+    let rule = |step| MaskRule {
+        profile: "bench".into(),
+        field: FieldPath { steps: vec![Step::Descend, step] },
+        action: MaskAction::Mask,
+    };
+    let masks = Masks {
+        rules: names.chain(globs).map(rule).collect(),
+        length: None,
+        on_broken: OnBroken::Blank,
+        shown_metadata: Default::default(),
+        shown_tags: Default::default(),
+        pseudonym_scope: String::new(),
+        digest: [0; 32],
+    };
+    Arc::new(Plan::compile(&masks, &SecretKey::from_bytes([0; 32])))
+}

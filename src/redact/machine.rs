@@ -1,0 +1,315 @@
+//! The machine that reads JSON 64 bytes at a time, and tells what its listener waits for: as the
+//! [`Grammar`] does, but only that, and several times as fast.
+//!
+//! A block is read as a whole ([`block`]) before anything of it is told. Where one is not surely right, the grammar reads
+//! it byte by byte from the same state ([`carry`]): it finds the fault, or that there is none. So the grammar alone says
+//! what JSON is, and every verdict is its own; the machine has only to be right where it has no doubt, on any tier.
+
+mod block;
+mod carry;
+mod portable;
+mod scalars;
+mod tier;
+mod visit;
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+
+use super::filter::Filter;
+use super::grammar::{Attention, Broken, Events, Grammar, Kind, Name, State};
+use block::{Block, Found, Wanted};
+use carry::Carry;
+use portable::Portable;
+use tier::{BLOCK, LEAD, Tier, Window};
+
+/// What the listener wants to be told of sound JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Sight {
+    /// Members' names that pass the filter, the ends of records, and what it pays attention to.
+    Names(Filter),
+    /// Every bracket, too.
+    Brackets(Filter),
+    /// Everything, as the grammar tells it.
+    Tokens,
+}
+
+/// Which instructions blocks are read with.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Instructions {
+    #[cfg(target_arch = "x86_64")]
+    Avx2(avx2::Avx2),
+    Portable,
+    /// None: the grammar reads everything. The reference.
+    #[cfg(test)]
+    Bytes,
+}
+
+impl Instructions {
+    /// The best that this machine has.
+    pub(super) fn detected() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(tier) = avx2::Avx2::detected() {
+            return Instructions::Avx2(tier);
+        }
+        Instructions::Portable
+    }
+}
+
+/// Most bytes that the grammar reads at a stretch after a doubt; after one doubt it reads a block.
+const STRETCH_MAX: u64 = 4096;
+
+/// Reads JSON in any pieces. State is constant in size, but for the name that is read.
+pub(super) struct Machine {
+    instructions: Instructions,
+    lines: bool,
+    /// Whether `carry` or `grammar` says where reading stands.
+    pace: Pace,
+    carry: Carry,
+    grammar: Grammar,
+    name: Name,
+    /// The last bytes of the chunk before.
+    lead: [u8; LEAD],
+    /// Bytes that the grammar is to read after the next doubt, and the offset up to which it read after the last one.
+    stretch: u64,
+    judged: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    Blocks,
+    /// The grammar reads up to that offset at least, and until blocks can go on.
+    Bytes(u64),
+}
+
+impl Machine {
+    /// Before the first byte of a document, or of a record if `lines`.
+    pub(super) fn new(lines: bool) -> Self {
+        Self::with(Instructions::detected(), lines)
+    }
+
+    /// The same, with these instructions.
+    pub(super) fn with(instructions: Instructions, lines: bool) -> Self {
+        let mut machine = Self {
+            instructions,
+            lines,
+            pace: Pace::Bytes(0),
+            carry: Carry::at_line(),
+            grammar: Grammar::new(lines),
+            name: Name::default(),
+            lead: [0; LEAD],
+            stretch: BLOCK as u64,
+            judged: 0,
+        };
+        machine.restart();
+        machine
+    }
+
+    /// Forgets everything: the next byte begins a record.
+    pub(super) fn restart(&mut self) {
+        self.grammar.restart();
+        self.carry = Carry::at_line();
+        self.pace = if self.lines { Pace::Blocks } else { Pace::Bytes(0) };
+        #[cfg(test)]
+        if matches!(self.instructions, Instructions::Bytes) {
+            self.pace = Pace::Bytes(u64::MAX);
+        }
+    }
+
+    /// Reads the chunk from `at` on. Its first byte has that offset.
+    ///
+    /// # Errors
+    /// The first byte that cannot stand where it does, or what the listener refuses. Then only [`Machine::restart`] is of
+    /// use.
+    pub(super) fn feed(
+        &mut self,
+        chunk: &[u8],
+        mut at: usize,
+        offset: u64,
+        sight: &Sight,
+        events: &mut impl Events,
+    ) -> Result<(), Broken> {
+        while at < chunk.len() {
+            at = match self.pace {
+                Pace::Blocks => match self.blocks(chunk, at, offset, sight, events)? {
+                    Ran::Through => chunk.len(),
+                    Ran::Doubt(doubt) => {
+                        self.doubt(chunk, doubt, offset, events);
+                        doubt
+                    }
+                },
+                Pace::Bytes(until) => {
+                    let most = usize::try_from(until.saturating_sub(offset)).unwrap_or(usize::MAX);
+                    let until = most.clamp(at + 1, chunk.len());
+                    self.grammar.feed(&chunk[..until], at, offset, &mut self.name, events)?;
+                    self.go_on(offset + until as u64);
+                    until
+                }
+            };
+        }
+        let in_name = match self.pace {
+            Pace::Blocks => self.carry.name == 1,
+            Pace::Bytes(_) => self.grammar.state == State::InName,
+        };
+        if in_name {
+            self.name.goes_on(chunk);
+        }
+        self.lead = lead(self.lead, chunk, chunk.len());
+        Ok(())
+    }
+
+    /// The end of all bytes: refuses what is open.
+    pub(super) fn finish(&mut self, events: &mut impl Events) -> Result<(), Broken> {
+        self.hand_over(self.lead, 0, events);
+        self.grammar.finish(events)
+    }
+
+    /// Whether nothing but white space was seen, at the end.
+    pub(super) fn is_blank(&self) -> bool {
+        self.grammar.is_blank()
+    }
+
+    /// Bytes that are kept between chunks.
+    #[cfg(test)]
+    pub(super) fn footprint(&self) -> usize {
+        size_of::<Self>() + self.grammar.footprint() + self.name.footprint()
+    }
+
+    fn blocks(
+        &mut self,
+        chunk: &[u8],
+        at: usize,
+        offset: u64,
+        sight: &Sight,
+        events: &mut impl Events,
+    ) -> Result<Ran, Broken> {
+        let nothing = Filter::default();
+        let filter = match sight {
+            Sight::Names(filter) | Sight::Brackets(filter) => filter,
+            Sight::Tokens => &nothing,
+        };
+        let wanted = Wanted { lines: if self.lines { !0 } else { 0 }, filter };
+        let mut blocks =
+            Blocks { carry: &mut self.carry, name: &mut self.name, lead: self.lead, offset, wanted, sight };
+        match self.instructions {
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx2(tier) => tier.run(&mut blocks, chunk, at, events),
+            Instructions::Portable => blocks.run(Portable, chunk, at, events),
+            #[cfg(test)]
+            Instructions::Bytes => Ok(Ran::Doubt(at)),
+        }
+    }
+
+    /// The grammar reads on from that index, further each time that this did not help.
+    fn doubt(&mut self, chunk: &[u8], at: usize, offset: u64, events: &mut impl Events) {
+        self.hand_over(lead(self.lead, chunk, at), at, events);
+        let here = offset + at as u64;
+        self.stretch = if here == self.judged { (2 * self.stretch).min(STRETCH_MAX) } else { BLOCK as u64 };
+        self.pace = Pace::Bytes(here + self.stretch);
+    }
+
+    /// Puts the grammar where the blocks stand, before that index.
+    fn hand_over(&mut self, lead: [u8; LEAD], at: usize, events: &mut impl Events) {
+        if self.pace != Pace::Blocks {
+            return;
+        }
+        self.carry.tell(lead, &mut self.grammar);
+        // That a word has ended the grammar knows at its last byte, the blocks at the next one.
+        if events.attention() == Attention::Scalar
+            && !matches!(self.grammar.state, State::InNumber(_) | State::InWord(..))
+        {
+            events.end(at, Kind::Scalar);
+        }
+    }
+
+    /// The grammar has read up to that offset: blocks go on, if they can.
+    fn go_on(&mut self, here: u64) {
+        let Pace::Bytes(until) = self.pace else { return };
+        if here < until {
+            return;
+        }
+        let name_bytes = here.saturating_sub(self.name.open + 1);
+        if let Some(carry) = Carry::of(&self.grammar, self.lines, name_bytes) {
+            self.carry = carry;
+            self.pace = Pace::Blocks;
+            self.judged = here;
+        }
+    }
+}
+
+/// The last bytes before that index of the chunk, behind those before it.
+fn lead(before: [u8; LEAD], chunk: &[u8], at: usize) -> [u8; LEAD] {
+    let mut all = [0; 2 * LEAD];
+    let from = at.saturating_sub(LEAD);
+    all[..LEAD].copy_from_slice(&before);
+    all[LEAD..][..at - from].copy_from_slice(&chunk[from..at]);
+    *all[at - from..].first_chunk().expect("twice its length, and at most once it was left out")
+}
+
+/// How far blocks were read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ran {
+    /// To the end of the chunk.
+    Through,
+    /// Up to that index, where a block is not surely right.
+    Doubt(usize),
+}
+
+/// Blocks of one chunk, read one after the other.
+struct Blocks<'a> {
+    carry: &'a mut Carry,
+    name: &'a mut Name,
+    lead: [u8; LEAD],
+    /// Offset of the chunk's first byte.
+    offset: u64,
+    wanted: Wanted<'a>,
+    sight: &'a Sight,
+}
+
+impl Blocks<'_> {
+    #[inline(always)]
+    fn run<T: Tier, E: Events>(&mut self, tier: T, chunk: &[u8], mut at: usize, events: &mut E) -> Result<Ran, Broken> {
+        // Its own, so that it can be kept in registers.
+        let mut carry = *self.carry;
+        let mut copied: Window = [0; LEAD + BLOCK];
+        while at < chunk.len() {
+            let window = at.checked_sub(LEAD).and_then(|from| chunk[from..].first_chunk::<{ LEAD + BLOCK }>());
+            let window = window.unwrap_or_else(|| {
+                // At the chunk's start or end it is copied together.
+                copied = copy(self.lead, chunk, at);
+                &copied
+            });
+            let len = (chunk.len() - at).min(BLOCK);
+            let (found, valid) = if len == BLOCK {
+                let block = Block::<T, true>::new(tier, window, BLOCK as u32, &chunk[at + BLOCK..]);
+                (block.read(&mut carry, self.wanted), !0)
+            } else {
+                let block = Block::<T, false>::new(tier, window, len as u32, &[]);
+                (block.read(&mut carry, self.wanted), block.valid())
+            };
+            let Some(found) = found else {
+                *self.carry = carry;
+                return Ok(Ran::Doubt(at));
+            };
+            self.tell(&found, valid, chunk, at, events)?;
+            if carry.name == 1 && found.name_opening != 0 {
+                let last = at + 63 - found.name_opening.leading_zeros() as usize;
+                self.name.begins(self.offset + last as u64, last);
+            }
+            at += len;
+        }
+        *self.carry = carry;
+        Ok(Ran::Through)
+    }
+}
+
+/// The block at that index, or what there is of it, behind its lead.
+fn copy(before: [u8; LEAD], chunk: &[u8], at: usize) -> Window {
+    let mut window = [0; LEAD + BLOCK];
+    let len = (chunk.len() - at).min(BLOCK);
+    window[..LEAD].copy_from_slice(&lead(before, chunk, at));
+    window[LEAD..][..len].copy_from_slice(&chunk[at..at + len]);
+    window
+}
+
+#[cfg(test)]
+pub(in crate::redact) mod tests;
