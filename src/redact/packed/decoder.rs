@@ -22,7 +22,7 @@ pub(super) struct Decoder {
 }
 
 enum Kind {
-    Gzip(MultiGzDecoder<Vec<u8>>),
+    Gzip(Box<MultiGzDecoder<Vec<u8>>>),
     Zstd {
         decoder: ZstdDecoder<'static>,
         output: Vec<u8>,
@@ -34,7 +34,7 @@ enum Kind {
 impl Decoder {
     pub(super) fn new(codec: Codec) -> Result<Self, Unpackable> {
         let kind = match codec {
-            Codec::Gzip => Kind::Gzip(MultiGzDecoder::new(Vec::new())),
+            Codec::Gzip => Kind::Gzip(Box::new(MultiGzDecoder::new(Vec::new()))),
             Codec::Zstd => {
                 let mut decoder = ZstdDecoder::new().map_err(|_| Unpackable::Broken)?;
                 let window = DParameter::WindowLogMax(limits::UNPACK_WINDOW_LOG_MAX);

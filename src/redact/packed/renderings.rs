@@ -22,7 +22,7 @@ pub struct Renderings {
     /// What all may take together, in bytes.
     most: u64,
     /// By the view's ETag, which tells bucket, key, version and view apart.
-    kept: Cache<Box<str>, Arc<Rendering>>,
+    kept: Cache<Arc<str>, Arc<Rendering>>,
     turns: Arc<Semaphore>,
 }
 
@@ -33,7 +33,7 @@ impl Renderings {
     /// Where nothing can be kept there.
     pub fn open(dir: PathBuf, most: u64) -> io::Result<Self> {
         Spool::new(&dir)?;
-        let weight = |_: &Box<str>, rendering: &Arc<Rendering>| kibibytes(rendering.kept_bytes());
+        let weight = |_: &Arc<str>, rendering: &Arc<Rendering>| kibibytes(rendering.kept_bytes());
         let kept = Cache::builder().weigher(weight).max_capacity(most / 1024).time_to_idle(limits::RENDERING_IDLE);
         Ok(Self { dir, most, kept: kept.build(), turns: Arc::new(Semaphore::new(limits::RENDERS_MAX)) })
     }
@@ -46,7 +46,7 @@ impl Renderings {
         work: Work,
         body: Option<Body>,
     ) -> Result<Arc<Rendering>, ShowError> {
-        let (all, key) = (self.clone(), etag.0.clone());
+        let (all, key) = (self.clone(), Arc::from(&*etag.0));
         let made = tokio::spawn(async move { all.kept.try_get_with(key, all.render(work, body)).await });
         made.await.map_err(|_| broke_down())?.map_err(|error| ShowError::clone(&error))
     }

@@ -58,9 +58,15 @@ fn unpack(codec: Codec, bytes: &[u8]) -> Vec<u8> {
 fn decoded(codec: Codec, bytes: &[u8], piece: usize) -> Result<Vec<u8>, Unpackable> {
     let (mut decoder, mut text) = (Decoder::new(codec)?, Vec::new());
     for piece in bytes.chunks(piece) {
-        decoder.write::<Unpackable>(piece, |decoded| Ok(text.extend_from_slice(decoded)))?;
+        decoder.write::<Unpackable>(piece, |decoded| {
+            text.extend_from_slice(decoded);
+            Ok(())
+        })?;
     }
-    decoder.end::<Unpackable>(|decoded| Ok(text.extend_from_slice(decoded)))?;
+    decoder.end::<Unpackable>(|decoded| {
+        text.extend_from_slice(decoded);
+        Ok(())
+    })?;
     Ok(text)
 }
 
