@@ -368,9 +368,17 @@ pub const UNPACKED_BYTES_FREE: u64 = 16 * 1024 * 1024;
 /// Beyond that, bytes that one byte may unpack to.
 pub const UNPACK_RATIO_MAX: u64 = 200;
 /// Most that an object may unpack to, in bytes.
-pub const UNPACKED_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
+pub const UNPACKED_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;
 /// Objects that are rendered at a time; others wait.
 pub const RENDERS_MAX: usize = 2;
+/// Most time that one rendering may take.
+pub const RENDER_TIME: Duration = Duration::from_secs(15 * 60);
+/// Renderings that are kept; each has a file open.
+pub const RENDERINGS_MAX: u32 = 512;
+/// Objects of which is remembered that they cannot be rendered.
+pub const UNRENDERED_MAX: u64 = 4096;
+/// How long that is remembered.
+pub const UNRENDERED_TIME: Duration = Duration::from_secs(600);
 /// How long a rendering is kept that nobody asks for.
 pub const RENDERING_IDLE: Duration = Duration::from_secs(3600);
 /// What all renderings take on the disk unless the configuration says otherwise, in bytes.

@@ -115,12 +115,15 @@ impl Committer {
         let (mut items, mut early): (Vec<Item>, Vec<Item>) =
             self.outcomes.take().into_iter().partition(Item::follows_a_written_intent);
         let mut bytes = 0;
-        let mut next = first;
+        // Also where nothing came: what was sent before these outcomes were told may hold their intents.
+        let mut next = first.or_else(|| self.inbox.try_recv().ok());
         let mut stop = None;
         while let Some(message) = next {
             match message {
                 Message::Stop(asked) => {
                     stop = Some(asked);
+                    // Told since the ones above were taken, and before whoever stops did so.
+                    early.extend(self.outcomes.take());
                     break;
                 }
                 Message::Outcomes => self.begin_to_linger(),

@@ -118,6 +118,7 @@ pub fn still_shows(profile: &Profile) -> Vec<&'static str> {
         Some(LengthRule::Field) => "the length of each value stays",
         None => "lengths stay: of a record in JSONL, of each value in a document",
     });
+    shown.push("the size of a compressed object can confirm a guess of a value");
     shown
 }
 

@@ -12,7 +12,7 @@ use crate::identity::RoleName;
 use crate::limits;
 
 /// Version of the redactor as far as what it shows is concerned; altering it alters every view's ETag.
-const ENGINE: &str = "tracegate redact v2";
+const ENGINE: &str = "tracegate redact v3";
 
 /// The profiles of a policy set as one role meets them. A set of profiles is a word: bit `n` is profile `n`.
 pub(super) struct MaskSets {

@@ -68,6 +68,9 @@ pub enum Why {
     /// The backend would have to restore it first.
     #[error("the object is archived")]
     Archived,
+    /// The backend, or its key service, does not give it to the façade.
+    #[error("the backend, or its key service, refuses to give it to the façade")]
+    Unreadable,
 }
 
 impl Why {
@@ -75,7 +78,7 @@ impl Why {
     pub fn offset(&self) -> Option<u64> {
         match self {
             Self::Unshowable(fault) => Some(fault.offset),
-            Self::Unframed(_) | Self::Archived => None,
+            Self::Unframed(_) | Self::Archived | Self::Unreadable => None,
         }
     }
 }
@@ -101,6 +104,7 @@ impl Redaction {
             Ok(object) => object,
             Err(Trouble::NoSuchKey | Trouble::Changed) => return Ok(Finding::Gone),
             Err(Trouble::Archived) => return Ok(Finding::Refused(Why::Archived)),
+            Err(Trouble::KeyService(_) | Trouble::Refused(_)) => return Ok(Finding::Refused(Why::Unreadable)),
             Err(trouble) => return Err(trouble),
         };
         let size = object.head.size;
@@ -114,7 +118,9 @@ impl Redaction {
             Framing::Refused(why) => Ok(Finding::Refused(Why::Unframed(why))),
             Framing::Packed(packed) => {
                 let source = Arc::new(Again { backend: backend.clone(), examined, pin });
-                let rendering = self.renderings.render(Work { source, packed, plan, size }, Some(body)).await;
+                // It is read anew once its turn has come: a body that waits would break off.
+                drop(body);
+                let rendering = self.renderings.render(Work { source, packed, plan, size }).await;
                 rendering.map_or_else(unshown, |rendering| Ok(Finding::Shown(rendering.tally.clone())))
             }
             framing @ (Framing::Known(_) | Framing::Undetermined) => {

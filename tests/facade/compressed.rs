@@ -69,10 +69,7 @@ async fn compressed_objects_are_served_redacted_at_their_own_size() {
         let again = Ask::get(&path).with("if-none-match", whole.header("etag").unwrap());
         assert_eq!(facade.as_role("masked", again).await.status, 304, "{key}");
         let list = facade.as_role("masked", Ask::get(format!("/traces?list-type=2&prefix={key}"))).await;
-        assert_eq!(
-            (list.element("Size"), list.element("ETag")),
-            (Some(&*size), whole.header("etag").map(quoted).as_deref())
-        );
+        assert_eq!((list.element("Size"), list.element("ETag")), (Some(&*size), whole.header("etag")));
         assert_eq!(facade.as_role("raw", Ask::get(&path)).await.body, stored, "{key}");
     }
     let log = facade.stopped().await;
@@ -81,11 +78,6 @@ async fn compressed_objects_are_served_redacted_at_their_own_size() {
         .into_iter()
         .filter(|entry| entry["redactions"] == serde_json::json!([["pii", 5000]]));
     assert!(hidden.count() >= 5);
-}
-
-/// As it stands in a listing.
-fn quoted(etag: &str) -> String {
-    etag.replace('"', "&quot;")
 }
 
 #[tokio::test]

@@ -177,7 +177,8 @@ async fn a_scan_goes_on_where_it_was_broken_off() {
         }
         interrupted += 1;
         // Killed between two saves: more findings than the state knows of.
-        if let Ok(mut findings) = std::fs::OpenOptions::new().append(true).open(file("odd.jsonl")) {
+        if file("state").exists() {
+            let mut findings = std::fs::OpenOptions::new().append(true).open(file("odd.jsonl")).unwrap();
             std::io::Write::write_all(&mut findings, b"{\"key\":\"torn").unwrap();
         }
     }
@@ -186,6 +187,10 @@ async fn a_scan_goes_on_where_it_was_broken_off() {
     std::fs::write(file("state"), &state).unwrap();
     let other = scan(&facade, &["--role", "raw", "traces", "--state", "state"]);
     assert!(said(&other).contains("is of a scan of traces as masked"), "{}", said(&other));
+    let without = scan(&facade, &["--role", "masked", "traces", "--state", "state"]);
+    assert!(said(&without).contains("name their file with --findings"), "{}", said(&without));
+    let again = scan(&facade, &["--role", "masked", "traces", "--findings", "odd.jsonl"]);
+    assert!(said(&again).contains("is there already"), "{}", said(&again));
     std::fs::write(file("state"), &state[..state.len() / 2]).unwrap();
     assert_eq!(scan(&facade, &words).status.code(), Some(1), "half a state is none");
 }

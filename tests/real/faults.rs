@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::people::{ask, ask_as, assert_hides, bearer, code, facade as untroubled, token};
 use crate::support::between::{Between, Fault};
-use crate::support::facade::{Backend, Facade, Settings};
+use crate::support::facade::{Backend, Facade, Settings, pour};
 use crate::support::http::Answer;
 use crate::support::seaweedfs::SeaweedFs;
 use crate::support::{self, seed};
@@ -17,19 +17,30 @@ use crate::support::{self, seed};
 /// What a backend may say, and the façade must not.
 const WORDS: &str = "inner-words of AKIAINNERINNERINNER";
 
-/// The façade, and what stands between it and SeaweedFS.
-fn troubled() -> (&'static Facade, &'static Between) {
-    static SHARED: OnceLock<(Facade, Between)> = OnceLock::new();
-    let (facade, between) = SHARED.get_or_init(start);
-    (facade, between)
+/// The façade, what stands between it and SeaweedFS, and that: one of its own, whose keys nobody else lists.
+struct Troubled {
+    facade: Facade,
+    between: Between,
+    store: SeaweedFs,
 }
 
-fn start() -> (Facade, Between) {
-    // The seed lies in the bucket once a façade has started in front of it.
-    let backend = support::seaweedfs();
-    let between = Between::start(&backend.endpoint);
+fn shared() -> &'static Troubled {
+    static SHARED: OnceLock<Troubled> = OnceLock::new();
+    SHARED.get_or_init(start)
+}
+
+fn troubled() -> (&'static Facade, &'static Between) {
+    (&shared().facade, &shared().between)
+}
+
+fn start() -> Troubled {
+    let store = SeaweedFs::start();
+    let seeds = tempfile::tempdir().unwrap();
+    seed::write(seeds.path());
+    pour(Backend::SeaweedFs, seeds.path(), &store.endpoint, SeaweedFs::REGION, SeaweedFs::ADMIN);
+    let between = Between::start(&store.endpoint);
     let settings = Settings { through: Some(between.url.clone()), ..Settings::of(Backend::SeaweedFs) };
-    (Facade::start(&settings), between)
+    Troubled { facade: Facade::start(&settings), between, store }
 }
 
 /// Puts an object of the trace, redacted for everybody, under a key of the test's own at the backend.
@@ -40,7 +51,7 @@ fn put(key: &str, bytes: &[u8]) -> String {
         "import boto3, os\nboto3.client('s3').upload_file(os.environ['FILE'], 'real-traces', os.environ['KEY'])";
     let key = format!("model-B/faults/{key}");
     let env = [
-        ("AWS_ENDPOINT_URL", support::seaweedfs().endpoint.as_str()),
+        ("AWS_ENDPOINT_URL", shared().store.endpoint.as_str()),
         ("AWS_DEFAULT_REGION", SeaweedFs::REGION),
         ("AWS_ACCESS_KEY_ID", SeaweedFs::ADMIN.id),
         ("AWS_SECRET_ACCESS_KEY", SeaweedFs::ADMIN.secret),
@@ -204,7 +215,7 @@ fn a_slow_backend_is_waited_for_and_a_silent_one_given_up() {
 
 #[test]
 fn a_backend_that_is_gone_is_told_so() {
-    let (facade, between) = start();
+    let Troubled { facade, between, store: _store } = start();
     let key = "model-B/2026/11/19/run-004421.json";
     assert_eq!(got(&facade, &between, key, &[]).0.status, 200);
     between.go();

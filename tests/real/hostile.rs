@@ -110,7 +110,7 @@ fn what_is_not_served_is_refused_and_says_so() {
     for (options, target, status, want) in [
         (vec!["--request", "PUT", "--data", "x"], KEY, 403, "AccessDenied"),
         (vec!["--request", "DELETE"], KEY, 403, "AccessDenied"),
-        (vec!["--request", "POST", "--data", "x"], "/traces?delete", 400, "MalformedXML"),
+        (vec!["--request", "POST", "--data", "x"], "/traces?delete", 403, "AccessDenied"),
         (vec!["--request", "POST"], "/traces/k?uploads", 403, "AccessDenied"),
         (vec!["--request", "PUT"], "/traces?versioning", 501, "NotImplemented"),
         (vec!["--request", "OPTIONS"], KEY, 403, "AccessDenied"),

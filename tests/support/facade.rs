@@ -444,9 +444,14 @@ fn backend(settings: &Settings) -> String {
 fn fill(backend: Backend, seed: &Path, endpoint: &str, region: &str, key: AccessKey) {
     static FILLED: std::sync::Mutex<Vec<Backend>> = std::sync::Mutex::new(Vec::new());
     let mut filled = FILLED.lock().unwrap();
-    if filled.contains(&backend) {
-        return;
+    if !filled.contains(&backend) {
+        pour(backend, seed, endpoint, region, key);
+        filled.push(backend);
     }
+}
+
+/// Makes the buckets there, and puts the seed into them.
+pub(crate) fn pour(backend: Backend, seed: &Path, endpoint: &str, region: &str, key: AccessKey) {
     let script = "import boto3, json, os, sys\n\
         s3 = boto3.client('s3')\n\
         types = {'.jsonl': 'application/x-ndjson', '.json': 'application/json', '.gz': 'application/gzip'}\n\
@@ -470,5 +475,4 @@ fn fill(backend: Backend, seed: &Path, endpoint: &str, region: &str, key: Access
     ];
     env.extend(backend.authority().map(|ca| ("AWS_CA_BUNDLE", ca.to_str().unwrap())));
     said(&super::python_clients().run(script, &env));
-    filled.push(backend);
 }

@@ -36,12 +36,13 @@ impl Page {
     /// What is no such document.
     pub(super) fn read(document: &[u8]) -> Result<Self, Trouble> {
         let (mut page, mut entry, mut is_listing) = (Self::default(), Entry::default(), false);
+        let mut is_truncated = Some(false);
         let read = xml::read(document, |path, text| {
             let mut text = || std::mem::take(text);
             match path {
                 ["ListBucketResult"] => is_listing = true,
-                ["ListBucketResult", "IsTruncated"] => page.is_truncated = text() == "true",
-                ["ListBucketResult", "EncodingType"] => page.is_encoded = text() == "url",
+                ["ListBucketResult", "IsTruncated"] => is_truncated = truth(&text()),
+                ["ListBucketResult", "EncodingType"] => page.is_encoded = text().trim() == "url",
                 ["ListBucketResult", "NextContinuationToken"] => page.token = Some(text()),
                 ["ListBucketResult", "Contents", "Key"] => entry.name = Some(text()),
                 ["ListBucketResult", "Contents", "Size"] => entry.size = Some(text()),
@@ -55,7 +56,9 @@ impl Page {
                 _ => {}
             }
         });
-        read.filter(|()| is_listing).map(|()| page).ok_or_else(unreadable)
+        read.filter(|()| is_listing).ok_or_else(unreadable)?;
+        page.is_truncated = is_truncated.ok_or_else(unreadable)?;
+        Ok(page)
     }
 
     /// What it says; `None` if it is empty and yet not the last.
@@ -83,6 +86,15 @@ impl Page {
             }
         }
         Ok(Some(batch))
+    }
+}
+
+/// A page that is taken for the last one by mistake would hide what follows.
+fn truth(text: &str) -> Option<bool> {
+    match text.trim() {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
     }
 }
 

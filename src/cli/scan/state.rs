@@ -36,8 +36,8 @@ struct Kept {
     /// The last key that was looked at.
     after: Option<String>,
     done: bool,
-    /// Length of the file of findings, in bytes.
-    findings_bytes: u64,
+    /// Length of the file of findings, in bytes; `None` where none is written.
+    findings_bytes: Option<u64>,
     totals: Totals,
 }
 
@@ -72,17 +72,23 @@ impl State {
                 kept.of.policy
             );
         }
+        let is_fresh = kept.is_none();
         let fresh = || Kept {
             version: VERSION,
             of,
             now,
             after: None,
             done: false,
-            findings_bytes: 0,
+            findings_bytes: findings.map(|_| 0),
             totals: Totals::default(),
         };
         let kept = kept.unwrap_or_else(fresh);
-        let findings = findings.map(|path| at(path, kept.findings_bytes)).transpose()?;
+        let findings = match (findings, kept.findings_bytes) {
+            (None, None) => None,
+            (Some(path), Some(length)) => Some(at(path, length, is_fresh)?),
+            (None, Some(_)) => bail!("the scan that goes on here writes findings: name their file with --findings"),
+            (Some(_), None) => bail!("the scan that goes on here writes no findings: begin another for them"),
+        };
         Ok(Self { kept, file: file.map(Path::to_owned), findings })
     }
 
@@ -110,7 +116,7 @@ impl State {
             let mut line = serde_json::to_vec(&odd)?;
             line.push(b'\n');
             file.write_all(&line).context("the file of findings")?;
-            self.kept.findings_bytes += line.len() as u64;
+            self.kept.findings_bytes = self.kept.findings_bytes.map(|length| length + line.len() as u64);
         }
         self.kept.totals.add(entry.size, outcome);
         self.kept.after = Some(entry.key.as_str().to_owned());
@@ -150,9 +156,12 @@ impl State {
     }
 }
 
-/// The file of findings, cut back to that length.
-fn at(path: &Path, length: u64) -> Result<File> {
+/// The file of findings, cut back to that length; a new one where the scan begins.
+fn at(path: &Path, length: u64, is_fresh: bool) -> Result<File> {
     let open = || {
+        if is_fresh && fs::metadata(path).is_ok_and(|found| found.len() > 0) {
+            return Err(io::Error::other("it is there already, and not of this scan; remove it, or name another file"));
+        }
         let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
         if file.metadata()?.len() < length {
             return Err(io::Error::other("it is shorter than the state says; name the file that belongs to it"));

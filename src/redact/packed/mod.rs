@@ -1,8 +1,9 @@
 //! Compressed objects as a view shows them: decoded, redacted, compressed again, and exactly as long as the original.
 //!
 //! A rendering is made of a whole object, once for each version and view, and kept for a while ([`Renderings`]), so that
-//! GET, HEAD, listings and any range agree. What makes it comes out the same each time it is made by one build of this
-//! program; [`super::etag`] says what tells two builds apart.
+//! GET, HEAD, listings and any range agree. It comes out the same each time it is made by one build of this program. A
+//! build with other compressors must alter `ENGINE` in `policy::maskset`, so that no client puts ranges of two together:
+//! `the_bytes_are_those_of_this_engine` fails until then.
 
 mod decoder;
 mod encoder;

@@ -33,7 +33,7 @@ pub async fn once(
     size: u64,
     dir: &Path,
 ) -> Result<(Body, Tally), ShowError> {
-    let rendering = Arc::new(Work { source, packed, plan, size }.render(None, dir).await?);
+    let rendering = Arc::new(Work { source, packed, plan, size }.render(dir).await?);
     let tally = rendering.tally.read();
     Ok((rendering.read(ContentRange { first: 0, last: size - 1 }), tally))
 }
@@ -68,17 +68,14 @@ pub struct Rendering {
 }
 
 impl Work {
-    /// Renders the object. `first` is its body, if that is at hand; it is read anew for each further try.
+    /// Renders the object, which is read anew for each try.
     ///
     /// # Errors
     /// Why it is not shown; nothing stays behind.
-    pub(in crate::redact) async fn render(self, mut first: Option<Body>, dir: &Path) -> Result<Rendering, ShowError> {
+    pub(in crate::redact) async fn render(self, dir: &Path) -> Result<Rendering, ShowError> {
         for at in 0.. {
             let Some(encoder) = Encoder::of_try(self.packed.codec, at) else { break };
-            let mut body = match first.take() {
-                Some(body) => body,
-                None => self.source.read(0, self.size - 1).await?,
-            };
+            let mut body = self.source.read(0, self.size - 1).await?;
             let mut pass = Box::new(Pass::new(&self, encoder, dir)?);
             let mut read = 0;
             let mut fits = true;
@@ -109,6 +106,10 @@ async fn off_the_loop<T: Send + 'static>(
     task::spawn_blocking(work).await.unwrap_or_else(|_| Err(unkept(io::Error::other("the rendering broke down"))))
 }
 
+fn short() -> io::Error {
+    io::Error::other("it is shorter than it was said to be")
+}
+
 fn unkept(error: io::Error) -> ShowError {
     ShowError::Backend(BodyError::Backend(format!("the rendering cannot be kept: {error}")))
 }
@@ -117,8 +118,6 @@ fn unkept(error: io::Error) -> ShowError {
 struct Pass {
     decoder: Decoder,
     inside: Inside,
-    size: u64,
-    spool: Spool,
 }
 
 /// What happens to decoded bytes.
@@ -132,6 +131,8 @@ struct Inside {
     encoder: Encoder,
     /// Compressed, to be kept.
     made: Vec<u8>,
+    spool: Spool,
+    size: u64,
 }
 
 impl Pass {
@@ -144,23 +145,17 @@ impl Pass {
             shown: Shown::new(),
             encoder,
             made: Vec::new(),
+            spool: Spool::new(dir).map_err(unkept)?,
+            size: work.size,
         };
-        let decoder = Decoder::new(work.packed.codec)?;
-        Ok(Self { decoder, inside, size: work.size, spool: Spool::new(dir).map_err(unkept)? })
+        Ok(Self { decoder: Decoder::new(work.packed.codec)?, inside })
     }
 
     /// Whether it may still fit.
     fn feed(&mut self, chunk: &[u8]) -> Result<bool, ShowError> {
         let inside = &mut self.inside;
         self.decoder.write(chunk, |decoded| inside.take(decoded))?;
-        self.keep()?;
-        Ok(self.inside.encoder.made() <= self.size)
-    }
-
-    fn keep(&mut self) -> Result<(), ShowError> {
-        self.spool.write(&self.inside.made).map_err(unkept)?;
-        self.inside.made.clear();
-        Ok(())
+        Ok(self.inside.fits())
     }
 
     /// The rendering, if it fits.
@@ -168,22 +163,26 @@ impl Pass {
         let inside = &mut self.inside;
         self.decoder.end(|decoded| inside.take(decoded))?;
         let redactor = inside.ended()?;
-        let tally = TallyCell::new(&inside.plan);
+        let Inside { encoder, mut made, mut spool, size, plan, .. } = self.inside;
+        let Some(Frame { head, blocks, tail }) = encoder.end(size, &mut made)? else { return Ok(None) };
+        spool.write(&made).map_err(unkept)?;
+        let tally = TallyCell::new(&plan);
         tally.set(redactor.tally());
-        self.spool.write(&self.inside.made).map_err(unkept)?;
-        let Inside { encoder, mut made, .. } = self.inside;
-        made.clear();
-        let Some(Frame { head, blocks, tail }) = encoder.end(self.size, &mut made)? else {
-            return Ok(None);
-        };
-        self.spool.write(&made).map_err(unkept)?;
-        let body = self.spool.seal().map_err(unkept)?;
+        let body = spool.seal().map_err(unkept)?;
         Ok(Some(Rendering { head: head.into(), body, blocks, tail: tail.into(), tally }))
     }
 }
 
 impl Inside {
+    fn fits(&self) -> bool {
+        self.encoder.made() <= self.size
+    }
+
     fn take(&mut self, decoded: &[u8]) -> Result<(), ShowError> {
+        // What does not fit any more is not made: a chunk may unpack to more than memory should hold.
+        if !self.fits() {
+            return Ok(());
+        }
         let Some(mut first) = self.first.take() else { return self.redact(Bytes::copy_from_slice(decoded)) };
         first.extend_from_slice(decoded);
         // The marks of compressed files have up to four bytes.
@@ -216,6 +215,8 @@ impl Inside {
     fn encode(&mut self) -> Result<(), ShowError> {
         for piece in self.shown.by_ref() {
             self.encoder.write(&piece, &mut self.made)?;
+            self.spool.write(&self.made).map_err(unkept)?;
+            self.made.clear();
         }
         Ok(())
     }
@@ -262,6 +263,7 @@ impl Rendering {
                 }
                 let read = task::spawn_blocking(move || rendering.piece(at)).await;
                 let read = read.unwrap_or_else(|_| Err(io::Error::other("reading broke down")));
+                let read = read.and_then(|piece| if piece.is_empty() { Err(short()) } else { Ok(piece) });
                 let mut piece = read.map_err(|error| BodyError::Backend(format!("a kept rendering: {error}")))?;
                 piece.truncate(usize::try_from(range.last - at + 1).unwrap_or(usize::MAX));
                 let next = at + piece.len() as u64;
