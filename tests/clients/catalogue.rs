@@ -105,6 +105,9 @@ pub(crate) const ALL: [Client; 17] = [
     Client { quick: &[Way(Keys, Https)], ..own("AWS SDK for Rust", "aws-sdk-rust", rust_sdk::ARGUMENT) },
 ];
 
+/// The version of `awscli2-trixie.txt`.
+const AWS_CLI_2_OLDER: &str = "2.23.6";
+
 const AWS_CLI: Client = python("AWS CLI 1", "aws-cli-1", "awscli", ["bash", "aws.sh"], &[&limits::BOTOCORE]);
 const BOTO3: Client = python("boto3", "boto3", "boto3", ["python", "with_boto3.py"], &[&limits::BOTOCORE]);
 
@@ -134,6 +137,17 @@ impl Client {
                 let found = std::env::split_paths(&folders).map(|folder| folder.join(self.probe[0]));
                 found.into_iter().find(|program| program.is_file()).expect("the interpreter of a probe is on the PATH")
             }
+        }
+    }
+
+    /// Whether it is the version that is installed where no mirror has the newer one any more: it is held to the page but
+    /// for its number, and for what only the newer one does.
+    pub(crate) fn is_the_older(&self) -> bool {
+        match self.tool {
+            Tool::Python(tool @ "awscli2") => {
+                std::fs::read_to_string(folder(tool).join("version")).is_ok_and(|version| version == AWS_CLI_2_OLDER)
+            }
+            Tool::Python(_) | Tool::Node(_) | Tool::Own => false,
         }
     }
 

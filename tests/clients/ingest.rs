@@ -54,7 +54,7 @@ fn creates_once(client: &Client, block: &Block, number: usize) {
         assert!(*bytes == std::fs::read(place.path().join(name)).unwrap(), "{}: {name}", block.place());
     }
     let again = page::run(client, &script, place.path());
-    if client.skips_by.is_some_and(|command| block.text.contains(command)) {
+    if !client.is_the_older() && client.skips_by.is_some_and(|command| block.text.contains(command)) {
         assert!(again.status.success(), "it does not skip what is there any more: {}", shown(&again));
     } else {
         let refused =

@@ -64,7 +64,7 @@ fn every_way(client: &Client) {
             let seen = probe::run(client, way, &truth);
             let done = went_well(client, way, &seen);
             assert_eq!(has.get_or_insert_with(|| done.clone()), &done, "it has the same steps on each way: {way:?}");
-            version = seen.version;
+            version = if client.is_the_older() { page::cells(client)[1].clone() } else { seen.version };
             continue;
         };
         match limit.seen {

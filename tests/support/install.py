@@ -33,12 +33,20 @@ NODE_OLDEST = 20
 # What runs LocalStack 2026 (it has the syntax of 3.12; that 3.14 runs it was never seen).
 LOCALSTACK_PYTHONS = ((3, 13), (3, 12))
 
-# Where the AWS CLI 2 lies on Debian's mirrors, and its SHA-256. It is that of sid, pure Python, which runs on this one's
-# interpreter with the modules that it names itself. Mirrors keep the newest of each suite: when this one has gone, pin
-# the next, with what its METADATA requires.
-AWSCLI2_PACKAGE = (
-    "pool/main/a/awscli/awscli_2.38.1-1_all.deb",
-    "35f01c9e17d0517e2afa2190d90c7c4844c0fa5da4ef2edc0878e00bc470a09a",
+# Where the AWS CLI 2 lies on Debian's mirrors, its SHA-256, and what it needs beside itself: that of sid, pure Python, which
+# runs on this one's interpreter; and that of trixie. Mirrors keep the newest of each suite: once sid's has gone, trixie's is
+# taken, which stays, until the next one is pinned here.
+AWSCLI2_PACKAGES = (
+    (
+        "pool/main/a/awscli/awscli_2.38.1-1_all.deb",
+        "35f01c9e17d0517e2afa2190d90c7c4844c0fa5da4ef2edc0878e00bc470a09a",
+        "awscli2.txt",
+    ),
+    (
+        "pool/main/a/awscli/awscli_2.23.6-1_all.deb",
+        "09645cccbeece0553786ea7532d28901a9e7375d761fe5676490dbb4e7180569",
+        "awscli2-trixie.txt",
+    ),
 )
 
 # What the bench of the whole façade is compared with, of the same s3s as ours.
@@ -204,24 +212,38 @@ def install_awscli2():
     helper = Path("/usr/lib/apt/apt-helper")
     if not helper.exists() or shutil.which("dpkg-deb") is None:
         raise Missing("the AWS CLI 2 is unpacked from Debian's package: a system with apt and dpkg is needed")
-    pins, (path, digest) = PINS / "awscli2.txt", AWSCLI2_PACKAGE
-    python, version = this_python(), path.split("_")[1]
+    python = this_python()
 
     def build(folder):
         run([python, "-m", "venv", folder], "making the environment of the AWS CLI 2")
+        path, pins = fetch_one_of(AWSCLI2_PACKAGES, helper, folder / "awscli.deb")
         pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
-        run([*pip, "--no-deps", "-r", pins], "installing what the AWS CLI 2 needs with pip")
-        fetch_from_debian(helper, path, digest, folder / "awscli.deb")
+        run([*pip, "--no-deps", "-r", PINS / pins], "installing what the AWS CLI 2 needs with pip")
         run(["dpkg-deb", "-x", folder / "awscli.deb", folder / "debian"], "unpacking the AWS CLI 2")
         (folder / "awscli.deb").unlink()
+        (folder / "version").write_text(path.split("_")[1].split("-")[0])
         modules = folder / "debian" / "usr" / "lib" / "python3" / "dist-packages"
         next(folder.glob("lib/python3*/site-packages")).joinpath("awscli2.pth").write_text(f"{modules}\n")
         command = folder / "bin" / "aws"
         command.write_text(f'#!/bin/sh\nexec "{folder}/bin/python" "{folder}/debian/usr/bin/aws" "$@"\n')
         command.chmod(0o755)
 
-    pinned = digest_of(pins.read_bytes(), digest.encode(), repr(version_of(python)).encode(), str(REPOSITORY).encode())
-    return install("awscli2", f"AWS CLI {version}", pinned, build)
+    pins = [part for _, digest, pins in AWSCLI2_PACKAGES for part in (digest.encode(), (PINS / pins).read_bytes())]
+    pinned = digest_of(*pins, repr(version_of(python)).encode(), str(REPOSITORY).encode())
+    return install("awscli2", "AWS CLI 2", pinned, build)
+
+
+def fetch_one_of(packages, helper, file):
+    """The first package that a mirror still has: its path, and the name of its pins."""
+    for path, digest, pins in packages[:-1]:
+        try:
+            fetch_from_debian(helper, path, digest, file)
+            return path, pins
+        except Missing as missing:
+            print(f"test tools: {missing}", file=sys.stderr)
+    path, digest, pins = packages[-1]
+    fetch_from_debian(helper, path, digest, file)
+    return path, pins
 
 
 def fetch_from_debian(helper, path, digest, file):
