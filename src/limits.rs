@@ -326,7 +326,7 @@ pub const BACKEND_POOL_SWEEP: Duration = Duration::from_secs(5);
 /// Largest head of a response of the backend, in bytes. It has at most 100 header lines (hyper's own bound).
 pub const BACKEND_HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Most bytes that are read from the backend at once. A stream holds up to three such pieces: read, redacted, on its way out.
-pub const BACKEND_READ_BYTES_MAX: usize = 64 * 1024;
+pub const BACKEND_READ_BYTES_MAX: usize = 32 * 1024;
 /// Largest error document of the backend that is read, in bytes; of a larger one only the status counts.
 pub const BACKEND_ERROR_BYTES_MAX: usize = 64 * 1024;
 /// Longest page of a listing of the backend, in bytes: a thousand keys with every byte percent-encoded fit twice.

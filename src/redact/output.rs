@@ -9,7 +9,7 @@ const SHORT: usize = 1024;
 /// Room of which copied pieces are cut, in bytes; it is used again once none of them is in use.
 const COPY_ROOM: usize = 64 * 1024;
 /// Most bytes that are copied together as they leave; a piece of half of it leaves by itself.
-const FRAME: usize = 64 * 1024;
+const FRAME: usize = 32 * 1024;
 /// White space is handed out from here.
 static SPACES: [u8; 16 * 1024] = [b' '; 16 * 1024];
 

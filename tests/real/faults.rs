@@ -156,8 +156,9 @@ fn a_body_that_is_cut_or_lied_about_is_cut_in_its_framing() {
         });
         lines.collect::<Vec<_>>().join("\r\n")
     };
-    let bytes = records();
-    for (name, fault) in [("cut", Fault::Cut(30_000)), ("longer", Fault::Head(longer))] {
+    // So much that its head has left before the end is seen.
+    let bytes = records().repeat(20);
+    for (name, fault) in [("cut", Fault::Cut(600_000)), ("longer", Fault::Head(longer))] {
         let key = put(&format!("{name}.jsonl"), &bytes);
         between.fail(&format!("{name}.jsonl"), fault);
         let (answer, row) = got(facade, between, &key, &[]);
