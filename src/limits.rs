@@ -141,6 +141,8 @@ pub const JWT_KID_BYTES_MAX: usize = 256;
 pub const JWT_SUBJECT_BYTES_MAX: usize = 255;
 /// Verified tokens that are kept, so that a bearer token's signature is checked once.
 pub const VERIFIED_TOKENS_MAX: u64 = 1024;
+/// Sessions whose tokens are kept opened.
+pub const OPENED_SESSIONS_MAX: u64 = 4096;
 /// Shortest `RoleSessionName`, in bytes (STS).
 pub const SESSION_NAME_BYTES_MIN: usize = 2;
 /// Longest `RoleSessionName`, in bytes (STS).
@@ -325,8 +327,13 @@ pub const BACKEND_POOL_MAX: usize = 256;
 pub const BACKEND_POOL_SWEEP: Duration = Duration::from_secs(5);
 /// Largest head of a response of the backend, in bytes. It has at most 100 header lines (hyper's own bound).
 pub const BACKEND_HEAD_BYTES_MAX: usize = 64 * 1024;
-/// Most bytes that are read from the backend at once. A stream holds up to three such pieces: read, redacted, on its way out.
-pub const BACKEND_READ_BYTES_MAX: usize = 32 * 1024;
+/// Most bytes of a body that are read from the backend at once, where few arrive. A stream holds up to three such pieces:
+/// read, redacted, on its way out.
+pub const BACKEND_READ_BYTES_MAX: usize = 256 * 1024;
+/// What the bodies that arrive read at once between them, in bytes, where that leaves each as much as the next bound.
+pub const BACKEND_READ_BYTES_TOTAL: usize = 8 * 1024 * 1024;
+/// Bytes that each body may read at once, however many arrive. Its buffer has twice as many (hyper's halves no further).
+pub const BACKEND_READ_BYTES_MIN: usize = 16 * 1024;
 /// Largest error document of the backend that is read, in bytes; of a larger one only the status counts.
 pub const BACKEND_ERROR_BYTES_MAX: usize = 64 * 1024;
 /// Longest page of a listing of the backend, in bytes: a thousand keys with every byte percent-encoded fit twice.

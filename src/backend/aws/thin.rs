@@ -10,6 +10,7 @@ mod origin;
 mod place;
 mod pool;
 mod sign;
+mod traffic;
 
 #[cfg(test)]
 mod sign_tests;
@@ -34,6 +35,7 @@ use self::line::{Line, Lost, Payload};
 use self::origin::Origin;
 use self::place::Place;
 use self::sign::{Digest, Target};
+use self::traffic::Traffic;
 use super::copy::PLAIN;
 use super::trouble::{self, Asked};
 use super::write::UNRESERVED;
@@ -93,6 +95,7 @@ impl Thin {
     pub(super) async fn new(settings: Settings<'_>) -> Result<Self, AwsError> {
         let Settings { endpoint, region, path_style, buckets, roots, credentials, timeouts } = settings;
         let (mut places, mut origins, mut tls) = (BTreeMap::new(), BTreeMap::new(), None);
+        let traffic = Arc::<Traffic>::default();
         for (bucket, inside) in buckets {
             let found = place::find(endpoint, region, path_style, inside).await?;
             let origin = match origins.get(&found.origin.to_string()) {
@@ -101,7 +104,8 @@ impl Thin {
                     if tls.is_none() && found.origin.scheme() == Some(&Scheme::HTTPS) {
                         tls = Some(origin::tls(roots.clone())?);
                     }
-                    let origin = Arc::new(Origin::new(found.origin.clone(), tls.as_ref(), timeouts.connect)?);
+                    let origin =
+                        Arc::new(Origin::new(found.origin.clone(), tls.as_ref(), timeouts.connect, traffic.clone())?);
                     origins.insert(found.origin.to_string(), origin.clone());
                     origin
                 }

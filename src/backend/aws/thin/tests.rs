@@ -303,7 +303,7 @@ async fn who_asks_is_told_as_far_as_it_is_known() {
 /// A connection whose other end is in the test's hands.
 async fn line() -> (Box<Line>, tokio::io::DuplexStream) {
     let (ours, theirs) = tokio::io::duplex(1024);
-    (Line::open(ours).await.unwrap_or_else(|error| panic!("{error}")), theirs)
+    (Line::open(ours, Arc::default()).await.unwrap_or_else(|error| panic!("{error}")), theirs)
 }
 
 #[tokio::test]
