@@ -224,7 +224,7 @@ async fn masked_object(
     let tally = TallyCell::new(&plan);
     let body = match range.filter(|_| asked_range) {
         Some(range) => {
-            // A backend may ignore a range, and bring the whole.
+            // It brought the whole where what was first asked of it lay outside.
             let (first, last) = brought.map_or((0, size - 1), |brought| (brought.first, brought.last));
             let window = Window { first, last, body };
             part_of(source, size, range, window, framing, &plan, &tally).await

@@ -50,7 +50,7 @@ impl Aws {
         self.check_unfolded(bucket, key, version).await?;
         let (query, headers) = (parameters(part, version), Vec::new());
         let call = Call { method: Method::HEAD, bucket, key: Some(key), query, headers };
-        answer::head(&self.thin.send(asked(version), &call).await?)
+        answer::head(&self.thin.send(asked(version), &call).await?, part)
     }
 
     pub(super) async fn object_attributes(
