@@ -329,7 +329,8 @@ pub const BACKEND_HEAD_BYTES_MAX: usize = 64 * 1024;
 pub const BACKEND_READ_BYTES_MAX: usize = 32 * 1024;
 /// Largest error document of the backend that is read, in bytes; of a larger one only the status counts.
 pub const BACKEND_ERROR_BYTES_MAX: usize = 64 * 1024;
-/// Longest page of a listing of the backend, in bytes: a thousand keys with every byte percent-encoded fit twice.
+/// Longest page of a listing of the backend, in bytes: a thousand keys with every byte percent-encoded fit twice. It has at
+/// most the entries that were asked for, of which there are at most [`PAGE_KEYS_MAX`].
 pub const BACKEND_LISTING_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Deepest nesting of a document of the backend.
 pub const XML_DEPTH_MAX: usize = 16;

@@ -27,6 +27,8 @@ mod write;
 mod xml;
 
 #[cfg(test)]
+mod answer_tests;
+#[cfg(test)]
 mod real;
 #[cfg(test)]
 mod tests;

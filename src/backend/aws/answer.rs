@@ -164,6 +164,11 @@ pub(super) fn decoded(name: Option<&str>, encoded: bool) -> Result<String, Troub
     Ok(text.into_owned())
 }
 
+/// Refuses a page of a listing that has more entries than it was asked for.
+pub(super) fn bounded(entries: usize, max: u32) -> Result<(), Trouble> {
+    if entries <= max as usize { Ok(()) } else { Err(broken("its listing has more entries than it was asked for")) }
+}
+
 /// `bytes FIRST-LAST/SIZE` (RFC 9110, section 14.4).
 fn content_range(text: &str) -> Result<(ContentRange, u64), Trouble> {
     let parse = || {
