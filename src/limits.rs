@@ -336,6 +336,10 @@ pub const BACKEND_LISTING_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const XML_DEPTH_MAX: usize = 16;
 /// Time that the source of the façade's own credential has to give it.
 pub const BACKEND_CREDENTIAL_TIMEOUT: Duration = Duration::from_secs(20);
+/// Time for which that source is left alone after a failure; twice as long after each further one.
+pub const BACKEND_CREDENTIAL_PAUSE_FIRST: Duration = Duration::from_secs(1);
+/// Longest of these times.
+pub const BACKEND_CREDENTIAL_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// Age at which the façade's own credential is asked for anew, if it does not end earlier.
 pub const BACKEND_CREDENTIAL_AGE_MAX: Duration = Duration::from_secs(15 * 60);
 /// Time before its end at which the façade's own credential is asked for anew.
