@@ -376,6 +376,10 @@ pub const UNPACK_RATIO_MAX: u64 = 200;
 pub const UNPACKED_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;
 /// Objects that are rendered at a time; others wait.
 pub const RENDERS_MAX: usize = 2;
+/// Objects that are rendered at a time for one caller; less than [`RENDERS_MAX`], so that nobody has all turns.
+pub const RENDERS_PER_CALLER_MAX: usize = 1;
+/// Time for which one goes on that nobody waits for any more: clients that give up ask again.
+pub const RENDER_LINGER: Duration = Duration::from_secs(30);
 /// Most time that one rendering may take.
 pub const RENDER_TIME: Duration = Duration::from_secs(15 * 60);
 /// Renderings that are kept; each has a file open.

@@ -64,6 +64,10 @@ impl Trouble {
                 Code::ServiceUnavailable,
                 "The service cannot read the real bucket with its own credential; its operators must act.",
             ),
+            Trouble::Unkept(_) => (
+                Code::ServiceUnavailable,
+                "The service has no room for what this view shows of compressed objects; its operators must act.",
+            ),
             Trouble::Busy => (Code::SlowDown, "Please reduce your request rate."),
             Trouble::Timeout | Trouble::Broken(_) => {
                 (Code::ServiceUnavailable, "The real bucket does not answer; try again later.")
