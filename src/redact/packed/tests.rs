@@ -15,12 +15,13 @@ use super::render::{Packed, Rendering, Work};
 use super::{Codec, Renderings, Unpackable};
 use crate::keyring::SecretKey;
 use crate::limits;
-use crate::policy::mask::{FieldPath, Format, MaskAction, MaskRule, Masks, OnBroken, Step};
+use crate::policy::mask::{Format, MaskAction};
 use crate::redact::format::Unframed;
 use crate::redact::output::Shown;
 use crate::redact::plan::Plan;
 use crate::redact::redactor::Redactor;
 use crate::redact::stream::{ShowError, Source};
+use crate::redact::tests::masks;
 use crate::s3::answer::{Body, BodyError, ContentRange};
 
 const CODECS: [Codec; 2] = [Codec::Gzip, Codec::Zstd];
@@ -178,17 +179,7 @@ impl Source for Stored {
 }
 
 pub(super) fn plan() -> Arc<Plan> {
-    let field = FieldPath { steps: vec![Step::Descend, Step::Name("email".into())] };
-    let masks = Masks {
-        rules: vec![MaskRule { profile: "pii".into(), field, action: MaskAction::Mask }],
-        length: None,
-        on_broken: OnBroken::Blank,
-        shown_metadata: Default::default(),
-        shown_tags: Default::default(),
-        pseudonym_scope: String::new(),
-        digest: [0; 32],
-    };
-    Arc::new(Plan::compile(&masks, &SecretKey::from_bytes([0; 32])))
+    Arc::new(Plan::compile(&masks(&[("** email", MaskAction::Mask)]), &SecretKey::from_bytes([0; 32])))
 }
 
 pub(super) fn work(packed: Packed, bytes: &[u8]) -> Work {
