@@ -177,11 +177,7 @@ impl Metrics {
         registry.register("log_queued", "Entries that wait for the disk", metrics.log_queued.clone());
         registry.register("log_free_bytes", "Free bytes of the log's disk", metrics.log_free_bytes.clone());
         registry.register("log_records", "1 while the log records", metrics.log_records.clone());
-        registry.register(
-            "renderings_unkept",
-            "Compressed objects that could not be shown, because what is made of them cannot be kept",
-            metrics.renderings_unkept.clone(),
-        );
+        registry.register("renderings_unkept", "Renderings that could not be kept", metrics.renderings_unkept.clone());
         registry.register(
             "lock_verified",
             "1 while the last look found the bucket locked",
