@@ -336,12 +336,17 @@ pub const BACKEND_READ_BYTES_TOTAL: usize = 8 * 1024 * 1024;
 pub const BACKEND_READ_BYTES_MIN: usize = 16 * 1024;
 /// Largest error document of the backend that is read, in bytes; of a larger one only the status counts.
 pub const BACKEND_ERROR_BYTES_MAX: usize = 64 * 1024;
-/// Longest page of a listing of the backend, in bytes: a thousand keys with every byte percent-encoded fit twice.
+/// Longest page of a listing of the backend, in bytes: a thousand keys with every byte percent-encoded fit twice. It has at
+/// most the entries that were asked for, of which there are at most [`PAGE_KEYS_MAX`].
 pub const BACKEND_LISTING_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Deepest nesting of a document of the backend.
 pub const XML_DEPTH_MAX: usize = 16;
 /// Time that the source of the façade's own credential has to give it.
 pub const BACKEND_CREDENTIAL_TIMEOUT: Duration = Duration::from_secs(20);
+/// Time for which that source is left alone after a failure; twice as long after each further one.
+pub const BACKEND_CREDENTIAL_PAUSE_FIRST: Duration = Duration::from_secs(1);
+/// Longest of these times.
+pub const BACKEND_CREDENTIAL_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// Age at which the façade's own credential is asked for anew, if it does not end earlier.
 pub const BACKEND_CREDENTIAL_AGE_MAX: Duration = Duration::from_secs(15 * 60);
 /// Time before its end at which the façade's own credential is asked for anew.
@@ -378,6 +383,10 @@ pub const UNPACK_RATIO_MAX: u64 = 200;
 pub const UNPACKED_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;
 /// Objects that are rendered at a time; others wait.
 pub const RENDERS_MAX: usize = 2;
+/// Objects that are rendered at a time for one caller; less than [`RENDERS_MAX`], so that nobody has all turns.
+pub const RENDERS_PER_CALLER_MAX: usize = 1;
+/// Time for which one goes on that nobody waits for any more: clients that give up ask again.
+pub const RENDER_LINGER: Duration = Duration::from_secs(30);
 /// Most time that one rendering may take.
 pub const RENDER_TIME: Duration = Duration::from_secs(15 * 60);
 /// Renderings that are kept; each has a file open.

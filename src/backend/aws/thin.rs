@@ -25,7 +25,7 @@ use bytes::Bytes;
 use http::header::{HOST, USER_AGENT};
 use http::response::Parts;
 use http::uri::{PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use jiff::Timestamp;
 use percent_encoding::utf8_percent_encode;
 use rustls::RootCertStore;
@@ -36,6 +36,7 @@ use self::origin::Origin;
 use self::place::Place;
 use self::sign::{Digest, Target};
 use self::traffic::Traffic;
+use super::answer::unexpected;
 use super::copy::PLAIN;
 use super::trouble::{self, Asked};
 use super::write::UNRESERVED;
@@ -84,7 +85,7 @@ pub(super) struct Call<'a> {
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// An answer that is no error, and its body.
+/// An answer that is no error, whatever its status among these, and its body.
 pub(super) struct Answer {
     pub(super) head: Parts,
     pub(super) body: Arriving,
@@ -123,8 +124,14 @@ impl Thin {
     /// Sends the request, and waits for the end of its answer, which is a document of at most so many bytes.
     pub(super) async fn document(&self, asked: Asked, call: &Call<'_>, most: usize) -> Result<Vec<u8>, Trouble> {
         self.in_time(async {
-            let document = self.answer_or_error(asked, call).await?.document(most).await;
-            document.ok_or_else(|| Trouble::Broken("its answer is too long, or broke off".to_owned()))
+            let mut answer = self.answer_or_error(asked, call).await?;
+            if answer.head.status != StatusCode::OK {
+                return Err(unexpected(answer.head.status));
+            }
+            answer
+                .document(most)
+                .await
+                .ok_or_else(|| Trouble::Broken("its answer is too long, or broke off".to_owned()))
         })
         .await
     }
