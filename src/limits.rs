@@ -20,6 +20,8 @@ pub const REGION: &str = "tracegate";
 
 /// Largest header block of a request, in bytes.
 pub const HEADER_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of answers on one connection that wait in the kernel for their turn to be sent (Linux: `TCP_NOTSENT_LOWAT`).
+pub const UNSENT_BYTES_MAX: u32 = 512 * 1024;
 /// Most header lines of a request.
 pub const HEADERS_MAX: usize = 100;
 /// Longest request target (path and query), in bytes.

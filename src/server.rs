@@ -139,6 +139,19 @@ fn protocol(header_timeout: Duration) -> Builder<TokioExecutor> {
     http
 }
 
+/// The kernel takes no more off our hands than that before the peer has room for it: a slow reader costs little there, too,
+/// and what it was sent is known better.
+#[cfg(target_os = "linux")]
+fn bound_unsent(socket: &TcpStream) -> std::io::Result<()> {
+    socket2::SockRef::from(socket).set_tcp_notsent_lowat(limits::UNSENT_BYTES_MAX)
+}
+
+/// Other systems bound it as they see fit.
+#[cfg(not(target_os = "linux"))]
+fn bound_unsent(_socket: &TcpStream) -> std::io::Result<()> {
+    Ok(())
+}
+
 async fn connection(
     socket: TcpStream,
     peer: SocketAddr,
@@ -149,7 +162,7 @@ async fn connection(
     patience: Duration,
 ) {
     // Without this a small answer waits for the peer's delayed acknowledgement, some 40 ms.
-    if socket.set_nodelay(true).is_err() {
+    if socket.set_nodelay(true).is_err() || bound_unsent(&socket).is_err() {
         return;
     }
     let on = Connection { peer: peer.ip(), tls: tls.is_some(), progress: Progress::default() };
