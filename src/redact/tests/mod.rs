@@ -7,6 +7,8 @@ mod machine;
 mod objects;
 mod oracle;
 mod ranges;
+mod rows;
+mod rows_reference;
 
 use std::sync::Arc;
 
@@ -45,6 +47,7 @@ fn masks(rules: &[(&str, MaskAction)]) -> Masks {
     };
     Masks {
         rules: rules.iter().enumerate().map(rule).collect(),
+        rows: None,
         length: None,
         on_broken: OnBroken::Blank,
         shown_metadata: Default::default(),
