@@ -152,7 +152,12 @@ fn hidden(profiles: &[&Profile], claims: &Claims) -> Vec<Hidden> {
     };
     let rows = |rows: &Rows| ShownRows {
         only: rows.as_str().to_owned(),
-        missing_claims: rows.claims().into_iter().filter(|name| !claims.contains_key(*name)).map(str::to_owned).collect(),
+        missing_claims: rows
+            .claims()
+            .into_iter()
+            .filter(|name| !claims.contains_key(*name))
+            .map(str::to_owned)
+            .collect(),
     };
     let hidden = |(at, profile): (usize, &&Profile)| Hidden {
         profile: profile.name.to_string(),

@@ -274,7 +274,10 @@ fn profile(fields: &mut Fields<'_>, sense: Sense, global: &mut Global, book: &mu
     let written = fields.texts("fields", book);
     let rows = fields.text("rows", book);
     if written.is_empty() && rows.is_none() {
-        book.note(fields.at(), "`fields` is missing or empty; name at least one field, or the records to show by `rows`");
+        book.note(
+            fields.at(),
+            "`fields` is missing or empty; name at least one field, or the records to show by `rows`",
+        );
     }
     let rows = rows.and_then(|rows| condition(&rows, book));
     let mut hidden = Vec::new();
@@ -303,7 +306,9 @@ fn profile(fields: &mut Fields<'_>, sense: Sense, global: &mut Global, book: &mu
 
 /// A condition on records.
 fn condition(written: &At<String>, book: &mut Book<'_>) -> Option<Rows> {
-    Rows::parse(&written.it).map_err(|error| book.note(written.at + 1 + error.at, format!("`rows`: {}", error.what))).ok()
+    Rows::parse(&written.it)
+        .map_err(|error| book.note(written.at + 1 + error.at, format!("`rows`: {}", error.what)))
+        .ok()
 }
 
 /// Names that a profile lets through: the key of its list, which names can stand there, and what to write.

@@ -89,8 +89,24 @@ mod tests {
     fn what_is_no_number_or_too_long_is_none() {
         let long = "1".repeat(limits::ROW_NUMBER_BYTES_MAX + 1);
         for text in [
-            "", "-", "+1", "01", "-01", ".5", "1.", "1e", "1e+", "1e--1", "1x", "NaN", "Infinity", "-Infinity", "1 ",
-            "1e99999999999999999999", "1e1.5", &long,
+            "",
+            "-",
+            "+1",
+            "01",
+            "-01",
+            ".5",
+            "1.",
+            "1e",
+            "1e+",
+            "1e--1",
+            "1x",
+            "NaN",
+            "Infinity",
+            "-Infinity",
+            "1 ",
+            "1e99999999999999999999",
+            "1e1.5",
+            &long,
         ] {
             assert_eq!(Decimal::parse(text.as_bytes()), None, "{text}");
         }

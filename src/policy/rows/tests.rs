@@ -3,7 +3,9 @@
 use super::*;
 
 fn claims(all: &[(&str, &[&str])]) -> Claims {
-    all.iter().map(|(name, values)| ((*name).to_owned(), values.iter().map(|value| (*value).to_owned()).collect())).collect()
+    all.iter()
+        .map(|(name, values)| ((*name).to_owned(), values.iter().map(|value| (*value).to_owned()).collect()))
+        .collect()
 }
 
 fn filter(written: &str, claims: &Claims) -> RowFilter {
@@ -161,6 +163,7 @@ fn claims_that_cannot_be_trusted_fit_nothing() {
 
 #[test]
 fn it_names_the_claims_that_it_needs() {
-    let rows = Rows::parse("$.a == ${claims.x} or $.b in [1, \"${claims.y}\"] or $.c startswith \"${claims.x}/\"").unwrap();
+    let rows =
+        Rows::parse("$.a == ${claims.x} or $.b in [1, \"${claims.y}\"] or $.c startswith \"${claims.x}/\"").unwrap();
     assert_eq!((rows.claims().into_iter().collect::<Vec<_>>(), rows.tests()), (vec!["x", "y"], 3));
 }

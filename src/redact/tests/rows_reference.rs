@@ -125,11 +125,11 @@ fn expected(object: &[u8], format: Format, masks: &Masks, tree: &Tree) -> Option
     if format == Format::Json {
         return tree.shows(&sound(&object[bom..])?).then_some(masked);
     }
-    let (mut out, mut at) = (object[..bom].to_vec(), bom);
+    let (mut out, mut at) = (masked[..bom].to_vec(), bom);
     for line in object[bom..].split_inclusive(|&byte| byte == b'\n') {
         let shown = &masked[at..at + line.len()];
         at += line.len();
-        let record = sound(line).filter(|record| record.trim().starts_with(['{', '[']));
+        let record = sound(line).filter(|_| matches!(line.trim_ascii_start(), [b'{' | b'[', ..]));
         match record {
             Some(record) if !tree.shows(&record) => out.extend_from_slice(&blank(line)),
             _ => out.extend_from_slice(shown),
@@ -184,7 +184,8 @@ impl Random {
             match self.below(7) {
                 0 | 1 if depth < 4 => self.tenant(out, depth + 1),
                 0..=2 => out.extend_from_slice(
-                    [&b"[1]"[..], b"[]", b"null", b"1.0", b"10e-1", b"-5", b"NaN", b"[{\"tenant\":\"acme\"}]"][self.below(8)],
+                    [&b"[1]"[..], b"[]", b"null", b"1.0", b"10e-1", b"-5", b"NaN", b"[{\"tenant\":\"acme\"}]"]
+                        [self.below(8)],
                 ),
                 3 => out.extend_from_slice(WORDS[self.below(WORDS.len())].as_bytes()),
                 _ => {
@@ -282,7 +283,9 @@ fn every_tier_and_split_judges_alike() {
         masks.on_broken = if random.one_in(5) { OnBroken::Cut } else { OnBroken::Blank };
         if random.one_in(2) {
             // Without drops and places in arrays the machine is told less.
-            masks.rules.retain(|rule| !rule.field.steps.iter().any(|step| matches!(step, Step::Index(_) | Step::AnyIndex)));
+            masks
+                .rules
+                .retain(|rule| !rule.field.steps.iter().any(|step| matches!(step, Step::Index(_) | Step::AnyIndex)));
             masks.rules.iter_mut().filter(|rule| rule.action == Drop).for_each(|rule| rule.action = Mask);
         }
         let mut object = if random.one_in(3) { random.object(format) } else { random.tenants() };
