@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use super::*;
 use crate::identity::Claims;
+use crate::limits;
 use crate::policy::rows::{RowFilter, Rows};
 
 /// A condition, as the tests make it up.
@@ -150,14 +151,14 @@ impl Random {
     fn tree(&mut self, depth: usize) -> Tree {
         if depth < 3 && self.one_in(2) {
             let all = (0..=1 + self.below(2)).map(|_| self.tree(depth + 1)).collect();
-            return if self.one_in(2) { Tree::All(all) } else { Tree::Any(all) };
+            return if self.one_in(4) { Tree::All(all) } else { Tree::Any(all) };
         }
-        let path = (0..=self.below(5).saturating_sub(2)).map(|_| NAMES[self.below(NAMES.len())]).collect();
+        let path = (0..=self.below(10).saturating_sub(7)).map(|_| NAMES[self.below(NAMES.len())]).collect();
         let how = [How::Equal, How::In, How::In, How::Other, How::StartsWith][self.below(5)];
         let with = match how {
             How::StartsWith => vec![TEXTS[[0, 2, 3, 4][self.below(4)]]],
             How::Other => vec![[TEXTS[self.below(6)], WORDS[self.below(8)]][self.below(2)]],
-            How::Equal | How::In => (0..=self.below(8))
+            How::Equal | How::In => (0..=self.below(16))
                 .map(|_| ["null", TEXTS[self.below(6)], WORDS[self.below(8)], WORDS[self.below(8)]][self.below(4)])
                 .collect(),
         };
@@ -176,18 +177,18 @@ impl Random {
 
     fn tenant(&mut self, out: &mut Vec<u8>, depth: usize) {
         out.push(b'{');
-        for at in 0..self.below(6) {
+        for at in 0..self.below(9) {
             out.extend_from_slice(if at > 0 { b"," } else { b"" });
             let name = NAMES[self.below(NAMES.len())];
             self.quoted(out, name);
             out.extend_from_slice([&b":"[..], b" :  "][self.below(2)]);
-            match self.below(7) {
-                0 | 1 if depth < 4 => self.tenant(out, depth + 1),
-                0..=2 => out.extend_from_slice(
+            match self.below(10) {
+                0 if depth < 4 => self.tenant(out, depth + 1),
+                0 | 1 => out.extend_from_slice(
                     [&b"[1]"[..], b"[]", b"null", b"1.0", b"10e-1", b"-5", b"NaN", b"[{\"tenant\":\"acme\"}]"]
                         [self.below(8)],
                 ),
-                3 => out.extend_from_slice(WORDS[self.below(WORDS.len())].as_bytes()),
+                2..=5 => out.extend_from_slice(WORDS[self.below(WORDS.len())].as_bytes()),
                 _ => {
                     let text: String = serde_json::from_str(TEXTS[self.below(TEXTS.len())]).unwrap();
                     self.quoted(out, &text);
@@ -195,6 +196,29 @@ impl Random {
             }
         }
         out.push(b'}');
+    }
+
+    /// One record of more than the hold, in which tested members stand here and there, mostly with what fits.
+    fn long_tenant(&mut self) -> Vec<u8> {
+        let (mut out, most) = (b"{".to_vec(), 1 + self.below(3 * limits::HOLD_BYTES_MAX));
+        while out.len() < most {
+            let name = NAMES[self.below(3)];
+            if self.one_in(4) {
+                self.quoted(&mut out, name);
+                out.push(b':');
+                match self.below(16) {
+                    0 => self.tenant(&mut out, 3),
+                    1 => out.extend_from_slice(WORDS[self.below(WORDS.len())].as_bytes()),
+                    _ => out.extend_from_slice(TEXTS[self.below(2)].as_bytes()),
+                }
+            } else {
+                let (count, filler) = (self.below(1200), ["x", "é", "\\u00e9"][self.below(3)]);
+                out.extend_from_slice(format!("\"filler\":\"{}\"", filler.repeat(count)).as_bytes());
+            }
+            out.push(b',');
+        }
+        out.extend_from_slice(b"\"end\":0}");
+        out
     }
 
     /// Masks with a condition, and the condition.
@@ -251,7 +275,7 @@ fn rows_give_what_a_plain_reference_gives() {
         shown += tally.records - tally.records_withheld - tally.records_blanked;
         withheld += tally.records_withheld;
     }
-    assert!(shown > 2000 && withheld > 4000, "{shown} {withheld}");
+    assert!(shown > 1500 && withheld > 4000, "{shown} {withheld}");
 }
 
 /// A document that is not shown tells nothing but that, and nothing of it has left.
@@ -318,4 +342,46 @@ async fn a_range_under_rows_is_the_slice_of_the_whole() {
             assert_eq!(text(&found), text(&all[first..=last]), "seed {seed} {first}-{last}");
         }
     }
+}
+
+/// Beyond the hold no more than the reference shows: and what is withheld or cut is so on any tier, in any pieces.
+#[test]
+fn records_beyond_the_hold_are_shown_only_if_the_reference_shows_them() {
+    let (mut shown, mut withheld, mut cut) = (0, 0, 0);
+    for seed in seeds(250) {
+        let mut random = Random(seed);
+        let path = vec![NAMES[random.below(3)]];
+        let tree = match random.below(4) {
+            0 => random.tree(1),
+            _ => Tree::Test { path, how: How::In, with: TEXTS[..2].to_vec() },
+        };
+        let rows = Rows::parse(&tree.written()).unwrap();
+        let masks =
+            Masks { rows: RowFilter::of([&rows], &Claims::new()), ..masks(&[("** api_key", Mask), ("a b", Mask)]) };
+        let record = random.long_tenant();
+        let object = [b"{}\n", record.as_slice(), b"\n{}\n"].concat();
+        let plan = plan(&masks);
+        let (out, ended, tally) = at_once(&plan, Format::Jsonl, &object);
+        if seed % 5 == 0 {
+            machine::check(&plan, Format::Jsonl, &object, &mut random);
+        }
+        let shows = tree.shows(&without_odd_numbers(&text(&record)));
+        let found = &out[out.len().min(3)..out.len().min(3 + record.len())];
+        match ended {
+            Ok(()) if found.starts_with(b"{}  ") => {
+                // What fits is withheld only where it is not known in time.
+                assert!(!shows || record.len() > limits::HOLD_BYTES_MAX, "seed {seed}");
+                withheld += 1;
+            }
+            Ok(()) => {
+                assert!(shows && found.len() == record.len(), "seed {seed}: {}", tree.written());
+                shown += 1;
+            }
+            Err(_) => {
+                assert!(!shows && found.len() > limits::HOLD_BYTES_MAX && tally.records == 1, "seed {seed}");
+                cut += 1;
+            }
+        }
+    }
+    assert!(shown > 20 && withheld > 20 && cut > 20, "{shown} {withheld} {cut}");
 }
