@@ -174,9 +174,9 @@ fn tokens_that_see_no_record(rules: &Ruleset, sights: &[Sight]) -> Vec<Warning> 
     let mut found = Vec::new();
     for token in rules.static_tokens() {
         let Some(sight) = sights.iter().find(|sight| *sight.role() == token.role) else { continue };
-        for (_, profile) in rules.profiles().iter().enumerate().filter(|(at, _)| may_hide(sight, *at)) {
+        for (at, profile) in rules.profiles().iter().enumerate() {
             let claims: Vec<&str> = profile.rows.iter().flat_map(Rows::claims).collect();
-            if !claims.is_empty() {
+            if !claims.is_empty() && may_hide(sight, at) {
                 let what = format!(
                     "has no claim {}, so that in `rows` of profile {} what is compared with it holds for no record; \
                      write the value there, or give the token a role that the profile is lifted from",

@@ -139,6 +139,10 @@ fn explain_says_which_records_are_shown_and_which_claims_are_missing() {
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     let rows = serde_json::json!({ "only": "$.tenant == ${claims.tenant}", "missing_claims": ["tenant"] });
     assert_eq!((&json["masks"][1]["rows"], json["masks"][0].get("rows")), (&rows, None));
+    let (text, success) = policy(&["check", "--policies", path]);
+    let said = "  profile own shows only records where $.tenant == ${claims.tenant}\n      what is compared with the claim \
+                tenant holds for no record where a token lacks it\n";
+    assert!(success && text.contains(said), "{text}");
 }
 
 #[test]
