@@ -34,11 +34,11 @@ enum Condition {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Test {
     path: Box<[Box<str>]>,
-    with: With,
+    with: Comparison,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum With {
+enum Comparison {
     /// `==`: a claim in it must have exactly one value.
     Equal(Operand),
     /// `in`: any value of any of them.
@@ -125,10 +125,10 @@ impl Rows {
     /// The claims that stand in it.
     pub fn claims(&self) -> BTreeSet<&str> {
         let operands = self.tests.iter().flat_map(|test| match &test.with {
-            With::Equal(operand) => std::slice::from_ref(operand).iter().filter_map(Operand::text).collect(),
-            With::In(operands) => operands.iter().filter_map(Operand::text).collect(),
-            With::StartsWith(text) => vec![text],
-            With::Other(_) => Vec::new(),
+            Comparison::Equal(operand) => std::slice::from_ref(operand).iter().filter_map(Operand::text).collect(),
+            Comparison::In(operands) => operands.iter().filter_map(Operand::text).collect(),
+            Comparison::StartsWith(text) => vec![text],
+            Comparison::Other(_) => Vec::new(),
         });
         operands.filter_map(|text| text.claim.as_ref().map(|(name, _)| &**name)).collect()
     }
@@ -235,13 +235,15 @@ impl Condition {
 impl Test {
     fn resolve(&self, claims: &Claims) -> RowTest {
         let fits = match &self.with {
-            With::Equal(operand) => match &operand.resolve(claims)[..] {
+            Comparison::Equal(operand) => match &operand.resolve(claims)[..] {
                 [one] => Fits::OneOf(vec![one.clone()]),
                 _ => Fits::OneOf(Vec::new()),
             },
-            With::In(operands) => Fits::OneOf(operands.iter().flat_map(|operand| operand.resolve(claims)).collect()),
-            With::Other(scalar) => Fits::Other(scalar.clone()),
-            With::StartsWith(text) => Fits::StartsWith(text.resolve(claims)),
+            Comparison::In(operands) => {
+                Fits::OneOf(operands.iter().flat_map(|operand| operand.resolve(claims)).collect())
+            }
+            Comparison::Other(scalar) => Fits::Other(scalar.clone()),
+            Comparison::StartsWith(text) => Fits::StartsWith(text.resolve(claims)),
         };
         RowTest { path: self.path.clone(), fits }
     }

@@ -1,6 +1,6 @@
 //! The language of `rows`: `$.tenant == ${claims.tenant} and ($.level in [1, 2] or $.path startswith "public/")`.
 
-use super::{Condition, Operand, Scalar, Test, Text, With};
+use super::{Comparison, Condition, Operand, Scalar, Test, Text};
 use crate::limits;
 use crate::policy::field;
 use crate::policy::mask::Step;
@@ -76,13 +76,13 @@ impl<'t> Reader<'t> {
     fn test(&mut self) -> Result<Test, RowsError> {
         let path = self.path()?;
         let with = if self.take("==") {
-            With::Equal(self.operand()?)
+            Comparison::Equal(self.operand()?)
         } else if self.take("!=") {
             self.other()?
         } else if self.word("in") {
-            With::In(self.operands()?)
+            Comparison::In(self.operands()?)
         } else if self.word("startswith") {
-            With::StartsWith(self.start()?)
+            Comparison::StartsWith(self.start()?)
         } else {
             return Err(self.fail("`==`, `!=`, `in` or `startswith` is expected here"));
         };
@@ -113,17 +113,17 @@ impl<'t> Reader<'t> {
     }
 
     /// What stands behind `!=`: a literal with others of its kind.
-    fn other(&mut self) -> Result<With, RowsError> {
+    fn other(&mut self) -> Result<Comparison, RowsError> {
         let at = self.skip_blanks();
         match self.operand()? {
-            Operand::Text(Text { before, claim: None }) => Ok(With::Other(Scalar::Text(before))),
+            Operand::Text(Text { before, claim: None }) => Ok(Comparison::Other(Scalar::Text(before))),
             Operand::Text(Text { claim: Some(_), .. }) => {
                 Err(RowsError { at, what: "a claim says what is shown: compare it with `==`, `in` or `startswith`" })
             }
             Operand::Word(Scalar::Null) => {
                 Err(RowsError { at, what: "`null` has no other of its kind; write what the member may be" })
             }
-            Operand::Word(scalar) => Ok(With::Other(scalar)),
+            Operand::Word(scalar) => Ok(Comparison::Other(scalar)),
         }
     }
 

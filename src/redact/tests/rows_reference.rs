@@ -104,7 +104,7 @@ fn compared(value: &str, how: How, with: &[&str]) -> bool {
     let one: Value = serde_json::from_str(with[0]).unwrap();
     match how {
         How::Equal => same(&with[0]),
-        How::In => with.iter().any(|one| same(&one)),
+        How::In => with.iter().any(same),
         How::Other => std::mem::discriminant(&found) == std::mem::discriminant(&one) && !same(&with[0]),
         How::StartsWith => found.as_str().is_some_and(|text| text.starts_with(one.as_str().unwrap())),
     }
