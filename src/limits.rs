@@ -204,6 +204,22 @@ pub const DENIES_MAX: usize = 1000;
 pub const PROFILES_MAX: usize = 64;
 /// Longest field path of a redact profile, in bytes.
 pub const FIELD_PATH_BYTES_MAX: usize = 512;
+/// Longest condition on records (`rows`) of a redact profile, in bytes.
+pub const ROWS_BYTES_MAX: usize = 4096;
+/// Most tests in the conditions on records of a policy set (a set of tests is one machine word).
+pub const ROW_TESTS_MAX: usize = 64;
+/// Most values that one test of a record compares with, as they are listed.
+pub const ROW_VALUES_MAX: usize = 256;
+/// Most names in the path of a tested member.
+pub const ROW_STEPS_MAX: usize = 16;
+/// Most parentheses within each other in a condition on records.
+pub const ROW_DEPTH_MAX: usize = 16;
+/// Longest text that a record's member is compared with, in bytes, a claim in it left out.
+pub const ROW_TEXT_BYTES_MAX: usize = 1024;
+/// Longest value of a claim that a record's member is compared with, in bytes.
+pub const ROW_CLAIM_BYTES_MAX: usize = 256;
+/// Longest number that is compared, in bytes as written; a longer one fits no test.
+pub const ROW_NUMBER_BYTES_MAX: usize = 64;
 /// Most days that a key's date may lie back.
 pub const KEY_DATE_DAYS_MAX: u32 = 36_500;
 /// Sets of redact profiles, each compiled once, that are kept for one role.

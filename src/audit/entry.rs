@@ -169,6 +169,7 @@ pub struct ListingShown {
 #[derive(Debug, Default)]
 pub struct Tally {
     blanked: AtomicU64,
+    withheld: AtomicU64,
     profiles: Box<[(Box<str>, AtomicU64)]>,
     other: AtomicU64,
 }
@@ -193,6 +194,15 @@ impl Tally {
     /// So many more broken records were replaced.
     pub fn blanked(&self, records: u64) {
         self.blanked.fetch_add(records, Ordering::Relaxed);
+    }
+
+    /// So many more sound records were replaced, because the view's `rows` do not show them.
+    pub fn withheld(&self, records: u64) {
+        self.withheld.fetch_add(records, Ordering::Relaxed);
+    }
+
+    pub(super) fn withheld_records(&self) -> u64 {
+        self.withheld.load(Ordering::Relaxed)
     }
 
     pub(super) fn blanked_records(&self) -> u64 {

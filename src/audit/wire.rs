@@ -16,6 +16,7 @@ use super::shape::{
 use super::{Auditable, refusals};
 use crate::keyring::SecretKey;
 use crate::limits;
+use crate::policy::mask::Masks;
 use crate::policy::permit::{Denial, Permit};
 use crate::s3::operation::{IfRange, Op, Preconditions, RangeAsk, Tags, Touch};
 
@@ -70,7 +71,7 @@ impl<O: Op> sealed::Asked for Permit<O> {
                 rule: Some(text(self.rule())),
                 reason: None,
                 policy: self.policy().to_string(),
-                masks: masks.map(|masks| hex::encode(masks.digest)),
+                masks: masks.map(|masks| masks_text(masks, key)),
                 status: None,
             },
         })
@@ -146,6 +147,7 @@ pub(super) fn complete(id: &EntryId, outcome: &Outcome, tally: &Tally) -> Vec<u8
         etag: outcome.view_etag.as_deref().map(short),
         redactions: redactions(tally),
         blanked: tally.blanked_records(),
+        withheld: tally.withheld_records(),
         listing: outcome.listing.as_ref().map(Shown::new),
     })
 }
@@ -266,6 +268,14 @@ fn range_text(range: RangeAsk) -> String {
         RangeAsk::Span { first, last: Some(last) } => format!("bytes={first}-{last}"),
         RangeAsk::Span { first, last: None } => format!("bytes={first}-"),
         RangeAsk::Suffix(bytes) => format!("bytes=-{bytes}"),
+    }
+}
+
+/// The view's digest. Keyed where claims of the caller are part of it, which are too few not to be guessed.
+fn masks_text(masks: &Masks, key: &SecretKey) -> String {
+    match &masks.rows {
+        Some(_) => format!("keyed:{}", hex::encode(&key.prf(&[b"masks", &masks.digest])[..16])),
+        None => hex::encode(masks.digest),
     }
 }
 

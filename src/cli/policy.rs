@@ -155,6 +155,15 @@ fn check(set: &Set, out: &mut impl Write) -> anyhow::Result<ExitCode> {
         writeln!(out, "  role {}: {}", role.name, matching(&rules, &role.name))?;
     }
     for profile in rules.profiles().iter() {
+        if let Some(rows) = &profile.rows {
+            writeln!(out, "  profile {} shows only records where {}", profile.name, rows.as_str())?;
+            for claim in rows.claims() {
+                writeln!(
+                    out,
+                    "      what is compared with the claim {claim} holds for no record where a token lacks it"
+                )?;
+            }
+        }
         writeln!(out, "  profile {} still shows: {}", profile.name, still_shows(profile).join("; "))?;
     }
     for warning in &warnings {

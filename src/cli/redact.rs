@@ -269,8 +269,14 @@ impl Told {
         let Some((format, profiles, tally)) = &self.masked else {
             return format!("{path} as {}: {} bytes, nothing is hidden", viewer.role, self.bytes);
         };
+        let withheld = match tally.records_withheld {
+            0 => String::new(),
+            records => format!(", {records} withheld by `rows`"),
+        };
         let records = match format {
-            Format::Jsonl => format!("{} records of JSONL, {} of them blanked", tally.records, tally.records_blanked),
+            Format::Jsonl => {
+                format!("{} records of JSONL, {} of them blanked{withheld}", tally.records, tally.records_blanked)
+            }
             Format::Json => "one JSON document".to_owned(),
         };
         let hidden =
@@ -295,6 +301,7 @@ impl Told {
             "format": format,
             "records": tally.records,
             "records_blanked": tally.records_blanked,
+            "records_withheld": tally.records_withheld,
             "fields": fields,
         })
         .to_string()

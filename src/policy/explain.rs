@@ -9,9 +9,11 @@ use super::mask::{FieldPath, LengthRule, MaskAction};
 use super::maskset::action_word;
 use super::permit::Facts;
 use super::quota::Quota;
+use super::rows::Rows;
 use super::rules::{Age, Allow, Profile};
 use super::sight::Sight;
 use super::verdict::granted;
+use crate::identity::Claims;
 use crate::s3::name::{Bucket, Key};
 use crate::s3::operation::Action;
 
@@ -66,8 +68,20 @@ pub struct Hidden {
     pub action: &'static str,
     /// Which fields.
     pub fields: Vec<HiddenField>,
+    /// Which records are shown, where not all are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows: Option<ShownRows>,
     /// What a reader still learns.
     pub still_shows: Vec<&'static str>,
+}
+
+/// The condition by which a profile shows records.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ShownRows {
+    /// The condition, as the policy says it.
+    pub only: String,
+    /// The claims in it that the caller does not have: tests with one of them hold for no record.
+    pub missing_claims: Vec<String>,
 }
 
 /// One field that a profile hides.
@@ -87,7 +101,7 @@ pub fn explain(sight: &Sight, bucket: &Bucket, key: &Key, now: Timestamp, modifi
     let read = actions.iter().any(|outcome| outcome.allowed && outcome.action == Action::Get.word());
     let verdict = sight.verdict(&path, now).filter(|_| read);
     let set = verdict.map_or(0, |verdict| sight.profile_set(verdict, &path, now));
-    let masks = hidden(&sight.mask_sets().of(set).collect::<Vec<_>>());
+    let masks = hidden(&sight.mask_sets().of(set).collect::<Vec<_>>(), sight.mask_sets().claims());
     let texts = |names: &BTreeSet<Box<str>>| names.iter().map(ToString::to_string).collect();
     let shown = sight
         .mask_sets()
@@ -107,6 +121,15 @@ pub fn explain(sight: &Sight, bucket: &Bucket, key: &Key, now: Timestamp, modifi
 
 /// What a reader under a profile still learns of what it hides.
 pub fn still_shows(profile: &Profile) -> Vec<&'static str> {
+    let mut shown = if profile.fields.is_empty() { Vec::new() } else { of_fields(profile) };
+    if profile.rows.is_some() {
+        shown.push("how many other records there are, and how long each is, stays");
+    }
+    shown.push("the size of a compressed object can confirm a guess of a value");
+    shown
+}
+
+fn of_fields(profile: &Profile) -> Vec<&'static str> {
     let mut shown = vec!["copies of a value elsewhere, such as in prose, stay"];
     match profile.action {
         MaskAction::Mask => shown.push("member names stay"),
@@ -118,20 +141,29 @@ pub fn still_shows(profile: &Profile) -> Vec<&'static str> {
         Some(LengthRule::Field) => "the length of each value stays",
         None => "lengths stay: of a record in JSONL, of each value in a document",
     });
-    shown.push("the size of a compressed object can confirm a guess of a value");
     shown
 }
 
 /// What each of the profiles hides, in the order in which they decide.
-fn hidden(profiles: &[&Profile]) -> Vec<Hidden> {
+fn hidden(profiles: &[&Profile], claims: &Claims) -> Vec<Hidden> {
     let field = |at: usize, field: &FieldPath| HiddenField {
         path: field.to_string(),
         decided_by: profiles[..at].iter().find(|earlier| earlier.fields.contains(field)).map(|it| it.name.to_string()),
+    };
+    let rows = |rows: &Rows| ShownRows {
+        only: rows.as_str().to_owned(),
+        missing_claims: rows
+            .claims()
+            .into_iter()
+            .filter(|name| !claims.contains_key(*name))
+            .map(str::to_owned)
+            .collect(),
     };
     let hidden = |(at, profile): (usize, &&Profile)| Hidden {
         profile: profile.name.to_string(),
         action: action_word(profile.action),
         fields: profile.fields.iter().map(|path| field(at, path)).collect(),
+        rows: profile.rows.as_ref().map(rows),
         still_shows: still_shows(profile),
     };
     profiles.iter().enumerate().map(hidden).collect()
@@ -215,10 +247,17 @@ impl std::fmt::Display for Explanation {
         }
         let width = self.masks.iter().flat_map(|hidden| &hidden.fields).map(|field| field.path.chars().count()).max();
         for hidden in &self.masks {
-            let Hidden { profile, action, fields, still_shows } = hidden;
+            let Hidden { profile, action, fields, rows, still_shows } = hidden;
             for HiddenField { path, decided_by } in fields {
                 let how = decided_by.as_ref().map_or_else(|| action.to_string(), |by| format!("as {by} says"));
                 writeln!(f, "  ◌ {path:width$}  {how} [{profile}]", width = width.unwrap_or_default())?;
+            }
+            if let Some(ShownRows { only, missing_claims }) = rows {
+                writeln!(f, "  ◌ only records where {only}  [{profile}]")?;
+                if !missing_claims.is_empty() {
+                    let missing = missing_claims.join(", ");
+                    writeln!(f, "      without the claim {missing} what is compared with it holds for no record")?;
+                }
             }
             writeln!(f, "      {profile} still shows: {}", still_shows.join("; "))?;
         }

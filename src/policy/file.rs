@@ -12,6 +12,7 @@ use super::glob::{PathGlob, Sense};
 use super::keydate::KeyDate;
 use super::mask::{LengthRule, MaskAction, OnBroken};
 use super::quota::Quota;
+use super::rows::Rows;
 use super::rules::{Actions, Age, Allow, Deny, Profile, Role};
 use super::source::{At, Book, Entry, Fields, Node, Value, text, texts};
 use super::window::Hours;
@@ -58,6 +59,8 @@ pub(super) fn global(root: &Node, overrides: &BTreeMap<String, String>, book: &m
         fields.done(book);
     }
     bound(root.at, "[[redact]]", global.profiles.len(), limits::PROFILES_MAX, book);
+    let tests = global.profiles.iter().filter_map(|profile| profile.rows.as_ref()).map(Rows::tests).sum();
+    bound(root.at, "tests of `rows`", tests, limits::ROW_TESTS_MAX, book);
     fields.done(book);
     global
 }
@@ -269,9 +272,14 @@ fn profile(fields: &mut Fields<'_>, sense: Sense, global: &mut Global, book: &mu
     }
     let paths = paths(fields, sense, book);
     let written = fields.texts("fields", book);
-    if written.is_empty() {
-        book.note(fields.at(), "`fields` is missing or empty; name at least one field");
+    let rows = fields.text("rows", book);
+    if written.is_empty() && rows.is_none() {
+        book.note(
+            fields.at(),
+            "`fields` is missing or empty; name at least one field, or the records to show by `rows`",
+        );
     }
+    let rows = rows.and_then(|rows| condition(&rows, book));
     let mut hidden = Vec::new();
     for path in written {
         match field::parse(&path.it) {
@@ -293,7 +301,14 @@ fn profile(fields: &mut Fields<'_>, sense: Sense, global: &mut Global, book: &mu
         }
     }
     let name = name?.it.into();
-    Some(Profile { name, paths, fields: hidden, action, length, on_broken, show_metadata, show_tags, reveal_to })
+    Some(Profile { name, paths, fields: hidden, rows, action, length, on_broken, show_metadata, show_tags, reveal_to })
+}
+
+/// A condition on records.
+fn condition(written: &At<String>, book: &mut Book<'_>) -> Option<Rows> {
+    Rows::parse(&written.it)
+        .map_err(|error| book.note(written.at + 1 + error.at, format!("`rows`: {}", error.what)))
+        .ok()
 }
 
 /// Names that a profile lets through: the key of its list, which names can stand there, and what to write.

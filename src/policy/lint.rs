@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::automaton::Table;
 use super::glob::Unknown;
 use super::load::{Ruleset, Warning};
+use super::rows::Rows;
 use super::rules::{Actions, Age, Allow, Profile, Role};
 use super::sight::{Cost, Sight};
 use super::source::{Mistake, mistake};
@@ -37,6 +38,7 @@ pub(super) fn check(rules: &Ruleset) -> Result<Vec<Warning>, Vec<Mistake>> {
     }
     warnings.extend(unused_profiles(rules, &sights));
     warnings.extend(views_that_unmask_together(rules, &sights));
+    warnings.extend(tokens_that_see_no_record(rules, &sights));
     warnings.sort();
     Ok(warnings)
 }
@@ -165,6 +167,36 @@ fn unused_profiles(rules: &Ruleset, sights: &[Sight]) -> Vec<Warning> {
     let profiles = rules.profiles().iter().enumerate().filter(|(at, _)| used & (1 << at) == 0);
     let what = "no role reads anything that it would hide; check its `paths` and `reveal_to`".to_owned();
     profiles.map(|(_, profile)| Warning { about: format!("profile {}", profile.name), what: what.clone() }).collect()
+}
+
+/// Static tokens have no claims, so that what is compared with one holds for no record that they are shown.
+fn tokens_that_see_no_record(rules: &Ruleset, sights: &[Sight]) -> Vec<Warning> {
+    let mut found = Vec::new();
+    for token in rules.static_tokens() {
+        let Some(sight) = sights.iter().find(|sight| *sight.role() == token.role) else { continue };
+        for (at, profile) in rules.profiles().iter().enumerate() {
+            let claims: Vec<&str> = profile.rows.iter().flat_map(Rows::claims).collect();
+            if !claims.is_empty() && may_hide(sight, at) {
+                let what = format!(
+                    "has no claim {}, so that in `rows` of profile {} what is compared with it holds for no record; \
+                     write the value there, or give the token a role that the profile is lifted from",
+                    claims.join(", "),
+                    profile.name
+                );
+                found.push(Warning { about: format!("static token {}", token.id), what });
+            }
+        }
+    }
+    found
+}
+
+/// Whether the profile of that number applies to something that the role reads.
+fn may_hide(sight: &Sight, at: usize) -> bool {
+    let hides = |verdict: &Verdict| {
+        granted(*verdict, sight.grants(), Action::Get) != 0 && masked(*verdict, sight.rules()) & (1 << at) != 0
+    };
+    // What cannot be explored may be hidden.
+    sight.dense().is_none_or(|dense| dense.verdicts.iter().any(hides))
 }
 
 /// Roles that one person may hold, of which one sees what the other has masked. `sights` are those of all roles.

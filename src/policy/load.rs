@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::file::{self, Global};
 use super::glob::PathGlob;
 use super::permit::PolicyDigest;
+use super::rows::Rows;
 use super::rules::{Deny, Profile, Role};
 use super::sight::Sight;
 use super::source::{self, Book, Mistake, Node, Value};
@@ -200,7 +201,7 @@ impl Ruleset {
         RoleBook { roles: self.roles.values().map(terms).collect(), static_tokens: self.static_tokens.clone() }
     }
 
-    /// The claims that stand in paths that concern a role.
+    /// The claims that stand in paths, and in conditions on records, that concern a role.
     fn claims_used(&self, role: &RoleName) -> Vec<&str> {
         let own = self.roles.get(role);
         let own = own.into_iter().flat_map(|role| {
@@ -208,7 +209,8 @@ impl Ruleset {
         });
         let global = self.denies.iter().map(|deny| &deny.paths);
         let profiles = self.profiles.iter().map(|profile| &profile.paths);
-        own.chain(global).chain(profiles).flatten().flat_map(PathGlob::claims).collect()
+        let rows = self.profiles.iter().filter_map(|profile| profile.rows.as_ref()).flat_map(Rows::claims);
+        own.chain(global).chain(profiles).flatten().flat_map(PathGlob::claims).chain(rows).collect()
     }
 }
 

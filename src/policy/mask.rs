@@ -5,6 +5,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use super::rows::RowFilter;
+
 /// One step of a field path, from the root of a record or document inwards.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Step {
@@ -82,6 +84,8 @@ pub struct MaskRule {
 pub struct Masks {
     /// The rules, in the order of the profiles; the first that matches a field decides.
     pub rules: Vec<MaskRule>,
+    /// What a record must be to be shown; `None` shows all.
+    pub rows: Option<RowFilter>,
     /// `None` is the default: [`LengthRule::Record`] for JSONL, [`LengthRule::Field`] for a document.
     pub length: Option<LengthRule>,
     /// What becomes of broken records.
@@ -92,7 +96,8 @@ pub struct Masks {
     pub shown_tags: BTreeSet<Box<str>>,
     /// Separates pseudonyms: role and profiles with their paths, so that a writer elsewhere cannot look values up.
     pub pseudonym_scope: String,
-    /// SHA-256 over the canonical form of the above and the redactor's own version: alters only if what is shown may.
+    /// SHA-256 over the canonical form of the above and the redactor's own version: alters only if what is shown may. Under
+    /// `rows` it holds claims of the caller, and must be keyed where it is told.
     pub digest: [u8; 32],
 }
 
@@ -103,6 +108,7 @@ impl Masks {
     pub fn of(rules: Vec<MaskRule>) -> Self {
         Self {
             rules,
+            rows: None,
             length: None,
             on_broken: OnBroken::Blank,
             shown_metadata: BTreeSet::new(),

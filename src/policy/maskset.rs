@@ -7,24 +7,31 @@ use moka::sync::Cache;
 use sha2::{Digest as _, Sha256};
 
 use super::mask::{LengthRule, MaskAction, MaskRule, Masks, OnBroken};
+use super::rows::{RowFilter, Rows};
 use super::rules::Profile;
-use crate::identity::RoleName;
+use crate::identity::{Claims, RoleName};
 use crate::limits;
 
 /// Version of the redactor as far as what it shows is concerned; altering it alters every view's ETag.
 const ENGINE: &str = "tracegate redact v3";
 
-/// The profiles of a policy set as one role meets them. A set of profiles is a word: bit `n` is profile `n`.
+/// The profiles of a policy set as one role with its claims meets them. A set of profiles is a word: bit `n` is profile `n`.
 pub(super) struct MaskSets {
     role: RoleName,
     profiles: Arc<[Profile]>,
+    claims: Claims,
     made: Cache<u64, Arc<Masks>>,
 }
 
 impl MaskSets {
-    /// For one role.
-    pub(super) fn new(role: RoleName, profiles: Arc<[Profile]>) -> Self {
-        Self { role, profiles, made: Cache::new(limits::MASK_SETS_MAX) }
+    /// For one role, and one set of claim values.
+    pub(super) fn new(role: RoleName, profiles: Arc<[Profile]>, claims: Claims) -> Self {
+        Self { role, profiles, claims, made: Cache::new(limits::MASK_SETS_MAX) }
+    }
+
+    /// The claims that are put into conditions on records.
+    pub(super) fn claims(&self) -> &Claims {
+        &self.claims
     }
 
     /// The profiles that stand in the set.
@@ -55,8 +62,10 @@ impl MaskSets {
         let on_broken = if cut { OnBroken::Cut } else { OnBroken::Blank };
         let shown_metadata = self.shown(set, |profile| &profile.show_metadata);
         let shown_tags = self.shown(set, |profile| &profile.show_tags);
+        let rows: Vec<&Rows> = self.of(set).filter_map(|profile| profile.rows.as_ref()).collect();
         let mut masks = Masks {
             rules,
+            rows: RowFilter::of(rows, &self.claims),
             length,
             on_broken,
             shown_metadata,
@@ -114,6 +123,9 @@ fn digest(masks: &Masks) -> [u8; 32] {
     for (what, names) in [("show-metadata", &masks.shown_metadata), ("show-tags", &masks.shown_tags)] {
         names.iter().for_each(|name| part(&format!("{what} {name}")));
     }
+    if let Some(rows) = &masks.rows {
+        part(&format!("rows {rows:?}"));
+    }
     for rule in &masks.rules {
         part(action_word(rule.action));
         // The steps as data: two paths that differ must never be written alike.
@@ -142,6 +154,7 @@ mod tests {
             name: name.into(),
             paths: vec![PathGlob::parse(path, Sense::Iam).unwrap()],
             fields: fields.iter().map(|path| field::parse(path).unwrap()).collect(),
+            rows: None,
             action,
             length: None,
             on_broken: OnBroken::Blank,
@@ -152,7 +165,47 @@ mod tests {
     }
 
     fn masks(role: &str, profiles: Vec<Profile>, set: u64) -> Arc<Masks> {
-        MaskSets::new(role.parse().unwrap(), profiles.into()).masks(set).unwrap()
+        masks_of(role, &Claims::new(), profiles, set)
+    }
+
+    fn masks_of(role: &str, claims: &Claims, profiles: Vec<Profile>, set: u64) -> Arc<Masks> {
+        MaskSets::new(role.parse().unwrap(), profiles.into(), claims.clone()).masks(set).unwrap()
+    }
+
+    #[test]
+    fn a_digest_alters_with_the_records_that_are_shown() {
+        let claims = |tenant: &str| Claims::from([("tenant".to_owned(), vec![tenant.to_owned()])]);
+        let plain = profile("own", "t/*", &["a"], MaskAction::Mask);
+        let digest = |rows: Option<&str>, claims: &Claims| {
+            let rows = rows.map(|rows| Rows::parse(rows).unwrap());
+            masks_of("one", claims, vec![Profile { rows, ..plain.clone() }], 1).digest
+        };
+        let own = Some("$.tenant == ${claims.tenant}");
+        let all = [
+            digest(None, &claims("acme")),
+            digest(own, &claims("acme")),
+            digest(own, &claims("emca")),
+            digest(own, &Claims::new()),
+            digest(Some("$.tenant in ${claims.tenant} or $.open == true"), &claims("acme")),
+            digest(Some("$.tenant in ${claims.tenant} and $.open == true"), &claims("acme")),
+        ];
+        let different: BTreeSet<[u8; 32]> = all.into_iter().collect();
+        assert_eq!(different.len(), all.len());
+        // What is shown is the same, and who sees it does not count.
+        assert_eq!(digest(own, &claims("acme")), digest(Some("$.tenant == \"acme\""), &claims("emca")));
+        assert_eq!(digest(None, &claims("acme")), digest(None, &claims("emca")));
+    }
+
+    #[test]
+    fn conditions_of_several_profiles_add_up() {
+        let with = |name: &str, rows: &str| Profile {
+            rows: Some(Rows::parse(rows).unwrap()),
+            ..profile(name, "t/*", &[], MaskAction::Mask)
+        };
+        let both = vec![with("one", "$.a == 1"), with("two", "$.b == 1")];
+        let rows = masks("one", both.clone(), 0b11).rows.clone().unwrap();
+        assert_eq!([0b01, 0b10, 0b11].map(|tests| rows.holds(tests)), [false, false, true]);
+        assert!(masks("one", both, 0b01).rows.clone().unwrap().holds(0b1));
     }
 
     #[test]

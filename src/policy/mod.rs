@@ -16,6 +16,7 @@ mod maskset;
 pub mod matrix;
 pub mod permit;
 pub mod quota;
+pub mod rows;
 pub mod rules;
 mod seek;
 pub mod sight;

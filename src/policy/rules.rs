@@ -10,6 +10,7 @@ use super::glob::PathGlob;
 use super::keydate::KeyDate;
 use super::mask::{FieldPath, LengthRule, MaskAction, OnBroken};
 use super::quota::Quota;
+use super::rows::Rows;
 use super::window::Hours;
 use crate::identity::RoleName;
 use crate::identity::roles::Bind;
@@ -143,8 +144,10 @@ pub struct Profile {
     pub name: Box<str>,
     /// Where it applies.
     pub paths: Vec<PathGlob>,
-    /// Which fields it hides.
+    /// Which fields it hides; empty only beside `rows`.
     pub fields: Vec<FieldPath>,
+    /// Which records it shows; `None` shows all.
+    pub rows: Option<Rows>,
     /// How.
     pub action: MaskAction,
     /// How sizes are kept; `None` is the default of the format.

@@ -74,7 +74,7 @@ impl Sight {
         claims: &Claims,
     ) -> Result<Self, BuildError> {
         let expressions = Expressions::of(&role, &global, &profiles, claims);
-        Self::over(&expressions, role, global, profiles, Engine::build)
+        Self::over(&expressions, role, global, profiles, claims, Engine::build)
     }
 
     /// The same by the engine for globs that do not fit a table.
@@ -86,7 +86,8 @@ impl Sight {
         claims: &Claims,
     ) -> Result<Self, BuildError> {
         let expressions = Expressions::of(&role, &global, &profiles, claims);
-        Self::over(&expressions, role, global, profiles, |expressions, grants, _| Engine::sparse(expressions, grants))
+        let engine = |expressions: &Expressions, grants: &[Actions], _| Engine::sparse(expressions, grants);
+        Self::over(&expressions, role, global, profiles, claims, engine)
     }
 
     /// The sight of anyone who holds the role, whatever their claims; for checks of a policy set.
@@ -96,13 +97,13 @@ impl Sight {
         profiles: Arc<[Profile]>,
     ) -> Result<Self, BuildError> {
         let expressions = Expressions::of_anyone(&role, &global, &profiles);
-        Self::over(&expressions, role, global, profiles, Engine::build)
+        Self::over(&expressions, role, global, profiles, &Claims::new(), Engine::build)
     }
 
     /// The sight of a role that sees nothing.
     pub(super) fn blind(role: RoleName) -> Self {
         let role = Arc::new(Role::without_rights(role));
-        let masks = MaskSets::new(role.name.clone(), Arc::new([]));
+        let masks = MaskSets::new(role.name.clone(), Arc::new([]), Claims::new());
         Self {
             role,
             global: Arc::new([]),
@@ -118,13 +119,14 @@ impl Sight {
         role: Arc<Role>,
         global: Arc<[Deny]>,
         profiles: Arc<[Profile]>,
+        claims: &Claims,
         engine: impl FnOnce(&Expressions, &[Actions], u64) -> Result<Engine, BuildError>,
     ) -> Result<Self, BuildError> {
         let grants: Vec<Actions> = role.allows.iter().map(|allow| allow.actions).collect();
         let free = role.allows.iter().enumerate().filter(|(_, allow)| allow.is_unconditional());
         let unconditional = free.fold(0, |set, (at, _)| set | 1 << at);
         let engine = engine(expressions, &grants, unconditional)?;
-        let masks = MaskSets::new(role.name.clone(), profiles);
+        let masks = MaskSets::new(role.name.clone(), profiles, claims.clone());
         let denies = (expressions.deny_patterns(), OnceLock::new());
         Ok(Self { role, global, grants, engine, masks, denies })
     }

@@ -136,6 +136,11 @@ impl Editor {
         self.output.len() + self.passing.map_or(0, |from| (at - from) as u64)
     }
 
+    /// The chunk that indices are of.
+    pub(super) fn chunk(&self) -> &Bytes {
+        &self.chunk
+    }
+
     /// Puts what passes before that index into the output.
     pub(super) fn flush(&mut self, at: usize) {
         if let Some(from) = self.passing
@@ -200,6 +205,13 @@ impl Editor {
         self.levels.clear();
         self.positions.clear();
         (self.verdict, self.named, self.hidden, self.undecided, self.slack) = (None, false, None, None, 0);
+    }
+
+    /// Nothing of the record is shown, whose value began at that offset and place, and of which so many brackets are open.
+    pub(super) fn withhold(&mut self, offset: u64, place: u64, open: u32) {
+        self.rewind(place);
+        self.restart();
+        self.hidden = Some(Hidden { open, due: false, offset, kind: Kind::Object, with: With::Blank });
     }
 
     /// Whether the record that comes is behind a broken one. It stays so until it is said anew.
@@ -437,7 +449,7 @@ impl Hashed {
 }
 
 /// The name that is so written.
-fn decoded<'a>(written: &'a [u8], room: &'a mut Vec<u8>) -> &'a [u8] {
+pub(super) fn decoded<'a>(written: &'a [u8], room: &'a mut Vec<u8>) -> &'a [u8] {
     if !written.contains(&b'\\') {
         return written;
     }

@@ -28,6 +28,7 @@ pub mod lines;
 mod machine;
 mod paths;
 mod places;
+mod rows;
 mod text;
 mod token;
 

@@ -289,6 +289,9 @@ fn unframed(why: &str) -> Refusal {
 
 fn refused(error: ShowError) -> Refusal {
     match error {
+        ShowError::Unshowable(fault) if fault.is_withheld() => {
+            unframed("the object is one document, which is not among what its `rows` show")
+        }
         ShowError::Unshowable(fault) => Refusal::new(
             Code::AccessDenied,
             format!("This view redacts, and the object is not sound JSON at byte {}: {}.", fault.offset, fault.reason),

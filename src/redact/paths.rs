@@ -9,6 +9,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use super::filter::{Anchor, Filter};
 use super::glob::Globs;
 use super::machine::Sight;
+use super::rows::RowPaths;
 use crate::policy::mask::Step;
 
 /// All paths of a plan. Sets of positions are `words` words of 64 bits.
@@ -108,13 +109,14 @@ impl Paths {
         }
     }
 
-    /// What has to be looked at for these paths.
-    pub(super) fn sight(&self) -> Sight {
+    /// What has to be looked at for these paths, and for the members that `rows` test.
+    pub(super) fn sight(&self, rows: Option<&RowPaths>) -> Sight {
         let literal = self.names.keys().map(|name| Anchor::of_name(name));
-        let filter = Filter::of(literal.chain(self.globs.patterns().map(Anchor::of_glob)));
+        let tested = rows.into_iter().flat_map(RowPaths::anchors);
+        let filter = Filter::of(literal.chain(self.globs.patterns().map(Anchor::of_glob)).chain(tested));
         if self.drops || self.indexes {
             Sight::Tokens
-        } else if self.nested {
+        } else if self.nested || rows.is_some() {
             Sight::Brackets(filter)
         } else {
             Sight::Names(filter)

@@ -7,6 +7,7 @@ use moka::sync::Cache;
 
 use super::machine::Sight;
 use super::paths::Paths;
+use super::rows::RowPaths;
 use crate::keyring::{KeyRing, Purpose, SecretKey};
 use crate::limits;
 use crate::policy::mask::{Format, LengthRule, MaskAction, Masks, OnBroken};
@@ -20,6 +21,7 @@ pub struct Plan {
     pseudonyms: SecretKey,
     drops: bool,
     paths: Paths,
+    rows: Option<Arc<RowPaths>>,
     sight: Sight,
 }
 
@@ -45,9 +47,11 @@ impl Plan {
         }
         let drops = rules.iter().any(|rule| rule.action == MaskAction::Drop);
         let paths = Paths::of(masks.rules.iter().map(|rule| rule.field.steps.as_slice()), drops);
+        let rows = masks.rows.as_ref().map(|rows| Arc::new(RowPaths::of(rows)));
         Self {
-            sight: paths.sight(),
+            sight: paths.sight(rows.as_deref()),
             paths,
+            rows,
             drops,
             rules,
             profiles: profiles.into(),
@@ -85,6 +89,11 @@ impl Plan {
 
     pub(super) fn paths(&self) -> &Paths {
         &self.paths
+    }
+
+    /// The members by which records are chosen, if some are not shown.
+    pub(super) fn rows(&self) -> Option<&Arc<RowPaths>> {
+        self.rows.as_ref()
     }
 
     /// What the machine has to look at.

@@ -17,6 +17,7 @@ use super::machine::Instructions;
 use super::machine::Machine;
 use super::output::Shown;
 use super::plan::Plan;
+use super::rows::{Judge, Ruling};
 use super::tally::Tally;
 use super::token;
 use crate::limits;
@@ -24,6 +25,8 @@ use crate::policy::mask::{Format, OnBroken};
 
 const HOLD: u64 = limits::HOLD_BYTES_MAX as u64;
 const TOO_FAR_APART: &str = "too much white space before a member";
+const WITHHELD: &str = "it is not among what `rows` show";
+const CONTRADICTED: &str = "a member that `rows` test stands in it again, and does not fit";
 const BOM: [u8; 3] = *b"\xEF\xBB\xBF";
 
 /// Why, and from where on, an object cannot be shown. Never holds its bytes.
@@ -34,6 +37,13 @@ pub struct Fault {
     pub offset: u64,
     /// Class of the fault.
     pub reason: &'static str,
+}
+
+impl Fault {
+    /// Whether it is a sound document that the view's `rows` do not show.
+    pub fn is_withheld(&self) -> bool {
+        self.reason == WITHHELD
+    }
 }
 
 /// Redacts one object, or the part of a JSONL object that begins at a record.
@@ -60,6 +70,13 @@ struct Rewriter {
     editor: Editor,
     tally: Tally,
     record: Record,
+    /// Where the record's value began, while it is judged.
+    value: Record,
+    judge: Option<Judge>,
+    /// Whether a record that is not shown is the whole object.
+    document: bool,
+    /// What the judge has found wrong with what is read: nothing behind it is made any more.
+    halted: Option<Fault>,
 }
 
 /// Where the record, or the document, began.
@@ -80,6 +97,10 @@ impl Redactor {
                 tally: Tally::new(&plan),
                 editor: Editor::new(plan.clone(), plan.length(format), offset),
                 record: Record { offset, place: 0 },
+                value: Record { offset, place: 0 },
+                judge: plan.rows().cloned().map(Judge::new),
+                document: format == Format::Json,
+                halted: None,
             },
             plan,
             skipping: None,
@@ -110,6 +131,9 @@ impl Redactor {
         let Some(&last) = chunk.last() else { return Ok(()) };
         self.rewriter.editor.take(chunk.clone());
         let read = self.read(&chunk);
+        if let Some(judge) = &mut self.rewriter.judge {
+            judge.chunk_ends(&chunk);
+        }
         self.last = last;
         self.settle(read, chunk.len(), shown)
     }
@@ -132,7 +156,8 @@ impl Redactor {
     /// Bytes that are kept between chunks.
     #[cfg(test)]
     pub(super) fn footprint(&self) -> usize {
-        self.machine.footprint() + self.rewriter.editor.footprint()
+        let judge = self.rewriter.judge.as_ref().map_or(0, Judge::footprint);
+        self.machine.footprint() + self.rewriter.editor.footprint() + judge
     }
 
     fn live(&self) -> Result<(), Fault> {
@@ -148,7 +173,9 @@ impl Redactor {
                 self.byte_order_mark(chunk, at)?
             } else {
                 let offset = self.rewriter.editor.offset(0);
-                match self.machine.feed(chunk, at, offset, self.plan.sight(), &mut self.rewriter) {
+                let read = self.machine.feed(chunk, at, offset, self.plan.sight(), &mut self.rewriter);
+                self.rewriter.halted.map_or(Ok(()), Err)?;
+                match read {
                     Ok(()) => chunk.len(),
                     Err(broken) => {
                         self.broken(broken.at, broken.reason)?;
@@ -164,10 +191,12 @@ impl Redactor {
         if self.skipping.is_none() && self.bom > 0 && self.bom < BOM.len() {
             self.broken(0, "not JSON")?;
         }
-        if self.skipping.is_none()
-            && let Err(broken) = self.machine.finish(&mut self.rewriter)
-        {
-            self.broken(broken.at, broken.reason)?;
+        if self.skipping.is_none() {
+            let read = self.machine.finish(&mut self.rewriter);
+            self.rewriter.halted.map_or(Ok(()), Err)?;
+            if let Err(broken) = read {
+                self.broken(broken.at, broken.reason)?;
+            }
         }
         if self.skipping.take().is_some() {
             self.blank(0, false);
@@ -243,7 +272,7 @@ impl Redactor {
             self.rewriter.editor.replace(b"\r", 0);
         }
         self.rewriter.editor.resume(at);
-        self.rewriter.editor.restart();
+        self.rewriter.restart();
         self.machine.restart();
         self.rewriter.tally.records += 1;
         self.rewriter.tally.records_blanked += 1;
@@ -252,6 +281,8 @@ impl Redactor {
 
     /// After a chunk of that length was read: what is sound leaves.
     fn settle(&mut self, read: Result<(), Fault>, len: usize, shown: &mut Shown) -> Result<(), Fault> {
+        let until = read.map_or_else(|fault| fault.offset, |()| self.rewriter.editor.offset(len));
+        let read = if self.skipping.is_none() { self.rewriter.read_until(until).and(read) } else { read };
         // A record longer than the hold leaves as far as it was validated, also up to a fault in it.
         let sound_until = read.map_or_else(|fault| fault.offset, |()| self.rewriter.editor.offset(len));
         if self.skipping.is_none() && sound_until - self.rewriter.record.offset > HOLD {
@@ -275,52 +306,127 @@ impl Redactor {
 }
 
 impl Rewriter {
+    /// Everything before that offset was read: what of the record is beyond the hold is not waited for any more.
+    fn read_until(&mut self, offset: u64) -> Result<(), Fault> {
+        if offset - self.record.offset > HOLD
+            && self.halted.is_none()
+            && let Some(judge) = &mut self.judge
+        {
+            let ruling = judge.hold_ends();
+            self.obey(ruling, offset);
+        }
+        self.halted.map_or(Ok(()), Err)
+    }
+
+    /// Does what the judge rules of what stands before that offset.
+    fn obey(&mut self, ruling: Ruling, offset: u64) {
+        match ruling {
+            Ruling::GoOn => {}
+            Ruling::Withhold { open } => {
+                self.editor.withhold(self.value.offset, self.value.place, open);
+                if self.document {
+                    self.halted = Some(Fault { offset: self.value.offset, reason: WITHHELD });
+                }
+            }
+            Ruling::Cut => self.halted = Some(Fault { offset, reason: CONTRADICTED }),
+        }
+    }
+
+    /// Something is found at that index: whether it still counts.
+    fn goes_on(&mut self, at: usize) -> bool {
+        self.judge.is_none() || self.read_until(self.editor.offset(at)).is_ok()
+    }
+
+    fn restart(&mut self) {
+        self.editor.restart();
+        if let Some(judge) = &mut self.judge {
+            judge.restart();
+        }
+    }
+
     /// A line ended just before that index: what was made of it may leave.
     fn line_ends_before(&mut self, at: usize, blank: bool) {
         if !blank {
             self.tally.records += 1;
             self.tally.records_blanked += u64::from(self.editor.is_unplaced());
+            self.tally.records_withheld += u64::from(self.judge.as_ref().is_some_and(Judge::withholds));
             self.editor.unplace(false);
         }
         self.editor.count_into(&mut self.tally);
-        self.editor.restart();
+        self.restart();
         self.record = Record { offset: self.editor.offset(at), place: self.editor.place(at) };
     }
 }
 
 impl Events for Rewriter {
     fn begin(&mut self, at: usize, kind: Kind) -> Result<(), Broken> {
-        self.editor.begin(at, kind)
+        if !self.goes_on(at) {
+            return Ok(());
+        }
+        if let Some(judge) = &mut self.judge {
+            if judge.is_outside() && !self.editor.is_unplaced() {
+                self.value = Record { offset: self.editor.offset(at), place: self.editor.place(at) };
+                judge.record_begins();
+            }
+            let ruling = judge.begin(at, kind);
+            self.obey(ruling, self.editor.offset(at));
+        }
+        if self.halted.is_some() { Ok(()) } else { self.editor.begin(at, kind) }
     }
 
     fn end(&mut self, at: usize, kind: Kind) {
-        self.editor.end(at, kind);
+        if !self.goes_on(at) {
+            return;
+        }
+        if let Some(judge) = &mut self.judge {
+            let ruling = judge.end(self.editor.chunk(), at, kind);
+            self.obey(ruling, self.editor.offset(at));
+        }
+        if self.halted.is_none() {
+            self.editor.end(at, kind);
+        }
     }
 
     fn root_ends(&mut self, at: usize) {
-        self.editor.root_ends(at);
+        if self.halted.is_none() {
+            self.editor.root_ends(at);
+        }
     }
 
     fn name_begins(&mut self, at: usize) -> Result<(), Broken> {
-        self.editor.name_begins(at)
+        if self.goes_on(at) { self.editor.name_begins(at) } else { Ok(()) }
     }
 
     fn name(&mut self, written: &[u8]) {
+        if self.halted.is_some() {
+            return;
+        }
+        if let Some(judge) = &mut self.judge {
+            judge.name(written);
+        }
         self.editor.name(written);
     }
 
     fn comma(&mut self, at: usize) {
-        self.editor.comma(at);
+        if self.goes_on(at) {
+            self.editor.comma(at);
+        }
     }
 
     #[inline]
     fn line_ends(&mut self, at: usize, blank: bool) {
-        self.line_ends_before(at + 1, blank);
+        if self.halted.is_none() {
+            self.line_ends_before(at + 1, blank);
+        }
     }
 
     #[inline]
     fn attention(&self) -> Attention {
-        self.editor.attention()
+        match &self.judge {
+            None => self.editor.attention(),
+            Some(_) if self.halted.is_some() => Attention::Names,
+            Some(judge) => judge.attention(self.editor.attention()),
+        }
     }
 
     #[inline]

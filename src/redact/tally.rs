@@ -15,12 +15,14 @@ pub struct Tally {
     /// Records that were replaced by `{}` and white space, as broken or right behind a broken one; counted in `records`,
     /// too.
     pub records_blanked: u64,
+    /// Sound records that were replaced likewise, because the view's `rows` do not show them; counted in `records`, too.
+    pub records_withheld: u64,
 }
 
 impl Tally {
     /// All zero, for that plan.
     pub fn new(plan: &Plan) -> Self {
-        Self { fields: vec![0; plan.profiles().len()], records: 0, records_blanked: 0 }
+        Self { fields: vec![0; plan.profiles().len()], records: 0, records_blanked: 0, records_withheld: 0 }
     }
 }
 
@@ -31,6 +33,7 @@ pub struct TallyCell {
     fields: Box<[AtomicU64]>,
     records: AtomicU64,
     records_blanked: AtomicU64,
+    records_withheld: AtomicU64,
 }
 
 impl TallyCell {
@@ -41,6 +44,7 @@ impl TallyCell {
             fields: plan.profiles().iter().map(|_| AtomicU64::new(0)).collect(),
             records: AtomicU64::new(0),
             records_blanked: AtomicU64::new(0),
+            records_withheld: AtomicU64::new(0),
         })
     }
 
@@ -55,6 +59,7 @@ impl TallyCell {
             fields: self.fields.iter().map(|count| count.load(Ordering::Acquire)).collect(),
             records: self.records.load(Ordering::Acquire),
             records_blanked: self.records_blanked.load(Ordering::Acquire),
+            records_withheld: self.records_withheld.load(Ordering::Acquire),
         }
     }
 
@@ -65,5 +70,6 @@ impl TallyCell {
         }
         self.records.store(tally.records, Ordering::Release);
         self.records_blanked.store(tally.records_blanked, Ordering::Release);
+        self.records_withheld.store(tally.records_withheld, Ordering::Release);
     }
 }

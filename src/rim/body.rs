@@ -131,6 +131,7 @@ impl Closing {
                 entry.tally().hidden(profile, count);
             }
             entry.tally().blanked(hidden.records_blanked);
+            entry.tally().withheld(hidden.records_withheld);
         }
         entry.close(outcome);
         if let Some(metrics) = self.metrics.take() {

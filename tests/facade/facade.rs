@@ -71,6 +71,8 @@ const ROLES: [(&str, &str, &str); 5] = [
 pub(crate) struct Wish {
     /// More roles: the name and the text below `[role]`, `[[bind]]` and `[[allow]]`.
     pub(crate) roles: Vec<(&'static str, String)>,
+    /// More of `_global.toml`.
+    pub(crate) global: String,
     /// Roles beside `raw` to which nothing is masked.
     pub(crate) reveal_to: Vec<&'static str>,
     pub(crate) trusted_proxies: Vec<&'static str>,
@@ -191,7 +193,12 @@ impl Facade {
 
     /// A session in that role, from the credentials door.
     pub(crate) async fn session(&self, role: &str) -> Session {
-        let answer = self.as_role(role, Ask::get("/-/credentials")).await;
+        self.session_of(&self.token(role)).await
+    }
+
+    /// A session of whoever has that token, from the credentials door.
+    pub(crate) async fn session_of(&self, token: &str) -> Session {
+        let answer = self.send(Ask::get("/-/credentials").bearer(token)).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
         let json = answer.json();
         let text = |name: &str| json[name].as_str().unwrap().to_owned();
@@ -319,7 +326,7 @@ fn policies(dir: &Path, wish: &Wish) {
     }
     let list: Vec<String> = files.keys().map(|name| format!("\"{name}.toml\"")).collect();
     let revealed: Vec<String> = ["raw"].iter().chain(&wish.reveal_to).map(|name| format!("\"{name}\"")).collect();
-    let global = GLOBAL.replace("FILES", &list.join(", ")).replace("REVEALED", &revealed.join(", "));
+    let global = GLOBAL.replace("FILES", &list.join(", ")).replace("REVEALED", &revealed.join(", ")) + &wish.global;
     std::fs::write(dir.join("_global.toml"), global).unwrap();
 }
 
@@ -349,7 +356,7 @@ fn config(dir: &Path, issuer: &Issuer, wish: &Wish) -> Config {
             algorithms: vec!["ES256".into()],
             jwks: None,
             ca: None,
-            immutable_claims: vec!["groups".into()],
+            immutable_claims: vec!["groups".into(), "tenant".into()],
             name_claim: None,
             group_claims: vec!["groups".into()],
         }],

@@ -53,6 +53,8 @@ mod redacted;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod rows;
+#[cfg(test)]
 mod scan;
 #[cfg(test)]
 mod signatures;

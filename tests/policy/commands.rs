@@ -118,6 +118,34 @@ fn explain_names_the_profile_that_decides_how_a_field_is_hidden() {
 }
 
 #[test]
+fn explain_says_which_records_are_shown_and_which_claims_are_missing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (file, mut text) in mistakes::sound() {
+        if file == "_global.toml" {
+            text += "\n[[redact]]\nname = \"own\"\npaths = [\"traces/*\"]\nrows = '$.tenant == ${claims.tenant}'\n";
+        }
+        std::fs::write(folder.path().join(file), text).expect("written");
+    }
+    let path = folder.path().to_str().expect("text");
+    let only = "  ◌ only records where $.tenant == ${claims.tenant}  [own]\n";
+    let missing = "without the claim tenant what is compared with it holds for no record";
+    let text = explain("reader", "traces/a.jsonl", &["--policies", path]);
+    assert!(text.contains(&format!("{only}      {missing}\n")), "{text}");
+    assert!(text.contains("own still shows: how many other records there are, and how long each is, stays"), "{text}");
+    let words = ["--policies", path, "--claim", "tenant=acme"];
+    let text = explain("reader", "traces/a.jsonl", &words);
+    assert!(text.contains(only) && !text.contains(missing), "{text}");
+    let json = explain("reader", "traces/a.jsonl", &["--policies", path, "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let rows = serde_json::json!({ "only": "$.tenant == ${claims.tenant}", "missing_claims": ["tenant"] });
+    assert_eq!((&json["masks"][1]["rows"], json["masks"][0].get("rows")), (&rows, None));
+    let (text, success) = policy(&["check", "--policies", path]);
+    let said = "  profile own shows only records where $.tenant == ${claims.tenant}\n      what is compared with the claim \
+                tenant holds for no record where a token lacks it\n";
+    assert!(success && text.contains(said), "{text}");
+}
+
+#[test]
 fn explain_says_what_makes_a_role_exclusive_and_bounded_and_what_is_shown_besides() {
     let text = explain("ingest", MODEL_A, &[]);
     assert!(text.contains("  exclusive: a token that also holds another role opens none\n"), "{text}");

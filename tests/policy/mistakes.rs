@@ -139,6 +139,10 @@ fn each_mistake_in_the_global_file_says_where_and_what_to_do() {
         ("action = \"mask\"", "show_metadata = [\"Run-Id\"]", "11:18", "lower case"),
         ("action = \"mask\"", "show_metadata = \"x-amz-meta-run\"", "11:17", "without `x-amz-meta-`"),
         ("action = \"mask\"", "show_tags = [\"\"]", "11:14", "1 to 128"),
+        ("action = \"mask\"", "rows = '$.t = 1'", "11:13", "`==`, `!=`"),
+        ("action = \"mask\"", "rows = '$.t == ${claim.t}'", "11:16", "only `${claims"),
+        ("action = \"mask\"", "rows = 1", "11:8", "a text is expected"),
+        ("fields = [\"api_key\", \"$.steps[*].prompt\"]\n", "", "7:1", "the records to show by `rows`"),
         (
             "action = \"mask\"",
             "[[static_token]]\nid = \"ci\"\nrole = \"reader\"\nexpires = 2027-01-01\nsha256 = \"tgs_x\"",
@@ -213,6 +217,44 @@ fn what_a_writer_should_know_is_said() {
     assert!(warnings.iter().any(|w| w.about == "other and reader"), "{warnings:?}");
     files.entry("other.toml".into()).and_modify(|text| *text = text.replace("owner =", "exclusive = true\nowner ="));
     assert_eq!(load(&files), Ok(Vec::new()), "no token opens an exclusive role and another");
+}
+
+/// A set of tests is one machine word.
+#[test]
+fn a_set_has_so_many_tests_of_records_and_no_more() {
+    let with = |tests: usize| {
+        let mut files = sound();
+        let rows = vec!["$.t == 1"; tests - 1].join(" or ");
+        let profile =
+            format!("rows = '{rows}'\n[[redact]]\nname = \"own\"\npaths = [\"traces/*\"]\nrows = '$.t == 1'\n");
+        files.entry("_global.toml".into()).and_modify(|text| text.push_str(&profile));
+        load(&files)
+    };
+    assert_eq!(with(64), Ok(Vec::new()));
+    let mistakes = with(65).expect_err("too many");
+    assert!(mistakes[0].contains("at most 64 tests of `rows`"), "{mistakes:?}");
+}
+
+/// A static token has no claims: it is said of those for which that matters.
+#[test]
+fn static_tokens_that_see_no_record_are_named() {
+    let with = |rows: &str, more: &str| {
+        let mut files = sound();
+        let token = "[[static_token]]\nid = \"ci\"\nrole = \"reader\"\nexpires = 2099-01-01\nsha256 = \"";
+        let text = format!("rows = '{rows}'\n{more}\n{token}{}\"\n", "0".repeat(64));
+        files.entry("_global.toml".into()).and_modify(|global| global.push_str(&text));
+        load(&files).expect("sound").iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let warned = with("$.t == ${claims.t} or $.u == \"${claims.u}/\"", "");
+    assert_eq!(warned.len(), 1, "{warned:?}");
+    assert!(
+        warned[0].starts_with("static token ci: has no claim t, u, so that in `rows` of profile secrets"),
+        "{warned:?}"
+    );
+    assert_eq!(with("$.t == 1", ""), [""; 0]);
+    // Nothing that the role reads is behind it.
+    let warned = with("$.t == ${claims.t}", "reveal_to = [\"reader\"]");
+    assert!(warned.iter().all(|warning| !warning.contains("static token")), "{warned:?}");
 }
 
 #[test]

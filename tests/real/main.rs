@@ -25,6 +25,8 @@ mod reads;
 #[cfg(test)]
 mod record;
 #[cfg(test)]
+mod rows;
+#[cfg(test)]
 #[path = "../support/mod.rs"]
 mod support;
 #[cfg(test)]

@@ -87,6 +87,8 @@ pub(crate) struct Settings {
     pub(crate) drain: &'static str,
     /// Roles besides those of the examples: each one's name and file.
     pub(crate) roles: Vec<(&'static str, String)>,
+    /// More of `_global.toml`.
+    pub(crate) global: &'static str,
     /// Objects besides those of [`seed`]: bucket and key as one path, and bytes.
     pub(crate) objects: Vec<(String, Vec<u8>)>,
     /// Buckets besides those of [`seed`], empty at first.
@@ -120,6 +122,7 @@ impl Settings {
             issuers,
             drain: "30s",
             roles: Vec::new(),
+            global: "",
             objects: Vec::new(),
             buckets: Vec::new(),
         }
@@ -323,7 +326,7 @@ fn set_up(work: &Path, ports: [u16; 3], settings: &Settings) {
             make(&settings.buckets, &env);
         }
     }
-    policies(work, &settings.roles);
+    policies(work, &settings.roles, settings.global);
     Authority::new("the authority of the façade").issue(work);
     if let Some(ca) = settings.authority() {
         std::fs::copy(ca, work.join("backend-ca.pem")).unwrap();
@@ -343,7 +346,7 @@ fn set_up(work: &Path, ports: [u16; 3], settings: &Settings) {
 
 /// The example policies, and what the tests need besides: the second provider's people in the same roles, a machine's
 /// role that reads `plain`, and a static token.
-fn policies(work: &Path, roles: &[(&'static str, String)]) {
+fn policies(work: &Path, roles: &[(&'static str, String)], more: &str) {
     let (from, to) = (install::repository().join("policies"), work.join("policies"));
     std::fs::create_dir_all(&to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
@@ -370,7 +373,7 @@ fn policies(work: &Path, roles: &[(&'static str, String)]) {
         text = text.replace("files = [\n", &format!("files = [\n  \"{name}.toml\",\n"));
     }
     let text = text.replace("[issuers]\n", "[issuers]\nsecond = \"http://127.0.0.1:1\"\n");
-    std::fs::write(&global, text).unwrap();
+    std::fs::write(&global, text + more).unwrap();
     let made =
         command(work).args(["token", "new", "--id", "nightly", "--role", "compliance-auditor"]).output().unwrap();
     std::fs::write(work.join("nightly.token"), said(&made)).unwrap();

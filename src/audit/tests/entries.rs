@@ -6,9 +6,11 @@ use super::*;
 use crate::audit::shape;
 use crate::audit::wire;
 use crate::audit::{Auditable, Ended, Event, ListingShown, Outcome, Tally};
+use crate::identity::Claims;
 use crate::limits;
 use crate::policy::mask::{FieldPath, MaskAction, MaskRule, Masks, Step};
 use crate::policy::permit::{Denial, PolicyDigest};
+use crate::policy::rows::{RowFilter, Rows};
 use crate::s3::operation::{ETag, ListObjects, ListVersion, OpName, RangeAsk, Tags};
 
 /// What the committer puts in front of an entry, with its frame.
@@ -53,6 +55,16 @@ fn an_intent_says_who_what_and_under_which_rule() {
                          "masks": hex::encode([9; 32])},
         })
     );
+}
+
+/// A view's digest that holds claims could be found by who tries all of them.
+#[test]
+fn the_digest_of_a_view_with_rows_is_keyed() {
+    let rows = Rows::parse("$.t == \"acme\"").unwrap();
+    let with_rows = Masks { rows: RowFilter::of([&rows], &Claims::new()), ..(*masks(&["pii"])).clone() };
+    let permit = Permit::for_test(Arc::new(Identity::for_test("dana", "auditor")), get("a"), Some(Arc::new(with_rows)));
+    let found = entry(&permit, &facts())["decision"]["masks"].as_str().unwrap().to_owned();
+    assert!(found.starts_with("keyed:") && found.len() == 38 && !found.contains(&hex::encode([9; 8])), "{found}");
 }
 
 #[test]
@@ -154,6 +166,7 @@ proptest! {
         let tally = Tally::new(names.iter().map(String::as_str));
         names.iter().for_each(|name| tally.hidden(name, u64::MAX / 200));
         tally.blanked(u64::MAX);
+        tally.withheld(u64::MAX);
         let listing = ListingShown { count: 2000, first: Some(text.clone()), last: Some(text.clone()), digest: [1; 32] };
         let ended = Ended::Unshowable { offset: u64::MAX, reason: "a reason of some length, as they are" };
         let outcome = Outcome {

@@ -38,6 +38,8 @@ pub(super) struct Totals {
     unnameable: u64,
     records: u64,
     records_blanked: u64,
+    #[serde(default)]
+    records_withheld: u64,
     /// Fields hidden, by profile.
     fields: BTreeMap<String, u64>,
     /// Of what is cut or refused, why.
@@ -96,6 +98,7 @@ impl Totals {
                 let tally = cell.read();
                 self.records += tally.records;
                 self.records_blanked += tally.records_blanked;
+                self.records_withheld += tally.records_withheld;
                 for (profile, count) in cell.profiles().iter().zip(tally.fields) {
                     *self.fields.entry(profile.to_string()).or_default() += count;
                 }
@@ -174,6 +177,9 @@ impl fmt::Display for Told<'_> {
         }
         let (records, blanked) = (HumanCount(totals.records), HumanCount(totals.records_blanked));
         write!(f, "  {records} records and documents read, {blanked} of them blanked")?;
+        if totals.records_withheld > 0 {
+            write!(f, ", {} withheld by `rows`", HumanCount(totals.records_withheld))?;
+        }
         for (profile, count) in &totals.fields {
             write!(f, "\n  {profile}: {} fields hidden", HumanCount(*count))?;
         }

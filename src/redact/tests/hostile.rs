@@ -3,12 +3,19 @@
 use super::*;
 use crate::limits;
 
-const PIECE: usize = 64 * 1024;
+pub(super) const PIECE: usize = 64 * 1024;
 /// The hold, what is held twice while pieces are copied together, and the stacks.
 const MEMORY_MAX: usize = 3 * limits::HOLD_BYTES_MAX + 32 * limits::JSON_DEPTH_MAX;
 
 /// Feeds `head`, then `body` over and over up to `total` bytes, then `tail`; gives the end and the bytes shown.
-fn flood(masks: &Masks, format: Format, head: &str, body: &str, total: usize, tail: &str) -> (Result<(), Fault>, u64) {
+pub(super) fn flood(
+    masks: &Masks,
+    format: Format,
+    head: &str,
+    body: &str,
+    total: usize,
+    tail: &str,
+) -> (Result<(), Fault>, u64) {
     let mut redactor = Redactor::new(plan(masks), format, 0);
     let (mut shown, mut left) = (Shown::new(), 0);
     let repeated = Bytes::from(body.repeat(PIECE / body.len()));

@@ -16,7 +16,7 @@ fn read_with(
 }
 
 /// Checks one object on every tier, in pieces that cut it everywhere.
-fn check(plan: &Arc<Plan>, format: Format, object: &[u8], random: &mut Random) {
+pub(super) fn check(plan: &Arc<Plan>, format: Format, object: &[u8], random: &mut Random) {
     let expected = read_with(Instructions::Bytes, plan, format, object, || usize::MAX);
     let most = [2, 70, 130, 1000][random.below(4)];
     let fixed = [1, 63, 64, 65][random.below(4)];

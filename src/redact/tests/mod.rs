@@ -7,6 +7,8 @@ mod machine;
 mod objects;
 mod oracle;
 mod ranges;
+mod rows;
+mod rows_reference;
 
 use std::sync::Arc;
 

@@ -12,14 +12,14 @@ use crate::redact::tally::TallyCell;
 use crate::s3::answer::{Body, BodyError, ContentRange};
 
 /// An object in memory that counts what is read of it.
-struct InMemory {
+pub(super) struct InMemory {
     object: Bytes,
     piece: usize,
     read: AtomicU64,
 }
 
 impl InMemory {
-    fn of(object: impl Into<Bytes>, piece: usize) -> Arc<Self> {
+    pub(super) fn of(object: impl Into<Bytes>, piece: usize) -> Arc<Self> {
         Arc::new(Self { object: object.into(), piece, read: AtomicU64::new(0) })
     }
 }
@@ -52,7 +52,7 @@ async fn drain(mut body: Body) -> (Vec<u8>, Option<BodyError>) {
     (out, None)
 }
 
-async fn slice(
+pub(super) async fn slice(
     source: &Arc<InMemory>,
     plan: &Arc<Plan>,
     format: Format,
@@ -300,6 +300,6 @@ async fn counts_can_be_read_after_the_stream() {
     let size = object.len() as u64;
     let shown = whole(body(&object, 4), plan, Format::Jsonl, size, tally.clone()).await.unwrap();
     drop(drain(shown).await);
-    assert_eq!(tally.read(), Tally { fields: vec![1], records: 3, records_blanked: 2 });
+    assert_eq!(tally.read(), Tally { fields: vec![1], records: 3, records_blanked: 2, records_withheld: 0 });
     assert_eq!(tally.profiles(), [Box::<str>::from("first")]);
 }
