@@ -110,6 +110,7 @@ pub fn still_shows(profile: &Profile) -> Vec<&'static str> {
     let mut shown = vec!["copies of a value elsewhere, such as in prose, stay"];
     match profile.action {
         MaskAction::Mask => shown.push("member names stay"),
+        MaskAction::Partial => shown.extend(["member names stay", "the last 4 characters of a text of 12 or more stay"]),
         MaskAction::Hmac => shown.extend(["member names stay", "equal values show as equal"]),
         MaskAction::Drop => {}
     }

@@ -279,8 +279,7 @@ fn profile(fields: &mut Fields<'_>, sense: Sense, global: &mut Global, book: &mu
             Err(error) => book.note(path.at + 1 + error.at, format!("field path {:?}: {}", path.it, error.what)),
         }
     }
-    let actions = [("mask", MaskAction::Mask), ("drop", MaskAction::Drop), ("hmac", MaskAction::Hmac)];
-    let action = word(fields, "action", &actions, book).unwrap_or(MaskAction::Mask);
+    let action = word(fields, "action", &ACTIONS, book).unwrap_or(MaskAction::Mask);
     let length = word(fields, "length", &[("record", LengthRule::Record), ("field", LengthRule::Field)], book);
     let on_broken = word(fields, "on_broken", &[("blank", OnBroken::Blank), ("cut", OnBroken::Cut)], book);
     let on_broken = on_broken.unwrap_or_default();
@@ -295,6 +294,13 @@ fn profile(fields: &mut Fields<'_>, sense: Sense, global: &mut Global, book: &mu
     let name = name?.it.into();
     Some(Profile { name, paths, fields: hidden, action, length, on_broken, show_metadata, show_tags, reveal_to })
 }
+
+const ACTIONS: [(&str, MaskAction); 4] = [
+    ("mask", MaskAction::Mask),
+    ("partial", MaskAction::Partial),
+    ("drop", MaskAction::Drop),
+    ("hmac", MaskAction::Hmac),
+];
 
 /// Names that a profile lets through: the key of its list, which names can stand there, and what to write.
 struct Shown {

@@ -32,6 +32,8 @@ pub struct FieldPath {
 pub enum MaskAction {
     /// A constant token per kind of value.
     Mask,
+    /// Of a long text its last characters stay; everything else becomes its token.
+    Partial,
     /// The member disappears: its name, too.
     Drop,
     /// A keyed pseudonym of fixed width: the same value gives the same pseudonym within one role and profile.

@@ -126,6 +126,7 @@ fn digest(masks: &Masks) -> [u8; 32] {
 pub(super) fn action_word(action: MaskAction) -> &'static str {
     match action {
         MaskAction::Mask => "mask",
+        MaskAction::Partial => "partial",
         MaskAction::Drop => "drop",
         MaskAction::Hmac => "hmac",
     }

@@ -6,9 +6,10 @@ use bytes::Bytes;
 
 use super::grammar::{Attention, Broken, Kind};
 use super::output::{Output, Shown};
+use super::partial::Tail;
 use super::plan::Plan;
+use super::reading::{Reading, decoded};
 use super::tally::Tally;
-use super::text::Text;
 use super::token;
 use crate::limits;
 use crate::policy::mask::{LengthRule, MaskAction, OnBroken};
@@ -72,15 +73,8 @@ enum With {
     Token,
     /// That of a record.
     Blank,
-    Pseudonym(Box<Hashed>),
-}
-
-/// A scalar that is hashed as it passes.
-struct Hashed {
-    hasher: blake3::Hasher,
-    text: Text,
-    /// Index of its first byte that is not hashed yet.
-    from: usize,
+    Pseudonym(Box<Reading<blake3::Hasher>>),
+    Partial(Reading<Tail>),
 }
 
 /// A comma (or first name) that may have to be taken back, because the member behind it may be dropped.
@@ -117,9 +111,8 @@ impl Editor {
 
     /// Takes the next chunk; its predecessor was wholly used.
     pub(super) fn take(&mut self, chunk: Bytes) {
-        if let Some(Hidden { kind, with: With::Pseudonym(hashed), .. }) = &mut self.hidden {
-            hashed.hash(&self.chunk, self.chunk.len(), *kind);
-            hashed.from = 0;
+        if let Some(Hidden { kind, with, .. }) = &mut self.hidden {
+            with.read(&self.chunk, self.chunk.len(), *kind);
         }
         self.offset += self.chunk.len() as u64;
         self.chunk = chunk;
@@ -246,12 +239,13 @@ impl Editor {
     fn hide(&mut self, at: usize, kind: Kind, rule: usize) {
         let with = match self.plan.rule(rule).action {
             MaskAction::Mask => With::Token,
+            MaskAction::Partial if kind == Kind::String => With::Partial(Reading::new(Tail::default(), at, kind)),
+            MaskAction::Partial => With::Token,
             MaskAction::Drop => With::Null,
             MaskAction::Hmac => token::domain(kind).map_or(With::Token, |domain| {
                 let mut hasher = self.plan.pseudonym_hasher();
                 hasher.update(domain);
-                let from = at + usize::from(kind == Kind::String);
-                With::Pseudonym(Box::new(Hashed { hasher, text: Text::default(), from }))
+                With::Pseudonym(Box::new(Reading::new(hasher, at, kind)))
             }),
         };
         self.count(rule);
@@ -272,24 +266,27 @@ impl Editor {
     /// The hidden value ended: its token, and its slack.
     fn show_token(&mut self, at: usize, mut hidden: Hidden) {
         let width = self.offset(at) - hidden.offset;
-        if let With::Pseudonym(hashed) = &mut hidden.with {
-            hashed.hash(&self.chunk, at, hidden.kind);
-        }
+        hidden.with.read(&self.chunk, at, hidden.kind);
+        let usual = token::constant(hidden.kind, width);
         let written = match &hidden.with {
             With::Nothing => 0,
-            With::Blank => self.constant(token::BLANK_RECORD),
-            With::Null => self.constant(token::null(width)),
+            With::Blank => self.token(token::BLANK_RECORD),
+            With::Null => self.token(token::null(width)),
             With::Pseudonym(hashed) if width >= token::PSEUDONYM_BYTES => {
-                self.output.copy(&token::pseudonym(&hashed.hasher));
-                token::PSEUDONYM_BYTES
+                self.token(&token::pseudonym(&hashed.sink))
             }
-            With::Token | With::Pseudonym(_) => self.constant(token::constant(hidden.kind, width)),
+            With::Partial(tail) => match tail.sink.token() {
+                Some(token) => self.token(token.as_bytes()),
+                None => self.token(usual),
+            },
+            With::Token | With::Pseudonym(_) => self.token(usual),
         };
         self.owe(width - written);
         self.passing = Some(at);
     }
 
-    fn constant(&mut self, token: &'static [u8]) -> u64 {
+    /// Writes it, and tells how many bytes it has.
+    fn token(&mut self, token: &[u8]) -> u64 {
         self.output.copy(token);
         token.len() as u64
     }
@@ -420,31 +417,13 @@ impl Editor {
     }
 }
 
-impl Hashed {
-    /// Hashes what of the value stands before that index, its closing quote included.
-    fn hash(&mut self, chunk: &[u8], at: usize, kind: Kind) {
-        let hasher = &mut self.hasher;
-        if kind == Kind::String {
-            let mut update = |bytes: &[u8]| {
-                hasher.update(bytes);
-            };
-            // A fault is one of a record that is broken: nothing is made of this hash.
-            self.text.scan(&chunk[..at], self.from, &mut update).ok();
-        } else {
-            hasher.update(&chunk[self.from..at]);
+impl With {
+    /// Reads what of the hidden value stands before that index of the chunk.
+    fn read(&mut self, chunk: &[u8], until: usize, kind: Kind) {
+        match self {
+            With::Nothing | With::Null | With::Token | With::Blank => {}
+            With::Pseudonym(hashed) => hashed.read(chunk, until, kind),
+            With::Partial(tail) => tail.read(chunk, until, kind),
         }
     }
-}
-
-/// The name that is so written.
-fn decoded<'a>(written: &'a [u8], room: &'a mut Vec<u8>) -> &'a [u8] {
-    if !written.contains(&b'\\') {
-        return written;
-    }
-    room.clear();
-    let mut text = Text::default();
-    let mut push = |bytes: &[u8]| room.extend_from_slice(bytes);
-    let read = text.scan(written, 0, &mut push).and_then(|_| text.scan(b"\"", 0, &mut push));
-    debug_assert!(read.is_ok(), "only what was checked is looked up");
-    room
 }

@@ -26,8 +26,10 @@ mod glob;
 mod grammar;
 pub mod lines;
 mod machine;
+mod partial;
 mod paths;
 mod places;
+mod reading;
 mod text;
 mod token;
 

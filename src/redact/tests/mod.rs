@@ -3,6 +3,7 @@
 mod differential;
 mod examples;
 mod hostile;
+mod language;
 mod machine;
 mod objects;
 mod oracle;
@@ -19,7 +20,7 @@ use super::tally::Tally;
 use crate::keyring::SecretKey;
 use crate::policy::mask::{FieldPath, Format, LengthRule, MaskAction, MaskRule, Masks, OnBroken, Step};
 
-use MaskAction::{Drop, Hmac, Mask};
+use MaskAction::{Drop, Hmac, Mask, Partial};
 
 fn key() -> SecretKey {
     SecretKey::from_bytes([42; 32])
@@ -149,7 +150,7 @@ impl Random {
         // Sometimes more than one word of positions.
         let most = if self.one_in(8) { 60 } else { 4 };
         let rules: Vec<_> = (0..=self.below(most))
-            .map(|_| (*self.of(&FIELDS.iter().collect::<Vec<_>>()), [Mask, Mask, Drop, Hmac][self.below(4)]))
+            .map(|_| (*self.of(&FIELDS.iter().collect::<Vec<_>>()), [Mask, Mask, Drop, Hmac, Partial][self.below(5)]))
             .collect();
         let mut masks = masks(&rules);
         masks.length = [None, Some(LengthRule::Record), Some(LengthRule::Field)][self.below(3)];
@@ -295,6 +296,8 @@ impl Random {
                 "/",
                 "plain words ",
                 "\u{7f}",
+                "\u{1}",
+                "\n",
             ]));
         }
         self.quoted(out, &text);
@@ -319,10 +322,13 @@ impl Random {
                     out.extend_from_slice(escape.as_bytes());
                 }
             } else {
-                if matches!(character, '"' | '\\') || (character == '/' && self.one_in(2)) {
-                    out.push(b'\\');
+                match character {
+                    '\n' => out.extend_from_slice(b"\\n"),
+                    '\0'..='\x1F' => out.extend_from_slice(format!("\\u{:04x}", u32::from(character)).as_bytes()),
+                    '"' | '\\' => out.extend_from_slice(&[b'\\', character as u8]),
+                    '/' if self.one_in(2) => out.extend_from_slice(b"\\/"),
+                    _ => out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
                 }
-                out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
             }
         }
         out.push(b'"');

@@ -184,6 +184,11 @@ impl View<'_> {
             });
             return format!("\"p_{}\"", characters.collect::<String>()).into_bytes();
         }
+        if let (MaskAction::Partial, Node::Text(decoded)) = (action, &value.node)
+            && let Some(token) = partial(decoded)
+        {
+            return token;
+        }
         match (&value.node, written.len()) {
             (Node::Text(_), 12..) => b"\"[REDACTED]\"".to_vec(),
             (Node::Text(_), 5..) => b"\"***\"".to_vec(),
@@ -191,6 +196,31 @@ impl View<'_> {
             (Node::Word | Node::Array(_) | Node::Object(_), _) => null.to_vec(),
         }
     }
+}
+
+/// The last four of at least twelve characters, which are decoded and may be lone surrogates.
+fn partial(decoded: &[u8]) -> Option<Vec<u8>> {
+    let mut characters: Vec<Vec<u8>> = Vec::new();
+    for &byte in decoded {
+        match characters.last_mut() {
+            Some(last) if byte & 0xC0 == 0x80 => last.push(byte),
+            _ => characters.push(vec![byte]),
+        }
+    }
+    let mut token = b"\"***".to_vec();
+    for character in characters.split_at_checked(8).and_then(|(_, rest)| rest.last_chunk::<4>())? {
+        match std::str::from_utf8(character) {
+            Ok(text) => {
+                let quoted = serde_json::to_string(text).unwrap();
+                token.extend_from_slice(&quoted.as_bytes()[1..quoted.len() - 1]);
+            }
+            Err(_) => {
+                let unit = character.iter().fold(0_u32, |unit, byte| unit << 6 | u32::from(byte & 0x3F)) & 0xFFFF;
+                token.extend_from_slice(format!("\\u{unit:04x}").as_bytes());
+            }
+        }
+    }
+    Some([token, b"\"".to_vec()].concat())
 }
 
 fn matches(steps: &[Step], path: &[Place]) -> bool {
