@@ -66,6 +66,9 @@ pub struct Hidden {
     pub action: &'static str,
     /// Which fields.
     pub fields: Vec<HiddenField>,
+    /// Paths of the members whose names it hides.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
     /// What a reader still learns.
     pub still_shows: Vec<&'static str>,
 }
@@ -108,11 +111,15 @@ pub fn explain(sight: &Sight, bucket: &Bucket, key: &Key, now: Timestamp, modifi
 /// What a reader under a profile still learns of what it hides.
 pub fn still_shows(profile: &Profile) -> Vec<&'static str> {
     let mut shown = vec!["copies of a value elsewhere, such as in prose, stay"];
+    if !profile.mask_keys.is_empty() {
+        shown.push("member names stay but for those masked, of which number and order stay");
+    } else if profile.action != MaskAction::Drop {
+        shown.push("member names stay");
+    }
     match profile.action {
-        MaskAction::Mask => shown.push("member names stay"),
-        MaskAction::Partial => shown.extend(["member names stay", "the last 4 characters of a text of 12 or more stay"]),
-        MaskAction::Hmac => shown.extend(["member names stay", "equal values show as equal"]),
-        MaskAction::Drop => {}
+        MaskAction::Partial => shown.push("the last 4 characters of a text of 12 or more stay"),
+        MaskAction::Hmac => shown.push("equal values show as equal"),
+        MaskAction::Mask | MaskAction::Drop => {}
     }
     shown.push(match profile.length {
         Some(LengthRule::Record) => "the total length of a record stays",
@@ -133,6 +140,7 @@ fn hidden(profiles: &[&Profile]) -> Vec<Hidden> {
         profile: profile.name.to_string(),
         action: action_word(profile.action),
         fields: profile.fields.iter().map(|path| field(at, path)).collect(),
+        names: profile.mask_keys.iter().map(ToString::to_string).collect(),
         still_shows: still_shows(profile),
     };
     profiles.iter().enumerate().map(hidden).collect()
@@ -214,12 +222,19 @@ impl std::fmt::Display for Explanation {
             let rule = outcome.rule.as_deref().map(|rule| format!(" [{rule}]")).unwrap_or_default();
             writeln!(f, "  {sign} {:<7}{}{rule}", outcome.action, outcome.because)?;
         }
-        let width = self.masks.iter().flat_map(|hidden| &hidden.fields).map(|field| field.path.chars().count()).max();
+        let paths = |hidden: &Hidden| {
+            let fields = hidden.fields.iter().map(|field| field.path.chars().count());
+            fields.chain(hidden.names.iter().map(|path| path.chars().count())).max()
+        };
+        let width = self.masks.iter().filter_map(paths).max().unwrap_or_default();
         for hidden in &self.masks {
-            let Hidden { profile, action, fields, still_shows } = hidden;
+            let Hidden { profile, action, fields, names, still_shows } = hidden;
             for HiddenField { path, decided_by } in fields {
                 let how = decided_by.as_ref().map_or_else(|| action.to_string(), |by| format!("as {by} says"));
-                writeln!(f, "  ◌ {path:width$}  {how} [{profile}]", width = width.unwrap_or_default())?;
+                writeln!(f, "  ◌ {path:width$}  {how} [{profile}]")?;
+            }
+            for path in names {
+                writeln!(f, "  ◌ {path:width$}  names [{profile}]")?;
             }
             writeln!(f, "      {profile} still shows: {}", still_shows.join("; "))?;
         }

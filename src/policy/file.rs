@@ -7,12 +7,12 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::field;
 use super::glob::{PathGlob, Sense};
 use super::keydate::KeyDate;
 use super::mask::{LengthRule, MaskAction, OnBroken};
 use super::quota::Quota;
 use super::rules::{Actions, Age, Allow, Deny, Profile, Role};
+use super::selection::Selection;
 use super::source::{At, Book, Entry, Fields, Node, Value, text, texts};
 use super::window::Hours;
 use crate::identity::RoleName;
@@ -268,17 +268,7 @@ fn profile(fields: &mut Fields<'_>, sense: Sense, global: &mut Global, book: &mu
         }
     }
     let paths = paths(fields, sense, book);
-    let written = fields.texts("fields", book);
-    if written.is_empty() {
-        book.note(fields.at(), "`fields` is missing or empty; name at least one field");
-    }
-    let mut hidden = Vec::new();
-    for path in written {
-        match field::parse(&path.it) {
-            Ok(field) => hidden.push(field),
-            Err(error) => book.note(path.at + 1 + error.at, format!("field path {:?}: {}", path.it, error.what)),
-        }
-    }
+    let Selection { fields: hidden, mask_keys } = Selection::read(fields, book);
     let action = word(fields, "action", &ACTIONS, book).unwrap_or(MaskAction::Mask);
     let length = word(fields, "length", &[("record", LengthRule::Record), ("field", LengthRule::Field)], book);
     let on_broken = word(fields, "on_broken", &[("blank", OnBroken::Blank), ("cut", OnBroken::Cut)], book);
@@ -292,7 +282,7 @@ fn profile(fields: &mut Fields<'_>, sense: Sense, global: &mut Global, book: &mu
         }
     }
     let name = name?.it.into();
-    Some(Profile { name, paths, fields: hidden, action, length, on_broken, show_metadata, show_tags, reveal_to })
+    Some(Profile { name, paths, fields: hidden, mask_keys, action, length, on_broken, show_metadata, show_tags, reveal_to })
 }
 
 const ACTIONS: [(&str, MaskAction); 4] = [

@@ -79,11 +79,22 @@ pub struct MaskRule {
     pub action: MaskAction,
 }
 
+/// The names of these members are hidden; what becomes of their values other rules say.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct NameRule {
+    /// As [`MaskRule::profile`].
+    pub profile: Box<str>,
+    /// Which members: the last step is the glob `*`, so that all of an object's names are hidden or none.
+    pub members: FieldPath,
+}
+
 /// Everything that one view hides of one object: the union of the profiles that apply. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Masks {
     /// The rules, in the order of the profiles; the first that matches a field decides.
     pub rules: Vec<MaskRule>,
+    /// Members whose names are hidden.
+    pub names: Vec<NameRule>,
     /// `None` is the default: [`LengthRule::Record`] for JSONL, [`LengthRule::Field`] for a document.
     pub length: Option<LengthRule>,
     /// What becomes of broken records.
@@ -96,6 +107,14 @@ pub struct Masks {
     pub pseudonym_scope: String,
     /// SHA-256 over the canonical form of the above and the redactor's own version: alters only if what is shown may.
     pub digest: [u8; 32],
+}
+
+impl Masks {
+    /// The profiles that something is hidden by, in the order in which hidden fields are counted; some several times.
+    pub fn profiles(&self) -> impl Iterator<Item = &str> {
+        let rules = self.rules.iter().map(|rule| &*rule.profile);
+        rules.chain(self.names.iter().map(|rule| &*rule.profile))
+    }
 }
 
 impl fmt::Display for FieldPath {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use moka::sync::Cache;
 use sha2::{Digest as _, Sha256};
 
-use super::mask::{LengthRule, MaskAction, MaskRule, Masks, OnBroken};
+use super::mask::{FieldPath, LengthRule, MaskAction, MaskRule, Masks, NameRule, OnBroken};
 use super::rules::Profile;
 use crate::identity::RoleName;
 use crate::limits;
@@ -48,6 +48,10 @@ impl MaskSets {
                 })
             })
             .collect();
+        let names = self.of(set).flat_map(|profile| {
+            let rule = |members: &FieldPath| NameRule { profile: profile.name.clone(), members: members.clone() };
+            profile.mask_keys.iter().map(rule)
+        });
         // Where profiles differ, what hides more counts: white space at the record's end tells less than in place.
         let lengths: Vec<LengthRule> = self.of(set).filter_map(|profile| profile.length).collect();
         let length = lengths.iter().copied().find(|rule| *rule == LengthRule::Record).or(lengths.first().copied());
@@ -57,6 +61,7 @@ impl MaskSets {
         let shown_tags = self.shown(set, |profile| &profile.show_tags);
         let mut masks = Masks {
             rules,
+            names: names.collect(),
             length,
             on_broken,
             shown_metadata,
@@ -119,6 +124,10 @@ fn digest(masks: &Masks) -> [u8; 32] {
         // The steps as data: two paths that differ must never be written alike.
         part(&format!("{:?}", rule.field.steps));
     }
+    for rule in &masks.names {
+        part("mask-keys");
+        part(&format!("{:?}", rule.members.steps));
+    }
     hasher.finalize().into()
 }
 
@@ -143,6 +152,7 @@ mod tests {
             name: name.into(),
             paths: vec![PathGlob::parse(path, Sense::Iam).unwrap()],
             fields: fields.iter().map(|path| field::parse(path).unwrap()).collect(),
+            mask_keys: Vec::new(),
             action,
             length: None,
             on_broken: OnBroken::Blank,
@@ -169,8 +179,27 @@ mod tests {
         assert_ne!(here.digest, masks("one", vec![dropped], 1).digest);
         let other = profile("secrets", "t/*", &["$.api_key"], MaskAction::Mask);
         assert_ne!(here.digest, masks("one", vec![other], 1).digest);
+        let names = Profile { mask_keys: vec![field::parse_members("$.by_user").unwrap()], ..secrets("t/*") };
+        assert_ne!(here.digest, masks("one", vec![names], 1).digest);
         let cut = Profile { on_broken: OnBroken::Cut, ..secrets("t/*") };
         assert_ne!(here.digest, masks("one", vec![cut], 1).digest);
+    }
+
+    /// What a view shows that uses nothing new is what it showed: so must its tag be, or every client reads all again.
+    #[test]
+    fn the_digest_of_a_view_stays_while_it_shows_the_same() {
+        let fields = ["api_key", "$.steps[*].prompt", "*_token"];
+        let here = masks("one", vec![profile("secrets", "t/*", &fields, MaskAction::Mask)], 1);
+        let mut parts = vec![ENGINE.to_owned(), "length-default".into(), "blank".into(), String::new()];
+        for field in fields {
+            parts.extend(["mask".to_owned(), format!("{:?}", field::parse(field).unwrap().steps)]);
+        }
+        let mut hasher = Sha256::new();
+        for part in parts {
+            hasher.update((part.len() as u64).to_be_bytes());
+            hasher.update(part);
+        }
+        assert_eq!(here.digest, <[u8; 32]>::from(hasher.finalize()));
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub mod permit;
 pub mod quota;
 pub mod rules;
 mod seek;
+mod selection;
 pub mod sight;
 #[cfg(test)]
 mod sight_tests;

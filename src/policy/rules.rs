@@ -145,7 +145,9 @@ pub struct Profile {
     pub paths: Vec<PathGlob>,
     /// Which fields it hides.
     pub fields: Vec<FieldPath>,
-    /// How.
+    /// Below which objects it hides the names of members, as [`NameRule::members`](super::mask::NameRule::members).
+    pub mask_keys: Vec<FieldPath>,
+    /// How it hides fields.
     pub action: MaskAction,
     /// How sizes are kept; `None` is the default of the format.
     pub length: Option<LengthRule>,

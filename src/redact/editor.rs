@@ -1,5 +1,7 @@
 //! Rewrites what the grammar finds: hides the values that the plan names, lets everything else pass as it is.
 
+mod names;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,6 +15,7 @@ use super::tally::Tally;
 use super::token;
 use crate::limits;
 use crate::policy::mask::{LengthRule, MaskAction, OnBroken};
+use names::Renamed;
 
 /// The editor of one stream. Positions in the object are *offsets*, those in the chunk *indices*, and those in what was
 /// made *places*.
@@ -37,6 +40,8 @@ pub(super) struct Editor {
     decoded: Vec<u8>,
     hidden: Option<Hidden>,
     undecided: Option<Mark>,
+    /// The name that is read and will be hidden, and the rule that says so.
+    renaming: Option<(Mark, usize)>,
     /// Whether the record is not to be shown, because the one before it is broken (see [`super::lines`]).
     unplaced: bool,
     /// White space owed at the end of the record.
@@ -53,6 +58,7 @@ struct Level {
     elements: u64,
     /// Whether a member was kept: only then does a comma belong before the next one.
     kept: bool,
+    renamed: Renamed,
 }
 
 /// A value that does not pass.
@@ -101,6 +107,7 @@ impl Editor {
             decoded: Vec::new(),
             hidden: None,
             undecided: None,
+            renaming: None,
             unplaced: false,
             slack: 0,
             fields: vec![0; plan.profiles().len()],
@@ -141,7 +148,8 @@ impl Editor {
 
     /// How much of the output is decided, once flushed.
     pub(super) fn decided(&self) -> u64 {
-        self.undecided.map_or(self.output.len(), |mark| mark.place)
+        let open = self.undecided.or(self.renaming.map(|(mark, _)| mark));
+        open.map_or(self.output.len(), |mark| mark.place)
     }
 
     /// Offset from which on it is open whether a member is dropped.
@@ -192,7 +200,8 @@ impl Editor {
         }
         self.levels.clear();
         self.positions.clear();
-        (self.verdict, self.named, self.hidden, self.undecided, self.slack) = (None, false, None, None, 0);
+        (self.verdict, self.named, self.hidden, self.slack) = (None, false, None, 0);
+        (self.undecided, self.renaming) = (None, None);
     }
 
     /// Whether the record that comes is behind a broken one. It stays so until it is said anew.
@@ -259,7 +268,11 @@ impl Editor {
     }
 
     fn count(&mut self, rule: usize) {
-        self.fields[self.plan.rule(rule).profile] += 1;
+        self.count_for(self.plan.rule(rule).profile);
+    }
+
+    fn count_for(&mut self, profile: usize) {
+        self.fields[profile] += 1;
         self.any_fields = true;
     }
 
@@ -331,7 +344,8 @@ impl Editor {
         } else if let Some(rule) = self.rule_of_next() {
             self.hide(at, kind, rule);
         } else if bracket && self.plan.paths().are_nested() {
-            self.levels.push(Level { object: kind == Kind::Object, elements: 0, kept: false });
+            let object = kind == Kind::Object;
+            self.levels.push(Level { object, elements: 0, kept: false, renamed: Renamed::default() });
             self.positions.extend_from_slice(&self.next);
         }
         Ok(())
@@ -364,10 +378,14 @@ impl Editor {
     }
 
     pub(super) fn name_begins(&mut self, at: usize) -> Result<(), Broken> {
-        if !self.plan.drops() || self.hidden.is_some() {
+        if self.hidden.is_some() {
             return Ok(());
         }
         let here = Mark { offset: self.offset(at), place: self.place(at) };
+        self.renaming = self.plan.paths().renames(self.innermost()).map(|rule| (here, rule));
+        if !self.plan.drops() {
+            return Ok(());
+        }
         let since = self.undecided.get_or_insert(here).offset;
         if here.offset - since > limits::HOLD_BYTES_MAX as u64 {
             return Err(Broken { at, reason: "too much white space before a member" });
@@ -379,6 +397,7 @@ impl Editor {
         if self.hidden.is_some() {
             return;
         }
+        let renaming = self.renaming.take();
         let paths = self.plan.paths();
         let top = match self.positions.len() {
             0 => paths.start(),
@@ -396,8 +415,13 @@ impl Editor {
             self.rewind(mark.place);
             let (offset, kind) = (mark.offset, Kind::Scalar);
             self.hidden = Some(Hidden { open: 1, due: true, offset, kind, with: With::Nothing });
-        } else if let Some(level) = self.levels.last_mut() {
+            return;
+        }
+        if let Some(level) = self.levels.last_mut() {
             level.kept = true;
+        }
+        if let Some((mark, rule)) = renaming {
+            self.rename(mark, rule, written);
         }
     }
 

@@ -14,6 +14,8 @@ use crate::policy::mask::{Format, LengthRule, MaskAction, Masks, OnBroken};
 /// What one view hides, ready to run. Immutable; shared by every stream under that view.
 pub struct Plan {
     rules: Vec<Rule>,
+    /// Per rule on names the place of its profile.
+    names: Vec<usize>,
     profiles: Arc<[Box<str>]>,
     length: Option<LengthRule>,
     on_broken: OnBroken,
@@ -34,22 +36,22 @@ impl Plan {
     /// Compiles masks. `pseudonym_key` is the derived key of [`Purpose::Pseudonym`]; the masks' scope separates it further.
     pub fn compile(masks: &Masks, pseudonym_key: &SecretKey) -> Self {
         let mut profiles: Vec<Box<str>> = Vec::new();
-        let mut rules = Vec::with_capacity(masks.rules.len());
-        for rule in &masks.rules {
-            let known = profiles.iter().position(|name| *name == rule.profile);
-            let profile = known.unwrap_or_else(|| {
-                profiles.push(rule.profile.clone());
+        let mut place = |profile: &str| {
+            let known = profiles.iter().position(|name| **name == *profile);
+            known.unwrap_or_else(|| {
+                profiles.push(profile.into());
                 profiles.len() - 1
-            });
-            rules.push(Rule { action: rule.action, profile });
-        }
-        let drops = rules.iter().any(|rule| rule.action == MaskAction::Drop);
-        let paths = Paths::of(masks.rules.iter().map(|rule| rule.field.steps.as_slice()), drops);
+            })
+        };
+        let rules = masks.rules.iter().map(|rule| Rule { action: rule.action, profile: place(&rule.profile) }).collect();
+        let names = masks.names.iter().map(|rule| place(&rule.profile)).collect();
+        let paths = Paths::of(masks);
         Self {
             sight: paths.sight(),
             paths,
-            drops,
+            drops: masks.rules.iter().any(|rule| rule.action == MaskAction::Drop),
             rules,
+            names,
             profiles: profiles.into(),
             length: masks.length,
             on_broken: masks.on_broken,
@@ -76,6 +78,11 @@ impl Plan {
 
     pub(super) fn rule(&self, rule: usize) -> Rule {
         self.rules[rule]
+    }
+
+    /// The place of the profile of a rule on names.
+    pub(super) fn profile_of_name(&self, rule: usize) -> usize {
+        self.names[rule]
     }
 
     /// Whether any rule drops members: only then are commas held back.
@@ -134,6 +141,7 @@ mod tests {
         let field = FieldPath { steps: vec![Step::Descend, Step::Name("user_id".into())] };
         Arc::new(Masks {
             rules: vec![MaskRule { profile: "ids".into(), field, action: MaskAction::Mask }],
+            names: Vec::new(),
             length: None,
             on_broken: OnBroken::Blank,
             shown_metadata: Default::default(),

@@ -134,6 +134,8 @@ fn each_mistake_in_the_global_file_says_where_and_what_to_do() {
         ("\"secrets\"", "\"Secrets\"", "8:8", "profile's name"),
         ("[*]", "[x]", "10:31", "within `[…]`"),
         ("\"mask\"", "\"hide\"", "11:10", "one of"),
+        ("fields = [\"api_key\", \"$.steps[*].prompt\"]", "", "7:1", "hides something"),
+        ("action = \"mask\"", "mask_keys = [\"$.\"]", "11:17", "a name is missing"),
         ("action = \"mask\"", "reveal_to = [\"nobody\"]", "11:14", "no role nobody"),
         ("action = \"mask\"", "length = \"hidden\"", "11:10", "one of"),
         ("action = \"mask\"", "show_metadata = [\"Run-Id\"]", "11:18", "lower case"),

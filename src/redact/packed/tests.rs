@@ -182,6 +182,7 @@ fn plan() -> Arc<Plan> {
     let field = FieldPath { steps: vec![Step::Descend, Step::Name("email".into())] };
     let masks = Masks {
         rules: vec![MaskRule { profile: "pii".into(), field, action: MaskAction::Mask }],
+        names: Vec::new(),
         length: None,
         on_broken: OnBroken::Blank,
         shown_metadata: Default::default(),

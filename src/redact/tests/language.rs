@@ -1,4 +1,4 @@
-//! What views can say beyond hiding whole values, by example: the end of a text.
+//! What views can say beyond hiding whole values, by example: the end of a text, the names of members.
 
 use super::examples::{check_masks, with};
 use super::*;
@@ -39,4 +39,70 @@ fn the_end_of_a_text_is_found_in_any_pieces() {
         let last: String = format!("{long}{text}").chars().rev().take(4).collect();
         assert_eq!(shown["k"], format!("***{}", last.chars().rev().collect::<String>()));
     }
+}
+
+fn check_names(members: &[&str], rules: &[(&str, MaskAction)], object: &str, expected: &str) {
+    let masks = Masks { names: names(members), ..with(LengthRule::Field, rules) };
+    check_masks(&masks, Format::Json, object.as_bytes(), Some(expected.as_bytes()));
+}
+
+#[test]
+fn names_below_an_object_are_hidden_and_its_values_stay() {
+    for (members, object, expected) in [
+        (
+            "by_user *",
+            r#"{"by_user":{"ada@example.com":{"n":1},"bob@example.com" : 2},"n":3}"#,
+            r#"{"by_user":{"*1"             :{"n":1},"*2"              : 2},"n":3}"#,
+        ),
+        ("by_user *", r#"{"by_user":[{"ada":1},{"bob":2}]}"#, r#"{"by_user":[{"*1" :1},{"*1" :2}]}"#),
+        ("by_user *", r#"{"a":{"by_user":{"ada":1}}}"#, r#"{"a":{"by_user":{"ada":1}}}"#),
+        ("** by_user *", r#"{"a":{"by_user":{"ada":1}}}"#, r#"{"a":{"by_user":{"*1" :1}}}"#),
+        ("*", r#"{"ada":{"bob":1}}"#, r#"{"*1" :{"bob":1}}"#),
+        ("** *", r#"{"ada":[{"bob":1}]}"#, r#"{"*1" :[{"*1" :1}]}"#),
+        ("a [1] *", r#"{"a":[{"ada":1},{"ada":1}]}"#, r#"{"a":[{"ada":1},{"*1" :1}]}"#),
+        // Names of one and no byte; such that stand twice; one with escapes.
+        ("*", r#"{"a":1,"b":2,"":3,"c":4}"#, r#"{"A":1,"B":2,"":3,"C":4}"#),
+        ("*", r#"{"ada":1,"ada":2}"#, r#"{"*1" :1,"*2" :2}"#),
+        ("*", r#"{"\u0061da":1,"\"":2}"#, r#"{"*1"      :1,"*2":2}"#),
+    ] {
+        check_names(&[members], &[], object, expected);
+    }
+    let record = Masks { names: names(&["*"]), ..with(LengthRule::Record, &[]) };
+    check_masks(&record, Format::Jsonl, b"{\"ada\":1,\"bob\" :2}\n{}\n", Some(b"{\"*1\":1,\"*2\" :2}  \n{}\n"));
+}
+
+/// What other rules look for is what was written.
+#[test]
+fn rules_below_hidden_names_see_the_names_as_they_are() {
+    let object = r#"{"by":{"ada":{"email":12,"n":1},"bob":3,"eve":{"email":4}}}"#;
+    for (rules, expected) in [
+        (("by * email", Mask), r#"{"by":{"*1" :{"email":0 ,"n":1},"*2" :3,"*3" :{"email":0}}}"#),
+        (("by bob", Mask), r#"{"by":{"*1" :{"email":12,"n":1},"*2" :0,"*3" :{"email":4}}}"#),
+        (("by bob", Drop), r#"{"by":{"*1" :{"email":12,"n":1}        ,"*2" :{"email":4}}}"#),
+        (("by ada", Drop), r#"{"by":{                         "*1" :3,"*2" :{"email":4}}}"#),
+        (("by", Mask), r#"{"by":null                                                }"#),
+    ] {
+        check_names(&["by *"], &[rules], object, expected);
+    }
+    let tally = at_once(&plan(&Masks { names: names(&["by *"]), ..masks(&[]) }), Format::Json, object.as_bytes()).2;
+    assert_eq!(tally.fields, [3]);
+}
+
+/// A name that came with an earlier piece is still there to be replaced, also beyond the hold.
+#[test]
+fn hidden_names_in_any_pieces() {
+    let plan = plan(&Masks { names: names(&["by *"]), ..masks(&[]) });
+    let long = "n".repeat(crate::limits::JSON_NAME_BYTES_MAX - 5);
+    let members: String = (0..40).map(|at| format!(",\"{at:05}{long}\":{at}")).collect();
+    let object = format!("{{\"pad\":0,\"by\":{{\"first\":0{members}}}}}");
+    let expected = at_once(&plan, Format::Json, object.as_bytes());
+    assert!(expected.1.is_ok() && !text(&expected.0).contains("nnn") && expected.0.len() == object.len());
+    let shown: serde_json::Value = serde_json::from_slice(&expected.0).unwrap();
+    assert_eq!((shown["by"].as_object().unwrap().len(), &shown["by"]["*41"]), (41, &39.into()));
+    for size in [1, 63, 64, 65, 4096, 70_000] {
+        assert!(feed(&plan, Format::Json, object.as_bytes(), || size) == expected, "{size}");
+    }
+    let torn = &object.as_bytes()[..object.len() - 2000];
+    let (out, ended, _) = at_once(&plan, Format::Json, torn);
+    assert!(ended.is_err() && !text(&out).contains("nnn") && out.len() > crate::limits::HOLD_BYTES_MAX);
 }

@@ -18,7 +18,7 @@ use super::plan::Plan;
 use super::redactor::{Fault, Redactor};
 use super::tally::Tally;
 use crate::keyring::SecretKey;
-use crate::policy::mask::{FieldPath, Format, LengthRule, MaskAction, MaskRule, Masks, OnBroken, Step};
+use crate::policy::mask::{FieldPath, Format, LengthRule, MaskAction, MaskRule, Masks, NameRule, OnBroken, Step};
 
 use MaskAction::{Drop, Hmac, Mask, Partial};
 
@@ -46,6 +46,7 @@ fn masks(rules: &[(&str, MaskAction)]) -> Masks {
     };
     Masks {
         rules: rules.iter().enumerate().map(rule).collect(),
+        names: Vec::new(),
         length: None,
         on_broken: OnBroken::Blank,
         shown_metadata: Default::default(),
@@ -53,6 +54,11 @@ fn masks(rules: &[(&str, MaskAction)]) -> Masks {
         pseudonym_scope: "role/profile".into(),
         digest: [0; 32],
     }
+}
+
+/// Rules on the names of members, each with the glob `*` as its last step.
+fn names(members: &[&str]) -> Vec<NameRule> {
+    members.iter().map(|members| NameRule { profile: "names".into(), members: field(members) }).collect()
 }
 
 fn plan(masks: &Masks) -> Arc<Plan> {
@@ -153,6 +159,11 @@ impl Random {
             .map(|_| (*self.of(&FIELDS.iter().collect::<Vec<_>>()), [Mask, Mask, Drop, Hmac, Partial][self.below(5)]))
             .collect();
         let mut masks = masks(&rules);
+        if self.one_in(3) {
+            const OBJECTS: &[&str] = &["*", "a *", "** b *", "** user_id *", "a [*] *", "b [0] *", "** *", "** a * *"];
+            let rules: Vec<_> = (0..=self.below(2)).map(|_| *self.of(&OBJECTS.iter().collect::<Vec<_>>())).collect();
+            masks.names = names(&rules);
+        }
         masks.length = [None, Some(LengthRule::Record), Some(LengthRule::Field)][self.below(3)];
         masks
     }

@@ -76,6 +76,7 @@ struct Member {
     /// Where the comma before it stands, if one does.
     comma: Option<usize>,
     from: usize,
+    name_to: usize,
     name: Vec<u8>,
     value: Value,
 }
@@ -134,7 +135,7 @@ impl View<'_> {
                 }
             }
             Node::Object(members) => {
-                let mut kept = false;
+                let (mut kept, mut names) = (false, (0, 0));
                 for member in members {
                     path.push(Place::Member(member.name.clone()));
                     let dropped = self.rule(path) == Some(MaskAction::Drop);
@@ -150,7 +151,12 @@ impl View<'_> {
                             self.owe(1, out, slack);
                             from = comma + 1;
                         }
-                        out.extend_from_slice(&text[from..member.value.from]);
+                        out.extend_from_slice(&text[from..member.from]);
+                        let written = &text[member.from..member.name_to];
+                        let shown = self.name(path, written, &mut names);
+                        out.extend_from_slice(&shown);
+                        self.owe(written.len() - shown.len(), out, slack);
+                        out.extend_from_slice(&text[member.name_to..member.value.from]);
                         self.show(text, &member.value, path, out, slack);
                         kept = true;
                     }
@@ -160,6 +166,22 @@ impl View<'_> {
             }
         }
         out.extend_from_slice(&text[done..value.to]);
+    }
+
+    /// The name of that member, or what stands in its place. `names` are those replaced in its object, and the letters
+    /// among them.
+    fn name(&self, path: &[Place], written: &[u8], names: &mut (usize, usize)) -> Vec<u8> {
+        if !self.masks.names.iter().any(|rule| matches(&rule.members.steps, path)) {
+            return written.to_vec();
+        }
+        names.0 += 1;
+        let fits = |name: &String| name.len() + 2 <= written.len();
+        let by_letters = Some(letters(names.1 + 1)).filter(fits);
+        let name = Some(format!("*{}", names.0)).filter(fits).or_else(|| {
+            names.1 += usize::from(by_letters.is_some());
+            by_letters
+        });
+        format!("\"{}\"", name.unwrap_or_else(|| "*"[..usize::from(written.len() > 2)].to_owned())).into_bytes()
     }
 
     fn token(&self, text: &[u8], value: &Value, action: MaskAction) -> Vec<u8> {
@@ -196,6 +218,13 @@ impl View<'_> {
             (Node::Word | Node::Array(_) | Node::Object(_), _) => null.to_vec(),
         }
     }
+}
+
+/// `A` to `Z`, `AA` and so on: that of this place, from 1.
+fn letters(place: usize) -> String {
+    let (before, last) = ((place - 1) / 26, (place - 1) % 26);
+    let last = char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"[last]);
+    if before == 0 { last.to_string() } else { format!("{}{last}", letters(before)) }
 }
 
 /// The last four of at least twelve characters, which are decoded and may be lone surrogates.
@@ -323,13 +352,14 @@ impl Parser<'_> {
             self.blanks();
             let from = self.at;
             let name = self.string()?;
+            let name_to = self.at;
             if self.at - from - 2 > crate::limits::JSON_NAME_BYTES_MAX {
                 return None;
             }
             self.blanks();
             self.eat(b':')?;
             self.blanks();
-            members.push(Member { comma, from, name, value: self.value(depth + 1)? });
+            members.push(Member { comma, from, name_to, name, value: self.value(depth + 1)? });
             self.blanks();
             if self.eat(b'}').is_some() {
                 return Some(members);
