@@ -168,6 +168,7 @@ fn plan(names: &[&str], globs: &[&str]) -> Arc<Plan> {
     let masks = Masks {
         rules: names.chain(globs).map(rule).collect(),
         names: Vec::new(),
+        keeps: Vec::new(),
         length: None,
         on_broken: OnBroken::Blank,
         shown_metadata: Default::default(),

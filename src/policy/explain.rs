@@ -66,6 +66,9 @@ pub struct Hidden {
     pub action: &'static str,
     /// Which fields.
     pub fields: Vec<HiddenField>,
+    /// Of an allow-list the paths that it keeps: everything else is hidden.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keeps: Vec<String>,
     /// Paths of the members whose names it hides.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<String>,
@@ -140,6 +143,7 @@ fn hidden(profiles: &[&Profile]) -> Vec<Hidden> {
         profile: profile.name.to_string(),
         action: action_word(profile.action),
         fields: profile.fields.iter().map(|path| field(at, path)).collect(),
+        keeps: profile.keep.iter().map(ToString::to_string).collect(),
         names: profile.mask_keys.iter().map(ToString::to_string).collect(),
         still_shows: still_shows(profile),
     };
@@ -224,14 +228,20 @@ impl std::fmt::Display for Explanation {
         }
         let paths = |hidden: &Hidden| {
             let fields = hidden.fields.iter().map(|field| field.path.chars().count());
-            fields.chain(hidden.names.iter().map(|path| path.chars().count())).max()
+            fields.chain(hidden.names.iter().chain(&hidden.keeps).map(|path| path.chars().count())).max()
         };
         let width = self.masks.iter().filter_map(paths).max().unwrap_or_default();
         for hidden in &self.masks {
-            let Hidden { profile, action, fields, names, still_shows } = hidden;
+            let Hidden { profile, action, fields, keeps, names, still_shows } = hidden;
             for HiddenField { path, decided_by } in fields {
                 let how = decided_by.as_ref().map_or_else(|| action.to_string(), |by| format!("as {by} says"));
                 writeln!(f, "  ◌ {path:width$}  {how} [{profile}]")?;
+            }
+            for path in keeps {
+                writeln!(f, "  ◉ {path:width$}  kept [{profile}]")?;
+            }
+            if !keeps.is_empty() {
+                writeln!(f, "  ◌ {:width$}  {action} [{profile}]", "all else")?;
             }
             for path in names {
                 writeln!(f, "  ◌ {path:width$}  names [{profile}]")?;

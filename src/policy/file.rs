@@ -268,8 +268,12 @@ fn profile(fields: &mut Fields<'_>, sense: Sense, global: &mut Global, book: &mu
         }
     }
     let paths = paths(fields, sense, book);
-    let Selection { fields: hidden, mask_keys } = Selection::read(fields, book);
-    let action = word(fields, "action", &ACTIONS, book).unwrap_or(MaskAction::Mask);
+    let Selection { fields: hidden, keep, mask_keys } = Selection::read(fields, book);
+    let action = word(fields, "action", &ACTIONS, book);
+    if action.is_some() && hidden.is_empty() {
+        book.note(fields.at(), "`action` says how `fields` are hidden, and there are none; leave it out");
+    }
+    let action = action.unwrap_or(MaskAction::Mask);
     let length = word(fields, "length", &[("record", LengthRule::Record), ("field", LengthRule::Field)], book);
     let on_broken = word(fields, "on_broken", &[("blank", OnBroken::Blank), ("cut", OnBroken::Cut)], book);
     let on_broken = on_broken.unwrap_or_default();
@@ -282,7 +286,7 @@ fn profile(fields: &mut Fields<'_>, sense: Sense, global: &mut Global, book: &mu
         }
     }
     let name = name?.it.into();
-    Some(Profile { name, paths, fields: hidden, mask_keys, action, length, on_broken, show_metadata, show_tags, reveal_to })
+    Some(Profile { name, paths, fields: hidden, keep, mask_keys, action, length, on_broken, show_metadata, show_tags, reveal_to })
 }
 
 const ACTIONS: [(&str, MaskAction); 4] = [

@@ -88,6 +88,15 @@ pub struct NameRule {
     pub members: FieldPath,
 }
 
+/// An allow-list: of an object only this is shown, and the brackets and names on the way there.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct KeepRule {
+    /// As [`MaskRule::profile`].
+    pub profile: Box<str>,
+    /// The values that are kept, with all that is in them; at least one.
+    pub fields: Vec<FieldPath>,
+}
+
 /// Everything that one view hides of one object: the union of the profiles that apply. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Masks {
@@ -95,6 +104,8 @@ pub struct Masks {
     pub rules: Vec<MaskRule>,
     /// Members whose names are hidden.
     pub names: Vec<NameRule>,
+    /// Allow-lists, of which each hides what it does not keep, whatever else the rules say; but [`MaskAction::Drop`] drops.
+    pub keeps: Vec<KeepRule>,
     /// `None` is the default: [`LengthRule::Record`] for JSONL, [`LengthRule::Field`] for a document.
     pub length: Option<LengthRule>,
     /// What becomes of broken records.
@@ -113,7 +124,8 @@ impl Masks {
     /// The profiles that something is hidden by, in the order in which hidden fields are counted; some several times.
     pub fn profiles(&self) -> impl Iterator<Item = &str> {
         let rules = self.rules.iter().map(|rule| &*rule.profile);
-        rules.chain(self.names.iter().map(|rule| &*rule.profile))
+        let names = self.names.iter().map(|rule| &*rule.profile);
+        rules.chain(names).chain(self.keeps.iter().map(|rule| &*rule.profile))
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use moka::sync::Cache;
 use sha2::{Digest as _, Sha256};
 
-use super::mask::{FieldPath, LengthRule, MaskAction, MaskRule, Masks, NameRule, OnBroken};
+use super::mask::{FieldPath, KeepRule, LengthRule, MaskAction, MaskRule, Masks, NameRule, OnBroken};
 use super::rules::Profile;
 use crate::identity::RoleName;
 use crate::limits;
@@ -52,6 +52,8 @@ impl MaskSets {
             let rule = |members: &FieldPath| NameRule { profile: profile.name.clone(), members: members.clone() };
             profile.mask_keys.iter().map(rule)
         });
+        let keeps = self.of(set).filter(|profile| !profile.keep.is_empty());
+        let keeps = keeps.map(|profile| KeepRule { profile: profile.name.clone(), fields: profile.keep.clone() });
         // Where profiles differ, what hides more counts: white space at the record's end tells less than in place.
         let lengths: Vec<LengthRule> = self.of(set).filter_map(|profile| profile.length).collect();
         let length = lengths.iter().copied().find(|rule| *rule == LengthRule::Record).or(lengths.first().copied());
@@ -62,6 +64,7 @@ impl MaskSets {
         let mut masks = Masks {
             rules,
             names: names.collect(),
+            keeps: keeps.collect(),
             length,
             on_broken,
             shown_metadata,
@@ -128,6 +131,10 @@ fn digest(masks: &Masks) -> [u8; 32] {
         part("mask-keys");
         part(&format!("{:?}", rule.members.steps));
     }
+    for rule in &masks.keeps {
+        part("keep");
+        rule.fields.iter().for_each(|field| part(&format!("{:?}", field.steps)));
+    }
     hasher.finalize().into()
 }
 
@@ -152,6 +159,7 @@ mod tests {
             name: name.into(),
             paths: vec![PathGlob::parse(path, Sense::Iam).unwrap()],
             fields: fields.iter().map(|path| field::parse(path).unwrap()).collect(),
+            keep: Vec::new(),
             mask_keys: Vec::new(),
             action,
             length: None,
@@ -181,6 +189,15 @@ mod tests {
         assert_ne!(here.digest, masks("one", vec![other], 1).digest);
         let names = Profile { mask_keys: vec![field::parse_members("$.by_user").unwrap()], ..secrets("t/*") };
         assert_ne!(here.digest, masks("one", vec![names], 1).digest);
+        let keeps = |one: &[&str], other: &[&str]| {
+            let keep = |name: &str, paths: &[&str]| {
+                let keep = paths.iter().map(|path| field::parse(path).unwrap()).collect();
+                Profile { keep, ..profile(name, "t/*", &[], MaskAction::Mask) }
+            };
+            masks("one", vec![keep("one", one), keep("other", other)], 0b11).digest
+        };
+        // What two allow-lists keep together is less than what one keeps that is as long.
+        assert_ne!(keeps(&["a", "b"], &["c"]), keeps(&["a"], &["b", "c"]));
         let cut = Profile { on_broken: OnBroken::Cut, ..secrets("t/*") };
         assert_ne!(here.digest, masks("one", vec![cut], 1).digest);
     }

@@ -145,6 +145,8 @@ pub struct Profile {
     pub paths: Vec<PathGlob>,
     /// Which fields it hides.
     pub fields: Vec<FieldPath>,
+    /// Which fields alone it shows; none where it is no allow-list.
+    pub keep: Vec<FieldPath>,
     /// Below which objects it hides the names of members, as [`NameRule::members`](super::mask::NameRule::members).
     pub mask_keys: Vec<FieldPath>,
     /// How it hides fields.

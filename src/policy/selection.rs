@@ -1,14 +1,17 @@
-//! What a redact profile says of JSON: which fields it hides, and below which objects the names of members.
+//! What a redact profile says of JSON: which fields it hides, or which alone it keeps, and below which objects it hides the
+//! names of members.
 
 use super::field::{self, FieldError};
 use super::mask::FieldPath;
-use super::source::{Book, Fields};
+use super::source::{Book, Fields, texts};
 
-/// `fields` and `mask_keys` of one profile; at least one of them says something.
+/// `fields` or `keep`, and `mask_keys`, of one profile; at least one of them says something.
 #[derive(Debug, Default)]
 pub(super) struct Selection {
     /// The fields that are hidden.
     pub(super) fields: Vec<FieldPath>,
+    /// The fields that alone are shown; none where it is no allow-list.
+    pub(super) keep: Vec<FieldPath>,
     /// The members whose names are hidden, as [`NameRule::members`](super::mask::NameRule::members) has them.
     pub(super) mask_keys: Vec<FieldPath>,
 }
@@ -16,29 +19,40 @@ pub(super) struct Selection {
 impl Selection {
     /// Reads it from the profile's table.
     pub(super) fn read(fields: &mut Fields<'_>, book: &mut Book<'_>) -> Self {
-        let selection = Self {
-            fields: paths(fields, "fields", field::parse, book),
-            mask_keys: paths(fields, "mask_keys", field::parse_members, book),
-        };
-        if selection.fields.is_empty() && selection.mask_keys.is_empty() {
-            book.note(fields.at(), "a profile hides something: name at least one field in `fields`, or an object in `mask_keys`");
+        let [hidden, keep] = ["fields", "keep"].map(|name| paths(fields, name, field::parse, book));
+        let mask_keys = paths(fields, "mask_keys", field::parse_members, book);
+        if hidden.is_none() && keep.is_none() && mask_keys.is_none() {
+            book.note(
+                fields.at(),
+                "a profile hides something: name fields in `fields`, what alone it shows in `keep`, or objects in `mask_keys`",
+            );
         }
-        selection
+        if hidden.is_some() && keep.is_some() {
+            book.note(fields.at(), "`keep` hides all other fields: write `fields` in a profile of its own");
+        }
+        let [fields, keep, mask_keys] = [hidden, keep, mask_keys].map(Option::unwrap_or_default);
+        Self { fields, keep, mask_keys }
     }
 }
 
+/// The paths of a list, if it stands there; one that is empty is a mistake.
 fn paths(
     fields: &mut Fields<'_>,
     name: &'static str,
     parse: fn(&str) -> Result<FieldPath, FieldError>,
     book: &mut Book<'_>,
-) -> Vec<FieldPath> {
+) -> Option<Vec<FieldPath>> {
+    let entry = fields.take(name)?;
+    let written = texts(&entry.node, book);
+    if written.is_empty() {
+        book.note(entry.at, format!("`{name}` is empty; name at least one field"));
+    }
     let mut found = Vec::new();
-    for path in fields.texts(name, book) {
+    for path in written {
         match parse(&path.it) {
             Ok(path) => found.push(path),
             Err(error) => book.note(path.at + 1 + error.at, format!("field path {:?}: {}", path.it, error.what)),
         }
     }
-    found
+    Some(found)
 }

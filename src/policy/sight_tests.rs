@@ -63,6 +63,7 @@ fn profile(name: &str, paths: &[&str], reveal_to: &[&str]) -> Profile {
         name: name.into(),
         paths: globs(&paths.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>()),
         fields: vec![super::field::parse("secret").unwrap()],
+        keep: Vec::new(),
         mask_keys: Vec::new(),
         action: MaskAction::Mask,
         length: Some(LengthRule::Record),

@@ -1,6 +1,7 @@
 //! Rewrites what the grammar finds: hides the values that the plan names, lets everything else pass as it is.
 
 mod names;
+mod values;
 
 use std::sync::Arc;
 
@@ -61,7 +62,7 @@ struct Level {
     renamed: Renamed,
 }
 
-/// A value that does not pass.
+/// A value that is not looked into: hidden, or shown as it is.
 struct Hidden {
     /// Brackets open within it, its own included.
     open: u32,
@@ -74,6 +75,8 @@ struct Hidden {
 }
 
 enum With {
+    /// It passes.
+    Itself,
     Nothing,
     Null,
     Token,
@@ -278,11 +281,14 @@ impl Editor {
 
     /// The hidden value ended: its token, and its slack.
     fn show_token(&mut self, at: usize, mut hidden: Hidden) {
+        if matches!(hidden.with, With::Itself) {
+            return;
+        }
         let width = self.offset(at) - hidden.offset;
         hidden.with.read(&self.chunk, at, hidden.kind);
         let usual = token::constant(hidden.kind, width);
         let written = match &hidden.with {
-            With::Nothing => 0,
+            With::Itself | With::Nothing => 0,
             With::Blank => self.token(token::BLANK_RECORD),
             With::Null => self.token(token::null(width)),
             With::Pseudonym(hashed) if width >= token::PSEUDONYM_BYTES => {
@@ -341,12 +347,8 @@ impl Editor {
                 return Err(Broken { at, reason: "the record before it is broken" });
             }
             self.hide_with(at, kind, With::Blank);
-        } else if let Some(rule) = self.rule_of_next() {
-            self.hide(at, kind, rule);
-        } else if bracket && self.plan.paths().are_nested() {
-            let object = kind == Kind::Object;
-            self.levels.push(Level { object, elements: 0, kept: false, renamed: Renamed::default() });
-            self.positions.extend_from_slice(&self.next);
+        } else {
+            self.value_begins(at, kind);
         }
         Ok(())
     }
@@ -445,7 +447,7 @@ impl With {
     /// Reads what of the hidden value stands before that index of the chunk.
     fn read(&mut self, chunk: &[u8], until: usize, kind: Kind) {
         match self {
-            With::Nothing | With::Null | With::Token | With::Blank => {}
+            With::Itself | With::Nothing | With::Null | With::Token | With::Blank => {}
             With::Pseudonym(hashed) => hashed.read(chunk, until, kind),
             With::Partial(tail) => tail.read(chunk, until, kind),
         }

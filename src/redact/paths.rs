@@ -8,8 +8,9 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use super::filter::{Anchor, Filter};
 use super::glob::Globs;
+use super::grammar::Kind;
 use super::machine::Sight;
-use crate::policy::mask::{MaskAction, Masks, Step};
+use crate::policy::mask::{KeepRule, MaskAction, Masks, Step};
 
 /// All paths of a plan. Sets of positions are `words` words of 64 bits.
 pub(super) struct Paths {
@@ -29,9 +30,34 @@ pub(super) struct Paths {
     indexes: bool,
     /// The positions below which names are hidden, and the rules on names that say so.
     renames: Vec<(usize, usize)>,
+    keeps: Vec<Keep>,
+    /// The positions of being kept.
+    kept: Box<[u64]>,
     /// Whether it matters where one is. It does not where every path is `**` and one name.
     nested: bool,
     drops: bool,
+}
+
+/// An allow-list.
+struct Keep {
+    /// The position that stays wherever something is kept: in that, and in all that is in it.
+    kept: usize,
+    /// The positions of its paths, and those of them that a member's name may pass.
+    paths: Box<[u64]>,
+    names: Box<[u64]>,
+}
+
+impl Keep {
+    /// Whether a value of that kind with that set is shown, or something in it may be.
+    fn shows(&self, set: &[u64], kind: Kind) -> bool {
+        let awaits = |paths: &[u64]| set.iter().zip(paths).any(|(set, paths)| set & paths != 0);
+        has(set, self.kept)
+            || match kind {
+                Kind::Object => awaits(&self.names),
+                Kind::Array => awaits(&self.paths),
+                Kind::String | Kind::Scalar => false,
+            }
+    }
 }
 
 /// What becomes of a position that is passed.
@@ -48,7 +74,9 @@ impl Paths {
     pub(super) fn of(masks: &Masks) -> Self {
         let fields = masks.rules.iter().map(|rule| rule.field.steps.as_slice());
         let members = masks.names.iter().map(|rule| rule.members.steps.as_slice());
-        let positions = fields.clone().chain(members).map(|steps| steps.len().max(1) + 1).sum::<usize>();
+        let kept = masks.keeps.iter().flat_map(|rule| &rule.fields).map(|field| field.steps.as_slice());
+        let steps = fields.clone().chain(members).chain(kept).map(|steps| steps.len().max(1) + 1).sum::<usize>();
+        let positions = steps + masks.keeps.len();
         let words = positions.div_ceil(64).max(1);
         let none = || vec![0_u64; words].into_boxed_slice();
         let drops = masks.rules.iter().any(|rule| rule.action == MaskAction::Drop);
@@ -67,7 +95,9 @@ impl Paths {
             indices: HashMap::new(),
             indexes: false,
             renames: Vec::new(),
-            nested: drops || !masks.names.is_empty() || !fields.clone().all(anywhere),
+            keeps: Vec::new(),
+            kept: none(),
+            nested: drops || !masks.names.is_empty() || !masks.keeps.is_empty() || !fields.clone().all(anywhere),
             drops,
         };
         for (rule, steps) in fields.enumerate() {
@@ -79,6 +109,9 @@ impl Paths {
         }
         for (rule, masked) in masks.names.iter().enumerate() {
             all.renamed(rule, &masked.members.steps, &mut patterns);
+        }
+        for rule in &masks.keeps {
+            all.keep(rule, &mut patterns);
         }
         all.globs = Globs::of(patterns);
         all
@@ -116,6 +149,26 @@ impl Paths {
         self.renames.push((at, rule));
     }
 
+    /// The positions of an allow-list. What is in a kept value is kept.
+    fn keep(&mut self, rule: &KeepRule, patterns: &mut Vec<(Box<str>, usize)>) {
+        let kept = self.passed.len();
+        self.passed.push(Passed::Leads(kept));
+        set(&mut self.floating, kept);
+        set(&mut self.kept, kept);
+        // No path has no name or place as its last step; one that had none would keep nothing.
+        for field in rule.fields.iter().filter(|field| !matches!(field.steps.last(), None | Some(Step::Descend))) {
+            self.path(&field.steps, patterns);
+            if let Some(last) = self.passed.last_mut() {
+                *last = Passed::Leads(kept);
+            }
+        }
+        let mut paths = vec![0; self.words].into_boxed_slice();
+        (kept + 1..self.passed.len()).for_each(|at| set(&mut paths, at));
+        let names = paths.iter().zip(self.naming.iter().zip(&self.floating));
+        let names = names.map(|(paths, (naming, floating))| paths & (naming | floating)).collect();
+        self.keeps.push(Keep { kept, paths, names });
+    }
+
     fn push(&mut self, step: &Step, floats: bool, patterns: &mut Vec<(Box<str>, usize)>) {
         let at = self.passed.len();
         let words = self.words;
@@ -150,7 +203,7 @@ impl Paths {
     pub(super) fn sight(&self) -> Sight {
         let literal = self.names.keys().map(|name| Anchor::of_name(name));
         let filter = Filter::of(literal.chain(self.globs.patterns().map(Anchor::of_glob)));
-        if self.drops || self.indexes || !self.renames.is_empty() {
+        if self.drops || self.indexes || !self.renames.is_empty() || !self.keeps.is_empty() {
             Sight::Tokens
         } else if self.nested {
             Sight::Brackets(filter)
@@ -211,7 +264,17 @@ impl Paths {
 
     /// The rule by which the names of the members of an object with that set are hidden, if one says so.
     pub(super) fn renames(&self, set: &[u64]) -> Option<usize> {
-        self.renames.iter().find(|(at, _)| set[at / 64] >> (at % 64) & 1 == 1).map(|(_, rule)| *rule)
+        self.renames.iter().find(|(at, _)| has(set, *at)).map(|(_, rule)| *rule)
+    }
+
+    /// The first allow-list that neither shows a value of that kind with that set nor what may be in it.
+    pub(super) fn unkept(&self, set: &[u64], kind: Kind) -> Option<usize> {
+        self.keeps.iter().position(|keep| !keep.shows(set, kind))
+    }
+
+    /// Whether nothing in a value with that set is to be looked at: no path goes on in it, and it is kept where that counts.
+    pub(super) fn is_settled(&self, set: &[u64]) -> bool {
+        self.keeps.iter().all(|keep| has(set, keep.kept)) && set.iter().zip(&self.kept).all(|(set, kept)| set & !kept == 0)
     }
 
     /// Passes every position that is both waited for and found.
@@ -237,6 +300,10 @@ impl Paths {
             Passed::Hides(rule) => Some(rule),
         }
     }
+}
+
+fn has(bits: &[u64], at: usize) -> bool {
+    bits[at / 64] >> (at % 64) & 1 == 1
 }
 
 fn set(bits: &mut [u64], at: usize) {

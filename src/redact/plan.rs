@@ -14,8 +14,9 @@ use crate::policy::mask::{Format, LengthRule, MaskAction, Masks, OnBroken};
 /// What one view hides, ready to run. Immutable; shared by every stream under that view.
 pub struct Plan {
     rules: Vec<Rule>,
-    /// Per rule on names the place of its profile.
+    /// Per rule on names, and per allow-list, the place of its profile.
     names: Vec<usize>,
+    keeps: Vec<usize>,
     profiles: Arc<[Box<str>]>,
     length: Option<LengthRule>,
     on_broken: OnBroken,
@@ -45,6 +46,7 @@ impl Plan {
         };
         let rules = masks.rules.iter().map(|rule| Rule { action: rule.action, profile: place(&rule.profile) }).collect();
         let names = masks.names.iter().map(|rule| place(&rule.profile)).collect();
+        let keeps = masks.keeps.iter().map(|rule| place(&rule.profile)).collect();
         let paths = Paths::of(masks);
         Self {
             sight: paths.sight(),
@@ -52,6 +54,7 @@ impl Plan {
             drops: masks.rules.iter().any(|rule| rule.action == MaskAction::Drop),
             rules,
             names,
+            keeps,
             profiles: profiles.into(),
             length: masks.length,
             on_broken: masks.on_broken,
@@ -83,6 +86,11 @@ impl Plan {
     /// The place of the profile of a rule on names.
     pub(super) fn profile_of_name(&self, rule: usize) -> usize {
         self.names[rule]
+    }
+
+    /// The place of the profile of an allow-list.
+    pub(super) fn profile_of_keep(&self, keep: usize) -> usize {
+        self.keeps[keep]
     }
 
     /// Whether any rule drops members: only then are commas held back.
@@ -142,6 +150,7 @@ mod tests {
         Arc::new(Masks {
             rules: vec![MaskRule { profile: "ids".into(), field, action: MaskAction::Mask }],
             names: Vec::new(),
+            keeps: Vec::new(),
             length: None,
             on_broken: OnBroken::Blank,
             shown_metadata: Default::default(),

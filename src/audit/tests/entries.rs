@@ -33,6 +33,7 @@ fn masks(profiles: &[&str]) -> Arc<Masks> {
     Arc::new(Masks {
         rules: profiles.iter().map(rule).collect(),
         names: Vec::new(),
+        keeps: Vec::new(),
         length: None,
         on_broken: OnBroken::Blank,
         shown_metadata: Default::default(),

@@ -74,10 +74,15 @@ impl Blocks<'_> {
         let brackets = found.open | found.close;
         let strings = found.opening | found.closing;
         let mut rest = strings | brackets | found.commas | found.starts | found.ends | found.newlines;
-        while rest != 0 {
-            let place = rest.trailing_zeros();
+        loop {
+            // Of a value that is not looked into only the end counts.
+            let due = if events.attention() == Attention::Brackets { rest & brackets } else { rest };
+            if due == 0 {
+                return Ok(());
+            }
+            let place = due.trailing_zeros();
             let (bit, at) = (1_u64 << place, told.at + place as usize);
-            rest &= rest - 1;
+            rest &= !1 << place;
             let is = |bits: u64| bits & bit != 0;
             if is(found.ends) {
                 events.end(at, Kind::Scalar);
@@ -98,7 +103,6 @@ impl Blocks<'_> {
                 events.line_ends(at, is(found.blank_lines));
             }
         }
-        Ok(())
     }
 
     /// Tells the name whose closing quote stands there.

@@ -183,6 +183,7 @@ fn plan() -> Arc<Plan> {
     let masks = Masks {
         rules: vec![MaskRule { profile: "pii".into(), field, action: MaskAction::Mask }],
         names: Vec::new(),
+        keeps: Vec::new(),
         length: None,
         on_broken: OnBroken::Blank,
         shown_metadata: Default::default(),

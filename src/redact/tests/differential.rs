@@ -219,6 +219,10 @@ fn redacting_again_alters_nothing() {
         if masks.rules.iter().any(|rule| rule.field.steps.iter().any(|step| matches!(step, Step::Index(_)))) {
             continue;
         }
+        // An allow-list looks for the names that the first time hides.
+        if !masks.keeps.is_empty() {
+            masks.names.clear();
+        }
         let plan = plan(&masks);
         let (once, ended, _) = at_once(&plan, format, &random.object(format));
         if ended.is_ok() {

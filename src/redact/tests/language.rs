@@ -106,3 +106,64 @@ fn hidden_names_in_any_pieces() {
     let (out, ended, _) = at_once(&plan, Format::Json, torn);
     assert!(ended.is_err() && !text(&out).contains("nnn") && out.len() > crate::limits::HOLD_BYTES_MAX);
 }
+
+fn check_kept(keeps: &[&[&str]], rules: &[(&str, MaskAction)], object: &str, expected: &str) {
+    let keeps = keeps.iter().map(|fields| keep(fields)).collect();
+    let masks = Masks { keeps, ..with(LengthRule::Field, rules) };
+    check_masks(&masks, Format::Json, object.as_bytes(), Some(expected.as_bytes()));
+}
+
+#[test]
+fn only_what_is_kept_is_shown() {
+    for (kept, object, expected) in [
+        (&["a"][..], r#"{"a":{"b":[1,"x"]},"c":12,"d":"text"}"#, r#"{"a":{"b":[1,"x"]},"c":0 ,"d":"***" }"#),
+        (&["a b"], r#"{"a":{"b":1,"c":2},"b":{"a":1}}"#, r#"{"a":{"b":1,"c":0},"b":null   }"#),
+        (&["a b"], r#"{"a":[7,[{"b":1}],{"c":[]}]}"#, r#"{"a":[0,[{"b":1}],{"c":0 }]}"#),
+        (&["a b"], r#"{"a":7,"x":{}}"#, r#"{"a":0,"x":0 }"#),
+        // Anywhere: whatever has brackets is gone into.
+        (&["** n"], r#"{"x":{"n":1,"m":2},"y":[[3]],"z":{}}"#, r#"{"x":{"n":1,"m":0},"y":[[0]],"z":{}}"#),
+        (&["a [1]"], r#"{"a":[7,{"b":8},9]}"#, r#"{"a":[0,{"b":8},0]}"#),
+        // An element is none of an object's, a member none of an array's.
+        (&["a [1]"], r#"{"a":{"b":8}}"#, r#"{"a":null   }"#),
+        (&["a", "b c"], r#"{"b":{"c":1,"d":2},"a":3}"#, r#"{"b":{"c":1,"d":0},"a":3}"#),
+        // The outermost brackets stay, and a scalar that stands alone does not.
+        (&["[0]"], r#"{"a":7,"b":{}}"#, r#"{"a":0,"b":0 }"#),
+        (&["a"], r#"[{"a":7},8]"#, r#"[{"a":7},0]"#),
+        (&["a"], r#""some text""#, r#""***"      "#),
+        (&["a"], "12 ", "0  "),
+        (&["a"], r#"{"\u0061":7,"A":8}"#, r#"{"\u0061":7,"A":0}"#),
+    ] {
+        check_kept(&[kept], &[], object, expected);
+    }
+}
+
+#[test]
+fn what_several_allow_lists_show_is_what_all_of_them_keep() {
+    let object = r#"{"a":{"b":1,"c":2},"d":3,"e":{"b":4}}"#;
+    for (keeps, expected) in [
+        (&[&["a"][..], &["** b"]][..], r#"{"a":{"b":1,"c":0},"d":0,"e":null   }"#),
+        (&[&["** b"], &["a", "d"]], r#"{"a":{"b":1,"c":0},"d":0,"e":null   }"#),
+        (&[&["a"], &["d"]], r#"{"a":null         ,"d":0,"e":null   }"#),
+        (&[&["a", "d"], &["d"], &["d", "e"]], r#"{"a":null         ,"d":3,"e":null   }"#),
+    ] {
+        check_kept(keeps, &[], object, expected);
+    }
+}
+
+#[test]
+fn other_rules_count_within_what_is_kept() {
+    let object = r#"{"a":{"id":"0123456789abcdef0123","n":1},"id":"0123456789abcdef0123"}"#;
+    for (rules, expected) in [
+        (&[("** id", Mask)][..], r#"{"a":{"id":"[REDACTED]"          ,"n":1},"id":"[REDACTED]"          }"#),
+        (&[("** id", Partial)], r#"{"a":{"id":"***0123"             ,"n":1},"id":"[REDACTED]"          }"#),
+        (&[("id", Drop)], r#"{"a":{"id":"0123456789abcdef0123","n":1}                            }"#),
+        (&[("a", Mask)], r#"{"a":null                               ,"id":"[REDACTED]"          }"#),
+    ] {
+        check_kept(&[&["a"]], rules, object, expected);
+    }
+    let masks = Masks { keeps: vec![keep(&["a"])], names: names(&["*"]), ..with(LengthRule::Field, &[]) };
+    let (object, expected) = (r#"{"a":{"b":1},"user":2}"#, r#"{"A":{"b":1},"*2"  :0}"#);
+    check_masks(&masks, Format::Json, object.as_bytes(), Some(expected.as_bytes()));
+    let tally = at_once(&plan(&masks), Format::Json, object.as_bytes()).2;
+    assert_eq!((tally.fields, plan(&masks).profiles().to_vec()), (vec![2, 1], vec!["names".into(), "kept".into()]));
+}

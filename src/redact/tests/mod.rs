@@ -18,7 +18,7 @@ use super::plan::Plan;
 use super::redactor::{Fault, Redactor};
 use super::tally::Tally;
 use crate::keyring::SecretKey;
-use crate::policy::mask::{FieldPath, Format, LengthRule, MaskAction, MaskRule, Masks, NameRule, OnBroken, Step};
+use crate::policy::mask::{FieldPath, Format, KeepRule, LengthRule, MaskAction, MaskRule, Masks, NameRule, OnBroken, Step};
 
 use MaskAction::{Drop, Hmac, Mask, Partial};
 
@@ -47,6 +47,7 @@ fn masks(rules: &[(&str, MaskAction)]) -> Masks {
     Masks {
         rules: rules.iter().enumerate().map(rule).collect(),
         names: Vec::new(),
+        keeps: Vec::new(),
         length: None,
         on_broken: OnBroken::Blank,
         shown_metadata: Default::default(),
@@ -59,6 +60,11 @@ fn masks(rules: &[(&str, MaskAction)]) -> Masks {
 /// Rules on the names of members, each with the glob `*` as its last step.
 fn names(members: &[&str]) -> Vec<NameRule> {
     members.iter().map(|members| NameRule { profile: "names".into(), members: field(members) }).collect()
+}
+
+/// An allow-list.
+fn keep(fields: &[&str]) -> KeepRule {
+    KeepRule { profile: "kept".into(), fields: fields.iter().map(|text| field(text)).collect() }
 }
 
 fn plan(masks: &Masks) -> Arc<Plan> {
@@ -163,6 +169,16 @@ impl Random {
             const OBJECTS: &[&str] = &["*", "a *", "** b *", "** user_id *", "a [*] *", "b [0] *", "** *", "** a * *"];
             let rules: Vec<_> = (0..=self.below(2)).map(|_| *self.of(&OBJECTS.iter().collect::<Vec<_>>())).collect();
             masks.names = names(&rules);
+        }
+        if self.one_in(3) {
+            const KEPT: &[&str] = &["a", "** b", "a b", "** user_id", "a [*] b", "** [1]", "[*] a", "[0]", "** b ** a", "** a*"];
+            let paths = |random: &mut Self| -> Vec<_> {
+                (0..=random.below(3)).map(|_| *random.of(&KEPT.iter().collect::<Vec<_>>())).collect()
+            };
+            masks.keeps = (0..=self.below(2)).map(|_| keep(&paths(self))).collect();
+            if self.one_in(2) {
+                masks.rules.truncate(self.below(2));
+            }
         }
         masks.length = [None, Some(LengthRule::Record), Some(LengthRule::Field)][self.below(3)];
         masks

@@ -2,7 +2,7 @@
 //! matcher over whole paths. Shares no code with the engine.
 
 use crate::keyring::SecretKey;
-use crate::policy::mask::{Format, LengthRule, MaskAction, Masks, OnBroken, Step};
+use crate::policy::mask::{FieldPath, Format, LengthRule, MaskAction, Masks, OnBroken, Step};
 
 /// The redacted text, or `None` where the object as a whole is refused.
 pub(super) fn redact(text: &[u8], format: Format, masks: &Masks, key: &SecretKey) -> Option<Vec<u8>> {
@@ -107,6 +107,22 @@ impl View<'_> {
         self.masks.rules.iter().find(|rule| matches(&rule.field.steps, path)).map(|rule| rule.action)
     }
 
+    /// What hides a value, if something does: a rule that drops, an allow-list that does not keep it, another rule.
+    fn hides(&self, path: &[Place], node: &Node) -> Option<MaskAction> {
+        let rule = self.rule(path);
+        let brackets = matches!(node, Node::Array(_) | Node::Object(_));
+        let root = path.is_empty() && brackets;
+        let kept = |fields: &[FieldPath]| {
+            let at_or_above = (1..=path.len()).any(|to| fields.iter().any(|field| matches(&field.steps, &path[..to])));
+            let below = |field: &FieldPath| brackets && goes_on(&field.steps, path, matches!(node, Node::Array(_)));
+            at_or_above || fields.iter().any(below)
+        };
+        if rule == Some(MaskAction::Drop) || root || self.masks.keeps.iter().all(|rule| kept(&rule.fields)) {
+            return rule;
+        }
+        Some(MaskAction::Mask)
+    }
+
     fn owe(&self, count: usize, out: &mut Vec<u8>, slack: &mut usize) {
         match self.length {
             LengthRule::Record => *slack += count,
@@ -116,7 +132,7 @@ impl View<'_> {
 
     fn show(&self, text: &[u8], value: &Value, path: &mut Vec<Place>, out: &mut Vec<u8>, slack: &mut usize) {
         let width = value.to - value.from;
-        if let Some(action) = self.rule(path) {
+        if let Some(action) = self.hides(path, &value.node) {
             let token = self.token(text, value, action);
             out.extend_from_slice(&token);
             self.owe(width - token.len(), out, slack);
@@ -266,6 +282,24 @@ fn matches(steps: &[Step], path: &[Place]) -> bool {
         (Step::Index(wanted), Place::Element(index)) => wanted == index && matches(steps_after, path_after),
         (Step::AnyIndex, Place::Element(_)) => matches(steps_after, path_after),
         (Step::Index(_) | Step::AnyIndex, Place::Member(_)) => false,
+    }
+}
+
+/// Whether a path may find something in the array, or object, at that place.
+fn goes_on(steps: &[Step], path: &[Place], array: bool) -> bool {
+    let Some((step, steps_after)) = steps.split_first() else { return false };
+    let Some((place, path_after)) = path.split_first() else {
+        return match step {
+            Step::Descend | Step::Name(_) | Step::Glob(_) => true,
+            Step::Index(_) | Step::AnyIndex => array,
+        };
+    };
+    match (step, place) {
+        (Step::Descend, _) => goes_on(steps_after, path, array) || goes_on(steps, path_after, array),
+        (Step::Name(_) | Step::Glob(_), Place::Element(_)) => goes_on(steps, path_after, array),
+        (Step::Name(_) | Step::Glob(_), Place::Member(_)) | (Step::Index(_) | Step::AnyIndex, _) => {
+            matches(&steps[..1], &path[..1]) && goes_on(steps_after, path_after, array)
+        }
     }
 }
 
