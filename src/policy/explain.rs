@@ -127,6 +127,7 @@ pub fn still_shows(profile: &Profile) -> Vec<&'static str> {
     shown.push(match profile.length {
         Some(LengthRule::Record) => "the total length of a record stays",
         Some(LengthRule::Field) => "the length of each value stays",
+        Some(LengthRule::Hidden) => "sizes stay, rounded up by at most a sixteenth; of lengths only what tokens tell",
         None => "lengths stay: of a record in JSONL, of each value in a document",
     });
     shown.push("the size of a compressed object can confirm a guess of a value");

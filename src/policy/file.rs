@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 
 use super::glob::{PathGlob, Sense};
 use super::keydate::KeyDate;
-use super::mask::{LengthRule, MaskAction, OnBroken};
+use super::mask::{LengthRule, OnBroken};
 use super::quota::Quota;
 use super::rules::{Actions, Age, Allow, Deny, Profile, Role};
 use super::selection::Selection;
@@ -268,13 +268,8 @@ fn profile(fields: &mut Fields<'_>, sense: Sense, global: &mut Global, book: &mu
         }
     }
     let paths = paths(fields, sense, book);
-    let Selection { fields: hidden, keep, mask_keys } = Selection::read(fields, book);
-    let action = word(fields, "action", &ACTIONS, book);
-    if action.is_some() && hidden.is_empty() {
-        book.note(fields.at(), "`action` says how `fields` are hidden, and there are none; leave it out");
-    }
-    let action = action.unwrap_or(MaskAction::Mask);
-    let length = word(fields, "length", &[("record", LengthRule::Record), ("field", LengthRule::Field)], book);
+    let Selection { fields: hidden, action, keep, mask_keys } = Selection::read(fields, book);
+    let length = word(fields, "length", &LENGTHS, book);
     let on_broken = word(fields, "on_broken", &[("blank", OnBroken::Blank), ("cut", OnBroken::Cut)], book);
     let on_broken = on_broken.unwrap_or_default();
     let (show_metadata, show_tags) = (shown(fields, &METADATA, book), shown(fields, &TAGS, book));
@@ -286,15 +281,23 @@ fn profile(fields: &mut Fields<'_>, sense: Sense, global: &mut Global, book: &mu
         }
     }
     let name = name?.it.into();
-    Some(Profile { name, paths, fields: hidden, keep, mask_keys, action, length, on_broken, show_metadata, show_tags, reveal_to })
+    Some(Profile {
+        name,
+        paths,
+        fields: hidden,
+        keep,
+        mask_keys,
+        action,
+        length,
+        on_broken,
+        show_metadata,
+        show_tags,
+        reveal_to,
+    })
 }
 
-const ACTIONS: [(&str, MaskAction); 4] = [
-    ("mask", MaskAction::Mask),
-    ("partial", MaskAction::Partial),
-    ("drop", MaskAction::Drop),
-    ("hmac", MaskAction::Hmac),
-];
+const LENGTHS: [(&str, LengthRule); 3] =
+    [("record", LengthRule::Record), ("field", LengthRule::Field), ("hidden", LengthRule::Hidden)];
 
 /// Names that a profile lets through: the key of its list, which names can stand there, and what to write.
 struct Shown {

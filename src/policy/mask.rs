@@ -40,13 +40,16 @@ pub enum MaskAction {
     Hmac,
 }
 
-/// How the size of what is hidden is kept, so that LIST, HEAD, GET and ranges agree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// What becomes of the slack, the bytes by which a token is shorter than the value that it stands for; so that LIST, HEAD,
+/// GET and ranges agree. In the order of how little it tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum LengthRule {
-    /// The slack stands as white space at the end of the record (JSONL), or of the document.
-    Record,
-    /// The slack stands as white space in place of the value.
+    /// It stands as white space in place of the value.
     Field,
+    /// It stands as white space at the end of the record (JSONL), or of the document.
+    Record,
+    /// It stands as white space at the end of the object, whose size is shown rounded up.
+    Hidden,
 }
 
 /// What becomes of a JSONL record that is not sound JSON.
@@ -126,6 +129,11 @@ impl Masks {
         let rules = self.rules.iter().map(|rule| &*rule.profile);
         let names = self.names.iter().map(|rule| &*rule.profile);
         rules.chain(names).chain(self.keeps.iter().map(|rule| &*rule.profile))
+    }
+
+    /// Whether sizes are shown rounded up.
+    pub fn hides_length(&self) -> bool {
+        self.length == Some(LengthRule::Hidden)
     }
 }
 

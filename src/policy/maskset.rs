@@ -55,8 +55,7 @@ impl MaskSets {
         let keeps = self.of(set).filter(|profile| !profile.keep.is_empty());
         let keeps = keeps.map(|profile| KeepRule { profile: profile.name.clone(), fields: profile.keep.clone() });
         // Where profiles differ, what hides more counts: white space at the record's end tells less than in place.
-        let lengths: Vec<LengthRule> = self.of(set).filter_map(|profile| profile.length).collect();
-        let length = lengths.iter().copied().find(|rule| *rule == LengthRule::Record).or(lengths.first().copied());
+        let length = self.of(set).filter_map(|profile| profile.length).max();
         let cut = self.of(set).any(|profile| profile.on_broken == OnBroken::Cut);
         let on_broken = if cut { OnBroken::Cut } else { OnBroken::Blank };
         let shown_metadata = self.shown(set, |profile| &profile.show_metadata);
@@ -113,6 +112,7 @@ fn digest(masks: &Masks) -> [u8; 32] {
         None => "length-default",
         Some(LengthRule::Record) => "record",
         Some(LengthRule::Field) => "field",
+        Some(LengthRule::Hidden) => "hidden",
     });
     part(match masks.on_broken {
         OnBroken::Blank => "blank",
@@ -236,7 +236,10 @@ mod tests {
         let all = masks("one", vec![a.clone(), b, c], 0b111);
         assert_eq!((all.length, all.on_broken), (Some(LengthRule::Record), OnBroken::Cut));
         assert_eq!(all.rules.iter().map(|rule| &*rule.profile).collect::<Vec<_>>(), ["a", "b", "c"]);
-        assert_eq!(masks("one", vec![a], 1).length, Some(LengthRule::Field));
+        assert_eq!(masks("one", vec![a.clone()], 1).length, Some(LengthRule::Field));
+        let hidden = Profile { length: Some(LengthRule::Hidden), ..profile("d", "t/*", &["d"], MaskAction::Mask) };
+        let record = Profile { length: Some(LengthRule::Record), ..a.clone() };
+        assert_eq!(masks("one", vec![a, hidden, record], 0b111).length, Some(LengthRule::Hidden));
     }
 
     #[test]

@@ -1,20 +1,30 @@
-//! What a redact profile says of JSON: which fields it hides, or which alone it keeps, and below which objects it hides the
+//! What a redact profile says of JSON: which fields it hides and how, or which alone it keeps, and below which objects it hides the
 //! names of members.
 
 use super::field::{self, FieldError};
-use super::mask::FieldPath;
+use super::file::word;
+use super::mask::{FieldPath, MaskAction};
 use super::source::{Book, Fields, texts};
 
-/// `fields` or `keep`, and `mask_keys`, of one profile; at least one of them says something.
-#[derive(Debug, Default)]
+/// `fields` with `action`, or `keep`, and `mask_keys`, of one profile; at least one of them says something.
+#[derive(Debug)]
 pub(super) struct Selection {
     /// The fields that are hidden.
     pub(super) fields: Vec<FieldPath>,
+    /// How they are.
+    pub(super) action: MaskAction,
     /// The fields that alone are shown; none where it is no allow-list.
     pub(super) keep: Vec<FieldPath>,
     /// The members whose names are hidden, as [`NameRule::members`](super::mask::NameRule::members) has them.
     pub(super) mask_keys: Vec<FieldPath>,
 }
+
+const ACTIONS: [(&str, MaskAction); 4] = [
+    ("mask", MaskAction::Mask),
+    ("partial", MaskAction::Partial),
+    ("drop", MaskAction::Drop),
+    ("hmac", MaskAction::Hmac),
+];
 
 impl Selection {
     /// Reads it from the profile's table.
@@ -30,8 +40,12 @@ impl Selection {
         if hidden.is_some() && keep.is_some() {
             book.note(fields.at(), "`keep` hides all other fields: write `fields` in a profile of its own");
         }
+        let action = word(fields, "action", &ACTIONS, book);
+        if action.is_some() && hidden.is_none() {
+            book.note(fields.at(), "`action` says how `fields` are hidden, and there are none; leave it out");
+        }
         let [fields, keep, mask_keys] = [hidden, keep, mask_keys].map(Option::unwrap_or_default);
-        Self { fields, keep, mask_keys }
+        Self { fields, action: action.unwrap_or(MaskAction::Mask), keep, mask_keys }
     }
 }
 

@@ -16,7 +16,6 @@ use super::tally::Tally;
 use super::token;
 use crate::limits;
 use crate::policy::mask::{LengthRule, MaskAction, OnBroken};
-use names::Renamed;
 
 /// The editor of one stream. Positions in the object are *offsets*, those in the chunk *indices*, and those in what was
 /// made *places*.
@@ -55,11 +54,11 @@ pub(super) struct Editor {
 #[derive(Debug, Clone, Copy)]
 struct Level {
     object: bool,
-    /// Elements that began.
+    /// Elements that began; of an object, members whose names were hidden, and those among them that got letters.
     elements: u64,
+    letters: u32,
     /// Whether a member was kept: only then does a comma belong before the next one.
     kept: bool,
-    renamed: Renamed,
 }
 
 /// A value that is not looked into: hidden, or shown as it is.
@@ -83,7 +82,7 @@ enum With {
     /// That of a record.
     Blank,
     Pseudonym(Box<Reading<blake3::Hasher>>),
-    Partial(Reading<Tail>),
+    Partial(Box<Reading<Tail>>),
 }
 
 /// A comma (or first name) that may have to be taken back, because the member behind it may be dropped.
@@ -177,14 +176,19 @@ impl Editor {
         self.output.spaces(spaces);
     }
 
+    /// Whether what is shorter as shown leaves no trace where it stands.
+    pub(super) fn hides_length(&self) -> bool {
+        self.length == LengthRule::Hidden
+    }
+
     /// Input passes again from that index on.
     pub(super) fn resume(&mut self, at: usize) {
         self.passing = Some(at);
     }
 
-    /// Lets what is made up to that place leave.
-    pub(super) fn release(&mut self, place: u64, shown: &mut Shown) {
-        self.output.release(place, shown);
+    /// Lets what is made up to that place leave, but for so many of the newest bytes.
+    pub(super) fn release(&mut self, place: u64, held: u64, shown: &mut Shown) {
+        self.output.release(place.min(self.output.len().saturating_sub(held)), shown);
     }
 
     /// Counts the fields that were hidden in this record.
@@ -251,7 +255,9 @@ impl Editor {
     fn hide(&mut self, at: usize, kind: Kind, rule: usize) {
         let with = match self.plan.rule(rule).action {
             MaskAction::Mask => With::Token,
-            MaskAction::Partial if kind == Kind::String => With::Partial(Reading::new(Tail::default(), at, kind)),
+            MaskAction::Partial if kind == Kind::String => {
+                With::Partial(Box::new(Reading::new(Tail::default(), at, kind)))
+            }
             MaskAction::Partial => With::Token,
             MaskAction::Drop => With::Null,
             MaskAction::Hmac => token::domain(kind).map_or(With::Token, |domain| {
@@ -291,9 +297,7 @@ impl Editor {
             With::Itself | With::Nothing => 0,
             With::Blank => self.token(token::BLANK_RECORD),
             With::Null => self.token(token::null(width)),
-            With::Pseudonym(hashed) if width >= token::PSEUDONYM_BYTES => {
-                self.token(&token::pseudonym(&hashed.sink))
-            }
+            With::Pseudonym(hashed) if width >= token::PSEUDONYM_BYTES => self.token(&token::pseudonym(&hashed.sink)),
             With::Partial(tail) => match tail.sink.token() {
                 Some(token) => self.token(token.as_bytes()),
                 None => self.token(usual),
@@ -314,6 +318,8 @@ impl Editor {
         match self.length {
             LengthRule::Record => self.slack += spaces,
             LengthRule::Field => self.output.spaces(spaces),
+            // All of it follows at the object's end.
+            LengthRule::Hidden => {}
         }
     }
 }
@@ -347,8 +353,12 @@ impl Editor {
                 return Err(Broken { at, reason: "the record before it is broken" });
             }
             self.hide_with(at, kind, With::Blank);
-        } else {
-            self.value_begins(at, kind);
+        } else if self.plan.keeps() {
+            self.begin_under_keeps(at, kind);
+        } else if let Some(rule) = self.rule_of_next() {
+            self.hide(at, kind, rule);
+        } else if bracket && self.plan.paths().are_nested() {
+            self.descend(at, kind);
         }
         Ok(())
     }
@@ -384,7 +394,9 @@ impl Editor {
             return Ok(());
         }
         let here = Mark { offset: self.offset(at), place: self.place(at) };
-        self.renaming = self.plan.paths().renames(self.innermost()).map(|rule| (here, rule));
+        if self.plan.renames() {
+            self.renaming = self.plan.paths().renames(self.innermost()).map(|rule| (here, rule));
+        }
         if !self.plan.drops() {
             return Ok(());
         }
@@ -399,7 +411,6 @@ impl Editor {
         if self.hidden.is_some() {
             return;
         }
-        let renaming = self.renaming.take();
         let paths = self.plan.paths();
         let top = match self.positions.len() {
             0 => paths.start(),
@@ -412,7 +423,7 @@ impl Editor {
             && let Some(rule) = self.verdict
             && self.plan.rule(rule).action == MaskAction::Drop
         {
-            self.verdict = None;
+            (self.verdict, self.renaming) = (None, None);
             self.count(rule);
             self.rewind(mark.place);
             let (offset, kind) = (mark.offset, Kind::Scalar);
@@ -422,7 +433,7 @@ impl Editor {
         if let Some(level) = self.levels.last_mut() {
             level.kept = true;
         }
-        if let Some((mark, rule)) = renaming {
+        if let Some((mark, rule)) = self.renaming {
             self.rename(mark, rule, written);
         }
     }

@@ -12,6 +12,7 @@ pub mod output;
 pub mod packed;
 pub mod plan;
 pub mod redactor;
+pub mod size;
 pub mod stream;
 pub mod survey;
 pub mod tally;

@@ -33,6 +33,8 @@ pub(super) struct Paths {
     keeps: Vec<Keep>,
     /// The positions of being kept.
     kept: Box<[u64]>,
+    /// Whether there can be places below which no path goes on.
+    settles: bool,
     /// Whether it matters where one is. It does not where every path is `**` and one name.
     nested: bool,
     drops: bool,
@@ -97,6 +99,7 @@ impl Paths {
             renames: Vec::new(),
             keeps: Vec::new(),
             kept: none(),
+            settles: false,
             nested: drops || !masks.names.is_empty() || !masks.keeps.is_empty() || !fields.clone().all(anywhere),
             drops,
         };
@@ -113,6 +116,7 @@ impl Paths {
         for rule in &masks.keeps {
             all.keep(rule, &mut patterns);
         }
+        all.settles = all.floating.iter().zip(&all.kept).all(|(floating, kept)| floating & !kept == 0);
         all.globs = Globs::of(patterns);
         all
     }
@@ -274,7 +278,9 @@ impl Paths {
 
     /// Whether nothing in a value with that set is to be looked at: no path goes on in it, and it is kept where that counts.
     pub(super) fn is_settled(&self, set: &[u64]) -> bool {
-        self.keeps.iter().all(|keep| has(set, keep.kept)) && set.iter().zip(&self.kept).all(|(set, kept)| set & !kept == 0)
+        self.settles
+            && self.keeps.iter().all(|keep| has(set, keep.kept))
+            && set.iter().zip(&self.kept).all(|(set, kept)| set & !kept == 0)
     }
 
     /// Passes every position that is both waited for and found.

@@ -7,6 +7,7 @@ use moka::sync::Cache;
 
 use super::machine::Sight;
 use super::paths::Paths;
+use super::size;
 use crate::keyring::{KeyRing, Purpose, SecretKey};
 use crate::limits;
 use crate::policy::mask::{Format, LengthRule, MaskAction, Masks, OnBroken};
@@ -44,7 +45,8 @@ impl Plan {
                 profiles.len() - 1
             })
         };
-        let rules = masks.rules.iter().map(|rule| Rule { action: rule.action, profile: place(&rule.profile) }).collect();
+        let rules =
+            masks.rules.iter().map(|rule| Rule { action: rule.action, profile: place(&rule.profile) }).collect();
         let names = masks.names.iter().map(|rule| place(&rule.profile)).collect();
         let keeps = masks.keeps.iter().map(|rule| place(&rule.profile)).collect();
         let paths = Paths::of(masks);
@@ -75,6 +77,16 @@ impl Plan {
         })
     }
 
+    /// Whether sizes are shown rounded up.
+    pub(super) fn hides_length(&self) -> bool {
+        self.length == Some(LengthRule::Hidden)
+    }
+
+    /// The size, in bytes, that is shown of an object that is stored with that size.
+    pub(super) fn shown_size(&self, stored: u64) -> u64 {
+        if self.hides_length() { size::rounded(stored) } else { stored }
+    }
+
     pub(super) fn on_broken(&self) -> OnBroken {
         self.on_broken
     }
@@ -91,6 +103,16 @@ impl Plan {
     /// The place of the profile of an allow-list.
     pub(super) fn profile_of_keep(&self, keep: usize) -> usize {
         self.keeps[keep]
+    }
+
+    /// Whether allow-lists say what is shown.
+    pub(super) fn keeps(&self) -> bool {
+        !self.keeps.is_empty()
+    }
+
+    /// Whether names of members are hidden anywhere.
+    pub(super) fn renames(&self) -> bool {
+        !self.names.is_empty()
     }
 
     /// Whether any rule drops members: only then are commas held back.

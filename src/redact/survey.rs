@@ -137,7 +137,7 @@ fn unshown(error: ShowError) -> Result<Finding, Trouble> {
     match error {
         ShowError::Unshowable(fault) => Ok(Finding::Refused(Why::Unshowable(fault))),
         ShowError::Unframed(why) => Ok(Finding::Refused(Why::Unframed(why))),
-        ShowError::TooFar | ShowError::Backend(_) => Err(Trouble::Broken(error.to_string())),
+        ShowError::TooFar | ShowError::TooFarIn | ShowError::Backend(_) => Err(Trouble::Broken(error.to_string())),
     }
 }
 

@@ -71,6 +71,8 @@ const ROLES: [(&str, &str, &str); 5] = [
 pub(crate) struct Wish {
     /// More roles: the name and the text below `[role]`, `[[bind]]` and `[[allow]]`.
     pub(crate) roles: Vec<(&'static str, String)>,
+    /// More `[[redact]]` profiles, as text.
+    pub(crate) profiles: &'static str,
     /// Roles beside `raw` to which nothing is masked.
     pub(crate) reveal_to: Vec<&'static str>,
     pub(crate) trusted_proxies: Vec<&'static str>,
@@ -320,7 +322,7 @@ fn policies(dir: &Path, wish: &Wish) {
     let list: Vec<String> = files.keys().map(|name| format!("\"{name}.toml\"")).collect();
     let revealed: Vec<String> = ["raw"].iter().chain(&wish.reveal_to).map(|name| format!("\"{name}\"")).collect();
     let global = GLOBAL.replace("FILES", &list.join(", ")).replace("REVEALED", &revealed.join(", "));
-    std::fs::write(dir.join("_global.toml"), global).unwrap();
+    std::fs::write(dir.join("_global.toml"), global + wish.profiles).unwrap();
 }
 
 fn certificate(dir: &Path) {

@@ -125,7 +125,8 @@ fn explain_says_what_else_a_profile_does() {
         if file == "_global.toml" {
             text += "\n[[redact]]\nname = \"people\"\npaths = [\"traces/*\"]\nmask_keys = [\"$.by_user\", \"$\"]\n";
             text += "\n[[redact]]\nname = \"numbers\"\npaths = [\"traces/*\"]\nkeep = [\"usage\", \"$.id\"]\n";
-            text += "\n[[redact]]\nname = \"ends\"\npaths = [\"traces/*\"]\nfields = [\"iban\"]\naction = \"partial\"\n";
+            text +=
+                "\n[[redact]]\nname = \"ends\"\npaths = [\"traces/*\"]\nfields = [\"iban\"]\naction = \"partial\"\n";
         }
         std::fs::write(folder.path().join(file), text).expect("written");
     }

@@ -9,19 +9,12 @@ use super::{Editor, Mark};
 /// The longest: two quotes, and an asterisk before the digits of any count.
 const NAME_MAX: usize = 2 + 1 + 20;
 
-/// The names of one object that were hidden up to now.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Renamed {
-    names: u64,
-    /// Those among them that are letters.
-    letters: u32,
-}
-
 impl Editor {
     /// Puts another name in place of the one just read, that is so written.
     pub(super) fn rename(&mut self, mark: Mark, rule: usize, written: &[u8]) {
+        self.renaming = None;
         let Some(level) = self.levels.last_mut() else { return };
-        let name = level.renamed.next(written.len());
+        let name = next(&mut level.elements, &mut level.letters, written.len());
         self.count_for(self.plan.profile_of_name(rule));
         self.rewind(mark.place);
         let width = written.len() as u64 + 2;
@@ -39,21 +32,20 @@ impl Editor {
     }
 }
 
-impl Renamed {
-    /// The name of the next member, in place of one of so many bytes between its quotes.
-    fn next(&mut self, room: usize) -> Name {
-        self.names += 1;
-        let by_place = Name::of_place(self.names);
-        if by_place.fits(room) {
-            return by_place;
-        }
-        let by_letters = Name::of_letters(self.letters + 1);
-        if by_letters.fits(room) {
-            self.letters += 1;
-            return by_letters;
-        }
-        Name::of(if room == 0 { b"" } else { b"*" })
+/// The name of the next member, in place of one of so many bytes between its quotes. Before it, so many names of its object
+/// were hidden, and so many of these became letters.
+fn next(names: &mut u64, letters: &mut u32, room: usize) -> Name {
+    *names += 1;
+    let by_place = Name::of_place(*names);
+    if by_place.fits(room) {
+        return by_place;
     }
+    let by_letters = Name::of_letters(*letters + 1);
+    if by_letters.fits(room) {
+        *letters += 1;
+        return by_letters;
+    }
+    Name::of(if room == 0 { b"" } else { b"*" })
 }
 
 /// A name with its quotes, filled from the end.
@@ -111,8 +103,9 @@ mod tests {
 
     #[test]
     fn names_by_place_then_by_letters_then_none() {
-        let mut renamed = Renamed::default();
-        let mut next = |room: usize| String::from_utf8(renamed.next(room).as_bytes().to_vec()).unwrap();
+        let (mut names, mut letters) = (0, 0);
+        let mut next =
+            |room: usize| String::from_utf8(next(&mut names, &mut letters, room).as_bytes().to_vec()).unwrap();
         assert_eq!([next(9), next(2), next(1), next(0), next(1)].join(" "), r#""*1" "*2" "A" "" "B""#);
         (6..=9).for_each(|place| assert_eq!(next(2), format!("\"*{place}\"")));
         assert_eq!([next(2), next(3), next(2)].join(" "), r#""C" "*11" "D""#);
@@ -126,10 +119,10 @@ mod tests {
     /// As long as no two names of an object were equal, no two are: for any number of them that are as short as can be.
     #[test]
     fn numbers_in_order_never_share_a_name() {
-        let mut renamed = Renamed::default();
+        let (mut names, mut letters) = (0, 0);
         let mut seen = std::collections::HashSet::new();
         for number in 0..100_000_u32 {
-            let name = renamed.next(number.to_string().len());
+            let name = next(&mut names, &mut letters, number.to_string().len());
             assert!(seen.insert(name.as_bytes().to_vec()), "{number}");
         }
     }

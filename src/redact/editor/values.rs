@@ -1,13 +1,12 @@
-//! What becomes of a value that begins, by the rules and allow-lists that meet there.
+//! What becomes of a value that begins where allow-lists say what is shown, and whether brackets are gone into.
 
-use super::names::Renamed;
 use super::{Editor, Hidden, Level, With};
 use crate::policy::mask::MaskAction;
 use crate::redact::grammar::Kind;
 
 impl Editor {
-    /// A value begins, and nothing around it is hidden.
-    pub(super) fn value_begins(&mut self, at: usize, kind: Kind) {
+    /// A value begins under allow-lists, and nothing around it is hidden.
+    pub(super) fn begin_under_keeps(&mut self, at: usize, kind: Kind) {
         let bracket = matches!(kind, Kind::Object | Kind::Array);
         // A record stays a record, whatever is kept of it.
         let may_be_unkept = !(bracket && self.levels.is_empty());
@@ -17,7 +16,7 @@ impl Editor {
             self.hide_with(at, kind, With::Token);
         } else if let Some(rule) = rule {
             self.hide(at, kind, rule);
-        } else if bracket && self.plan.paths().are_nested() {
+        } else if bracket {
             self.descend(at, kind);
         }
     }
@@ -30,13 +29,13 @@ impl Editor {
     }
 
     /// What is in the brackets is looked at, unless nothing there can matter.
-    fn descend(&mut self, at: usize, kind: Kind) {
+    #[inline]
+    pub(super) fn descend(&mut self, at: usize, kind: Kind) {
         if self.plan.paths().is_settled(&self.next) {
             self.hidden = Some(Hidden { open: 1, due: false, offset: self.offset(at), kind, with: With::Itself });
             return;
         }
-        let object = kind == Kind::Object;
-        self.levels.push(Level { object, elements: 0, kept: false, renamed: Renamed::default() });
+        self.levels.push(Level { object: kind == Kind::Object, elements: 0, letters: 0, kept: false });
         self.positions.extend_from_slice(&self.next);
     }
 }

@@ -15,11 +15,12 @@ use super::render::{Packed, Rendering, Work};
 use super::{Codec, Renderings, Unpackable};
 use crate::keyring::SecretKey;
 use crate::limits;
-use crate::policy::mask::{FieldPath, Format, MaskAction, MaskRule, Masks, OnBroken, Step};
+use crate::policy::mask::{FieldPath, Format, LengthRule, MaskAction, MaskRule, Masks, OnBroken, Step};
 use crate::redact::format::Unframed;
 use crate::redact::output::Shown;
 use crate::redact::plan::Plan;
 use crate::redact::redactor::Redactor;
+use crate::redact::size::rounded;
 use crate::redact::stream::{ShowError, Source};
 use crate::s3::answer::{Body, BodyError, ContentRange};
 use crate::s3::operation::ETag;
@@ -179,12 +180,16 @@ impl Source for Stored {
 }
 
 fn plan() -> Arc<Plan> {
+    plan_of(None)
+}
+
+fn plan_of(length: Option<LengthRule>) -> Arc<Plan> {
     let field = FieldPath { steps: vec![Step::Descend, Step::Name("email".into())] };
     let masks = Masks {
         rules: vec![MaskRule { profile: "pii".into(), field, action: MaskAction::Mask }],
         names: Vec::new(),
         keeps: Vec::new(),
-        length: None,
+        length,
         on_broken: OnBroken::Blank,
         shown_metadata: Default::default(),
         shown_tags: Default::default(),
@@ -241,6 +246,26 @@ fn a_rendering_is_the_redaction_at_the_originals_size() {
                 assert!(read(&rendering, first, last) == all[first as usize..=last as usize], "{first}-{last}");
             }
         }
+    }
+}
+
+/// Where lengths are hidden, neither the size of the rendering nor what is in it tells them.
+#[test]
+fn a_rendering_under_hidden_lengths_has_the_size_of_its_class() {
+    for codec in CODECS {
+        let packed = Packed { codec, inside: Some(Format::Jsonl) };
+        let rendered = |text: &[u8]| {
+            let bytes = pack(codec, text);
+            let work = Work { plan: plan_of(Some(LengthRule::Hidden)), ..work(packed, &bytes) };
+            let renderings = Renderings::open(std::env::temp_dir(), 1 << 30).unwrap();
+            let rendering = Runtime::new().unwrap().block_on(renderings.render(work)).unwrap();
+            assert_eq!(rendering.len(), rounded(bytes.len() as u64));
+            unpack(codec, &read(&rendering, 0, rendering.len() - 1))
+        };
+        let text = records();
+        let inside = rendered(&text);
+        assert!(inside.len() < text.len() && inside.starts_with(b"{\"email\":\"[REDACTED]\",\"n\":0,"), "{codec:?}");
+        assert!(inside == rendered(&String::from_utf8(text).unwrap().replace("person", "somebody").into_bytes()));
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod differential;
 mod examples;
+mod hidden;
 mod hostile;
 mod language;
 mod machine;
@@ -18,7 +19,9 @@ use super::plan::Plan;
 use super::redactor::{Fault, Redactor};
 use super::tally::Tally;
 use crate::keyring::SecretKey;
-use crate::policy::mask::{FieldPath, Format, KeepRule, LengthRule, MaskAction, MaskRule, Masks, NameRule, OnBroken, Step};
+use crate::policy::mask::{
+    FieldPath, Format, KeepRule, LengthRule, MaskAction, MaskRule, Masks, NameRule, OnBroken, Step,
+};
 
 use MaskAction::{Drop, Hmac, Mask, Partial};
 
@@ -171,7 +174,8 @@ impl Random {
             masks.names = names(&rules);
         }
         if self.one_in(3) {
-            const KEPT: &[&str] = &["a", "** b", "a b", "** user_id", "a [*] b", "** [1]", "[*] a", "[0]", "** b ** a", "** a*"];
+            const KEPT: &[&str] =
+                &["a", "** b", "a b", "** user_id", "a [*] b", "** [1]", "[*] a", "[0]", "** b ** a", "** a*"];
             let paths = |random: &mut Self| -> Vec<_> {
                 (0..=random.below(3)).map(|_| *random.of(&KEPT.iter().collect::<Vec<_>>())).collect()
             };
@@ -180,7 +184,8 @@ impl Random {
                 masks.rules.truncate(self.below(2));
             }
         }
-        masks.length = [None, Some(LengthRule::Record), Some(LengthRule::Field)][self.below(3)];
+        masks.length =
+            [None, Some(LengthRule::Record), Some(LengthRule::Field), Some(LengthRule::Hidden)][self.below(4)];
         masks
     }
 

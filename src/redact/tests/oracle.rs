@@ -1,11 +1,31 @@
 //! What redaction means, said a second time and naively: the whole text in memory, a tree of spans, recursion, and a
 //! matcher over whole paths. Shares no code with the engine.
 
+mod places;
+
+use places::{Place, goes_on, matches};
+
 use crate::keyring::SecretKey;
-use crate::policy::mask::{FieldPath, Format, LengthRule, MaskAction, Masks, OnBroken, Step};
+use crate::policy::mask::{FieldPath, Format, LengthRule, MaskAction, Masks, OnBroken};
 
 /// The redacted text, or `None` where the object as a whole is refused.
 pub(super) fn redact(text: &[u8], format: Format, masks: &Masks, key: &SecretKey) -> Option<Vec<u8>> {
+    let mut shown = unpadded(text, format, masks, key)?;
+    if masks.length == Some(LengthRule::Hidden) {
+        let ending = [&b"\r\n"[..], b"\n", b""].into_iter().find(|ending| text.ends_with(ending)).unwrap();
+        assert!(shown.ends_with(ending));
+        let at = shown.len() - ending.len();
+        shown.splice(at..at, vec![b' '; rounded(text.len()) - shown.len()]);
+    }
+    Some(shown)
+}
+
+fn rounded(size: usize) -> usize {
+    let power = (0..60).map(|bits| 1 << bits).filter(|power| *power <= size).max().unwrap_or(0);
+    (0..).map(|times| times * (power / 16).max(64)).find(|class| *class >= size).unwrap()
+}
+
+fn unpadded(text: &[u8], format: Format, masks: &Masks, key: &SecretKey) -> Option<Vec<u8>> {
     let (bom, body) = match text.strip_prefix(b"\xEF\xBB\xBF") {
         Some(body) => (&text[..3], body),
         None => (&text[..0], text),
@@ -28,29 +48,21 @@ pub(super) fn redact(text: &[u8], format: Format, masks: &Masks, key: &SecretKey
             out.extend_from_slice(line);
         } else if let Some(shown) = view.record(&line[bom..], true) {
             out.extend_from_slice(&line[..bom]);
-            out.extend_from_slice(&if behind_record { shown } else { unplaced(line) });
+            out.extend_from_slice(&if behind_record { shown } else { view.unplaced(line) });
             behind_record = true;
         } else if masks.on_broken == OnBroken::Cut || line.len() > crate::limits::HOLD_BYTES_MAX {
             return None;
         } else {
-            let mut blanked = vec![b' '; line.len()];
-            if line.len() >= 2 {
-                blanked[..2].copy_from_slice(b"{}");
+            let token = if line.len() >= 2 { &b"{}"[..] } else { b"" };
+            out.extend_from_slice(token);
+            if length != LengthRule::Hidden {
+                out.extend(std::iter::repeat_n(b' ', line.len() - token.len()));
             }
-            out.extend_from_slice(&blanked);
             behind_record = false;
         }
         out.extend_from_slice(ending);
     }
     Some(out)
-}
-
-/// A record behind a broken one: only the white space around it is left.
-fn unplaced(line: &[u8]) -> Vec<u8> {
-    let blank = |byte: &&u8| b" \t\r".contains(*byte);
-    let (before, after) = (line.iter().take_while(blank).count(), line.iter().rev().take_while(blank).count());
-    let width = line.len() - before - after;
-    [&line[..before], b"{}", &vec![b' '; width - 2], &line[line.len() - after..]].concat()
 }
 
 struct View<'a> {
@@ -81,12 +93,6 @@ struct Member {
     value: Value,
 }
 
-#[derive(Clone)]
-enum Place {
-    Member(Vec<u8>),
-    Element(u32),
-}
-
 impl View<'_> {
     fn record(&self, text: &[u8], line: bool) -> Option<Vec<u8>> {
         let mut parser = Parser { text, at: 0, newline: !line };
@@ -101,6 +107,15 @@ impl View<'_> {
         out.extend(std::iter::repeat_n(b' ', slack));
         out.extend_from_slice(&text[root.to..]);
         Some(out)
+    }
+
+    /// A record behind a broken one: only the white space around it is left.
+    fn unplaced(&self, line: &[u8]) -> Vec<u8> {
+        let blank = |byte: &&u8| b" \t\r".contains(*byte);
+        let (before, after) = (line.iter().take_while(blank).count(), line.iter().rev().take_while(blank).count());
+        let width = line.len() - before - after;
+        let slack = if self.length == LengthRule::Hidden { 0 } else { width - 2 };
+        [&line[..before], b"{}", &vec![b' '; slack], &line[line.len() - after..]].concat()
     }
 
     fn rule(&self, path: &[Place]) -> Option<MaskAction> {
@@ -127,6 +142,7 @@ impl View<'_> {
         match self.length {
             LengthRule::Record => *slack += count,
             LengthRule::Field => out.extend(std::iter::repeat_n(b' ', count)),
+            LengthRule::Hidden => {}
         }
     }
 
@@ -266,52 +282,6 @@ fn partial(decoded: &[u8]) -> Option<Vec<u8>> {
         }
     }
     Some([token, b"\"".to_vec()].concat())
-}
-
-fn matches(steps: &[Step], path: &[Place]) -> bool {
-    let Some((step, steps_after)) = steps.split_first() else { return path.is_empty() };
-    let Some((place, path_after)) = path.split_first() else { return false };
-    match (step, place) {
-        (Step::Descend, _) => matches(steps_after, path) || matches(steps, path_after),
-        (Step::Name(name), Place::Member(member)) => name.as_bytes() == member && matches(steps_after, path_after),
-        (Step::Glob(glob), Place::Member(member)) => {
-            let member: Vec<char> = String::from_utf8_lossy(member).chars().collect();
-            globbed(&glob.chars().collect::<Vec<_>>(), &member) && matches(steps_after, path_after)
-        }
-        (Step::Name(_) | Step::Glob(_), Place::Element(_)) => matches(steps, path_after),
-        (Step::Index(wanted), Place::Element(index)) => wanted == index && matches(steps_after, path_after),
-        (Step::AnyIndex, Place::Element(_)) => matches(steps_after, path_after),
-        (Step::Index(_) | Step::AnyIndex, Place::Member(_)) => false,
-    }
-}
-
-/// Whether a path may find something in the array, or object, at that place.
-fn goes_on(steps: &[Step], path: &[Place], array: bool) -> bool {
-    let Some((step, steps_after)) = steps.split_first() else { return false };
-    let Some((place, path_after)) = path.split_first() else {
-        return match step {
-            Step::Descend | Step::Name(_) | Step::Glob(_) => true,
-            Step::Index(_) | Step::AnyIndex => array,
-        };
-    };
-    match (step, place) {
-        (Step::Descend, _) => goes_on(steps_after, path, array) || goes_on(steps, path_after, array),
-        (Step::Name(_) | Step::Glob(_), Place::Element(_)) => goes_on(steps, path_after, array),
-        (Step::Name(_) | Step::Glob(_), Place::Member(_)) | (Step::Index(_) | Step::AnyIndex, _) => {
-            matches(&steps[..1], &path[..1]) && goes_on(steps_after, path_after, array)
-        }
-    }
-}
-
-fn globbed(glob: &[char], name: &[char]) -> bool {
-    match (glob.split_first(), name.split_first()) {
-        (None, _) => name.is_empty(),
-        (Some(('*', rest)), None) => globbed(rest, name),
-        (Some(('*', rest)), Some((_, after))) => globbed(rest, name) || globbed(glob, after),
-        (Some(('?', rest)), Some((_, after))) => globbed(rest, after),
-        (Some((one, rest)), Some((other, after))) => one == other && globbed(rest, after),
-        (Some(_), None) => false,
-    }
 }
 
 struct Parser<'a> {
