@@ -148,10 +148,8 @@ pub fn show_attributes(
 fn opened<T, O: Op>(raw: Result<Raw<T>, Trouble>, recorded: &Recorded<Permit<O>>) -> Result<T, Refusal> {
     let hides_length = recorded.view().masks().is_some_and(|masks| masks.hides_length());
     raw.map(Raw::open).map_err(|trouble| {
-        let trouble = match trouble {
-            Trouble::InvalidRange { .. } if hides_length => Trouble::InvalidRange { size: None },
-            trouble => trouble,
-        };
+        let outside = matches!(trouble, Trouble::InvalidRange { .. });
+        let trouble = if outside && hides_length { Trouble::InvalidRange { size: None } } else { trouble };
         let tells = matches!(trouble, Trouble::InvalidRange { .. } | Trouble::Archived | Trouble::KeyService(_));
         let told = if tells && recorded.conditions().ask_the_object() { Trouble::NoSuchKey } else { trouble };
         told.refusal(recorded.may_list())
