@@ -318,6 +318,14 @@ pub const HOLD_BYTES_MAX: usize = 64 * 1024;
 pub const JSON_DEPTH_MAX: usize = 1024;
 /// Longest member name, in bytes as written.
 pub const JSON_NAME_BYTES_MAX: usize = 4096;
+/// Characters of a text that `action = "partial"` shows: its last ones.
+pub const PARTIAL_CHARACTERS_SHOWN: usize = 4;
+/// Fewest characters of a text of which any are shown so; of a shorter one too little would stay hidden.
+pub const PARTIAL_CHARACTERS_MIN: usize = 12;
+/// Least step in which sizes are rounded up where lengths are hidden, in bytes.
+pub const SIZE_STEP_BYTES_MIN: u64 = 64;
+/// Sizes are rounded up by less than one part in two to this power, where the least step is not more.
+pub const SIZE_STEP_BITS: u32 = 4;
 /// Bytes before a range of one document that are read to reach it.
 pub const RANGE_AHEAD_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// First look back from a range's start for the record that it lies in, in bytes; four times as far each time until found.

@@ -78,8 +78,7 @@ impl<O: Op> sealed::Asked for Permit<O> {
     }
 
     fn tally(&self) -> Tally {
-        let rules = self.view().masks().map(|masks| masks.rules.iter());
-        Tally::new(rules.into_iter().flatten().map(|rule| &*rule.profile))
+        Tally::new(self.view().masks().into_iter().flat_map(|masks| masks.profiles()))
     }
 }
 

@@ -71,6 +71,12 @@ pub struct Hidden {
     /// Which records are shown, where not all are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rows: Option<ShownRows>,
+    /// Of an allow-list the paths that it keeps: everything else is hidden.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keeps: Vec<String>,
+    /// Paths of the members whose names it hides.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
     /// What a reader still learns.
     pub still_shows: Vec<&'static str>,
 }
@@ -131,14 +137,20 @@ pub fn still_shows(profile: &Profile) -> Vec<&'static str> {
 
 fn of_fields(profile: &Profile) -> Vec<&'static str> {
     let mut shown = vec!["copies of a value elsewhere, such as in prose, stay"];
+    if !profile.mask_keys.is_empty() {
+        shown.push("member names stay but for those masked, of which number and order stay");
+    } else if profile.action != MaskAction::Drop {
+        shown.push("member names stay");
+    }
     match profile.action {
-        MaskAction::Mask => shown.push("member names stay"),
-        MaskAction::Hmac => shown.extend(["member names stay", "equal values show as equal"]),
-        MaskAction::Drop => {}
+        MaskAction::Partial => shown.push("the last 4 characters of a text of 12 or more stay"),
+        MaskAction::Hmac => shown.push("equal values show as equal"),
+        MaskAction::Mask | MaskAction::Drop => {}
     }
     shown.push(match profile.length {
         Some(LengthRule::Record) => "the total length of a record stays",
         Some(LengthRule::Field) => "the length of each value stays",
+        Some(LengthRule::Hidden) => "sizes stay, rounded up by at most a sixteenth; of lengths only what tokens tell",
         None => "lengths stay: of a record in JSONL, of each value in a document",
     });
     shown
@@ -164,6 +176,8 @@ fn hidden(profiles: &[&Profile], claims: &Claims) -> Vec<Hidden> {
         action: action_word(profile.action),
         fields: profile.fields.iter().map(|path| field(at, path)).collect(),
         rows: profile.rows.as_ref().map(rows),
+        keeps: profile.keep.iter().map(ToString::to_string).collect(),
+        names: profile.mask_keys.iter().map(ToString::to_string).collect(),
         still_shows: still_shows(profile),
     };
     profiles.iter().enumerate().map(hidden).collect()
@@ -245,12 +259,25 @@ impl std::fmt::Display for Explanation {
             let rule = outcome.rule.as_deref().map(|rule| format!(" [{rule}]")).unwrap_or_default();
             writeln!(f, "  {sign} {:<7}{}{rule}", outcome.action, outcome.because)?;
         }
-        let width = self.masks.iter().flat_map(|hidden| &hidden.fields).map(|field| field.path.chars().count()).max();
+        let paths = |hidden: &Hidden| {
+            let fields = hidden.fields.iter().map(|field| field.path.chars().count());
+            fields.chain(hidden.names.iter().chain(&hidden.keeps).map(|path| path.chars().count())).max()
+        };
+        let width = self.masks.iter().filter_map(paths).max().unwrap_or_default();
         for hidden in &self.masks {
-            let Hidden { profile, action, fields, rows, still_shows } = hidden;
+            let Hidden { profile, action, fields, keeps, names, rows, still_shows } = hidden;
             for HiddenField { path, decided_by } in fields {
                 let how = decided_by.as_ref().map_or_else(|| action.to_string(), |by| format!("as {by} says"));
-                writeln!(f, "  ◌ {path:width$}  {how} [{profile}]", width = width.unwrap_or_default())?;
+                writeln!(f, "  ◌ {path:width$}  {how} [{profile}]")?;
+            }
+            for path in keeps {
+                writeln!(f, "  ◉ {path:width$}  kept [{profile}]")?;
+            }
+            if !keeps.is_empty() {
+                writeln!(f, "  ◌ {:width$}  {action} [{profile}]", "all else")?;
+            }
+            for path in names {
+                writeln!(f, "  ◌ {path:width$}  names [{profile}]")?;
             }
             if let Some(ShownRows { only, missing_claims }) = rows {
                 writeln!(f, "  ◌ only records where {only}  [{profile}]")?;

@@ -40,6 +40,13 @@ pub fn parse(text: &str) -> Result<FieldPath, FieldError> {
     }
 }
 
+/// Reads a path to objects, of which `$` is the root, as the path to all of their members.
+pub fn parse_members(text: &str) -> Result<FieldPath, FieldError> {
+    let mut members = if text == "$" { FieldPath { steps: Vec::new() } } else { parse(text)? };
+    members.steps.push(Step::Glob("*".into()));
+    Ok(members)
+}
+
 struct Reader<'t> {
     text: &'t str,
     at: usize,
@@ -161,6 +168,20 @@ mod tests {
         for (text, steps) in cases {
             assert_eq!(parse(text), Ok(FieldPath { steps }), "{text}");
         }
+    }
+
+    #[test]
+    fn members_are_those_of_the_objects_that_are_named() {
+        let all = || Step::Glob("*".into());
+        for (text, steps) in [
+            ("$", vec![all()]),
+            ("$.by_user", vec![name("by_user"), all()]),
+            ("by_user", vec![Step::Descend, name("by_user"), all()]),
+            ("$.a[*]", vec![name("a"), Step::AnyIndex, all()]),
+        ] {
+            assert_eq!(parse_members(text), Ok(FieldPath { steps }), "{text}");
+        }
+        assert_eq!(parse_members("$."), parse("$."));
     }
 
     #[test]

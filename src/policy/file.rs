@@ -7,13 +7,13 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::field;
 use super::glob::{PathGlob, Sense};
 use super::keydate::KeyDate;
-use super::mask::{LengthRule, MaskAction, OnBroken};
+use super::mask::{LengthRule, OnBroken};
 use super::quota::Quota;
 use super::rows::Rows;
 use super::rules::{Actions, Age, Allow, Deny, Profile, Role};
+use super::selection::Selection;
 use super::source::{At, Book, Entry, Fields, Node, Value, text, texts};
 use super::window::Hours;
 use crate::identity::RoleName;
@@ -271,25 +271,8 @@ fn profile(fields: &mut Fields<'_>, sense: Sense, global: &mut Global, book: &mu
         }
     }
     let paths = paths(fields, sense, book);
-    let written = fields.texts("fields", book);
-    let rows = fields.text("rows", book);
-    if written.is_empty() && rows.is_none() {
-        book.note(
-            fields.at(),
-            "`fields` is missing or empty; name at least one field, or the records to show by `rows`",
-        );
-    }
-    let rows = rows.and_then(|rows| condition(&rows, book));
-    let mut hidden = Vec::new();
-    for path in written {
-        match field::parse(&path.it) {
-            Ok(field) => hidden.push(field),
-            Err(error) => book.note(path.at + 1 + error.at, format!("field path {:?}: {}", path.it, error.what)),
-        }
-    }
-    let actions = [("mask", MaskAction::Mask), ("drop", MaskAction::Drop), ("hmac", MaskAction::Hmac)];
-    let action = word(fields, "action", &actions, book).unwrap_or(MaskAction::Mask);
-    let length = word(fields, "length", &[("record", LengthRule::Record), ("field", LengthRule::Field)], book);
+    let Selection { fields: hidden, action, keep, mask_keys, rows } = Selection::read(fields, book);
+    let length = word(fields, "length", &LENGTHS, book);
     let on_broken = word(fields, "on_broken", &[("blank", OnBroken::Blank), ("cut", OnBroken::Cut)], book);
     let on_broken = on_broken.unwrap_or_default();
     let (show_metadata, show_tags) = (shown(fields, &METADATA, book), shown(fields, &TAGS, book));
@@ -301,15 +284,24 @@ fn profile(fields: &mut Fields<'_>, sense: Sense, global: &mut Global, book: &mu
         }
     }
     let name = name?.it.into();
-    Some(Profile { name, paths, fields: hidden, rows, action, length, on_broken, show_metadata, show_tags, reveal_to })
+    Some(Profile {
+        name,
+        paths,
+        fields: hidden,
+        keep,
+        mask_keys,
+        rows,
+        action,
+        length,
+        on_broken,
+        show_metadata,
+        show_tags,
+        reveal_to,
+    })
 }
 
-/// A condition on records.
-fn condition(written: &At<String>, book: &mut Book<'_>) -> Option<Rows> {
-    Rows::parse(&written.it)
-        .map_err(|error| book.note(written.at + 1 + error.at, format!("`rows`: {}", error.what)))
-        .ok()
-}
+const LENGTHS: [(&str, LengthRule); 3] =
+    [("record", LengthRule::Record), ("field", LengthRule::Field), ("hidden", LengthRule::Hidden)];
 
 /// Names that a profile lets through: the key of its list, which names can stand there, and what to write.
 struct Shown {

@@ -34,19 +34,24 @@ pub struct FieldPath {
 pub enum MaskAction {
     /// A constant token per kind of value.
     Mask,
+    /// Of a long text its last characters stay; everything else becomes its token.
+    Partial,
     /// The member disappears: its name, too.
     Drop,
     /// A keyed pseudonym of fixed width: the same value gives the same pseudonym within one role and profile.
     Hmac,
 }
 
-/// How the size of what is hidden is kept, so that LIST, HEAD, GET and ranges agree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// What becomes of the slack, the bytes by which a token is shorter than the value that it stands for; so that LIST, HEAD,
+/// GET and ranges agree. In the order of how little it tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum LengthRule {
-    /// The slack stands as white space at the end of the record (JSONL), or of the document.
-    Record,
-    /// The slack stands as white space in place of the value.
+    /// It stands as white space in place of the value.
     Field,
+    /// It stands as white space at the end of the record (JSONL), or of the document.
+    Record,
+    /// It stands as white space at the end of the object, whose size is shown rounded up.
+    Hidden,
 }
 
 /// What becomes of a JSONL record that is not sound JSON.
@@ -79,6 +84,24 @@ pub struct MaskRule {
     pub action: MaskAction,
 }
 
+/// The names of these members are hidden; what becomes of their values other rules say.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct NameRule {
+    /// As [`MaskRule::profile`].
+    pub profile: Box<str>,
+    /// Which members: the last step is the glob `*`, so that all of an object's names are hidden or none.
+    pub members: FieldPath,
+}
+
+/// An allow-list: of an object only this is shown, and the brackets and names on the way there.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct KeepRule {
+    /// As [`MaskRule::profile`].
+    pub profile: Box<str>,
+    /// The values that are kept, with all that is in them; at least one.
+    pub fields: Vec<FieldPath>,
+}
+
 /// Everything that one view hides of one object: the union of the profiles that apply. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Masks {
@@ -86,6 +109,10 @@ pub struct Masks {
     pub rules: Vec<MaskRule>,
     /// What a record must be to be shown; `None` shows all.
     pub rows: Option<RowFilter>,
+    /// Members whose names are hidden.
+    pub names: Vec<NameRule>,
+    /// Allow-lists, of which each hides what it does not keep, whatever else the rules say; but [`MaskAction::Drop`] drops.
+    pub keeps: Vec<KeepRule>,
     /// `None` is the default: [`LengthRule::Record`] for JSONL, [`LengthRule::Field`] for a document.
     pub length: Option<LengthRule>,
     /// What becomes of broken records.
@@ -109,6 +136,8 @@ impl Masks {
         Self {
             rules,
             rows: None,
+            names: Vec::new(),
+            keeps: Vec::new(),
             length: None,
             on_broken: OnBroken::Blank,
             shown_metadata: BTreeSet::new(),
@@ -116,6 +145,18 @@ impl Masks {
             pseudonym_scope: String::new(),
             digest: [0; 32],
         }
+    }
+
+    /// The profiles that something is hidden by, in the order in which hidden fields are counted; some several times.
+    pub fn profiles(&self) -> impl Iterator<Item = &str> {
+        let rules = self.rules.iter().map(|rule| &*rule.profile);
+        let names = self.names.iter().map(|rule| &*rule.profile);
+        rules.chain(names).chain(self.keeps.iter().map(|rule| &*rule.profile))
+    }
+
+    /// Whether sizes are shown rounded up.
+    pub fn hides_length(&self) -> bool {
+        self.length == Some(LengthRule::Hidden)
     }
 }
 

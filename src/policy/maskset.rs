@@ -6,7 +6,7 @@ use std::sync::Arc;
 use moka::sync::Cache;
 use sha2::{Digest as _, Sha256};
 
-use super::mask::{LengthRule, MaskAction, MaskRule, Masks, OnBroken};
+use super::mask::{FieldPath, KeepRule, LengthRule, MaskAction, MaskRule, Masks, NameRule, OnBroken};
 use super::rows::{RowFilter, Rows};
 use super::rules::Profile;
 use crate::identity::{Claims, RoleName};
@@ -55,9 +55,14 @@ impl MaskSets {
                 })
             })
             .collect();
+        let names = self.of(set).flat_map(|profile| {
+            let rule = |members: &FieldPath| NameRule { profile: profile.name.clone(), members: members.clone() };
+            profile.mask_keys.iter().map(rule)
+        });
+        let keeps = self.of(set).filter(|profile| !profile.keep.is_empty());
+        let keeps = keeps.map(|profile| KeepRule { profile: profile.name.clone(), fields: profile.keep.clone() });
         // Where profiles differ, what hides more counts: white space at the record's end tells less than in place.
-        let lengths: Vec<LengthRule> = self.of(set).filter_map(|profile| profile.length).collect();
-        let length = lengths.iter().copied().find(|rule| *rule == LengthRule::Record).or(lengths.first().copied());
+        let length = self.of(set).filter_map(|profile| profile.length).max();
         let cut = self.of(set).any(|profile| profile.on_broken == OnBroken::Cut);
         let on_broken = if cut { OnBroken::Cut } else { OnBroken::Blank };
         let shown_metadata = self.shown(set, |profile| &profile.show_metadata);
@@ -66,6 +71,8 @@ impl MaskSets {
         let mut masks = Masks {
             rules,
             rows: RowFilter::of(rows, &self.claims),
+            names: names.collect(),
+            keeps: keeps.collect(),
             length,
             on_broken,
             shown_metadata,
@@ -114,6 +121,7 @@ fn digest(masks: &Masks) -> [u8; 32] {
         None => "length-default",
         Some(LengthRule::Record) => "record",
         Some(LengthRule::Field) => "field",
+        Some(LengthRule::Hidden) => "hidden",
     });
     part(match masks.on_broken {
         OnBroken::Blank => "blank",
@@ -131,6 +139,14 @@ fn digest(masks: &Masks) -> [u8; 32] {
         // The steps as data: two paths that differ must never be written alike.
         part(&format!("{:?}", rule.field.steps));
     }
+    for rule in &masks.names {
+        part("mask-keys");
+        part(&format!("{:?}", rule.members.steps));
+    }
+    for rule in &masks.keeps {
+        part("keep");
+        rule.fields.iter().for_each(|field| part(&format!("{:?}", field.steps)));
+    }
     hasher.finalize().into()
 }
 
@@ -138,6 +154,7 @@ fn digest(masks: &Masks) -> [u8; 32] {
 pub(super) fn action_word(action: MaskAction) -> &'static str {
     match action {
         MaskAction::Mask => "mask",
+        MaskAction::Partial => "partial",
         MaskAction::Drop => "drop",
         MaskAction::Hmac => "hmac",
     }
@@ -155,6 +172,8 @@ mod tests {
             paths: vec![PathGlob::parse(path, Sense::Iam).unwrap()],
             fields: fields.iter().map(|path| field::parse(path).unwrap()).collect(),
             rows: None,
+            keep: Vec::new(),
+            mask_keys: Vec::new(),
             action,
             length: None,
             on_broken: OnBroken::Blank,
@@ -221,8 +240,36 @@ mod tests {
         assert_ne!(here.digest, masks("one", vec![dropped], 1).digest);
         let other = profile("secrets", "t/*", &["$.api_key"], MaskAction::Mask);
         assert_ne!(here.digest, masks("one", vec![other], 1).digest);
+        let names = Profile { mask_keys: vec![field::parse_members("$.by_user").unwrap()], ..secrets("t/*") };
+        assert_ne!(here.digest, masks("one", vec![names], 1).digest);
+        let keeps = |one: &[&str], other: &[&str]| {
+            let keep = |name: &str, paths: &[&str]| {
+                let keep = paths.iter().map(|path| field::parse(path).unwrap()).collect();
+                Profile { keep, ..profile(name, "t/*", &[], MaskAction::Mask) }
+            };
+            masks("one", vec![keep("one", one), keep("other", other)], 0b11).digest
+        };
+        // What two allow-lists keep together is less than what one keeps that is as long.
+        assert_ne!(keeps(&["a", "b"], &["c"]), keeps(&["a"], &["b", "c"]));
         let cut = Profile { on_broken: OnBroken::Cut, ..secrets("t/*") };
         assert_ne!(here.digest, masks("one", vec![cut], 1).digest);
+    }
+
+    /// What a view shows that uses nothing new is what it showed: so must its tag be, or every client reads all again.
+    #[test]
+    fn the_digest_of_a_view_stays_while_it_shows_the_same() {
+        let fields = ["api_key", "$.steps[*].prompt", "*_token"];
+        let here = masks("one", vec![profile("secrets", "t/*", &fields, MaskAction::Mask)], 1);
+        let mut parts = vec![ENGINE.to_owned(), "length-default".into(), "blank".into(), String::new()];
+        for field in fields {
+            parts.extend(["mask".to_owned(), format!("{:?}", field::parse(field).unwrap().steps)]);
+        }
+        let mut hasher = Sha256::new();
+        for part in parts {
+            hasher.update((part.len() as u64).to_be_bytes());
+            hasher.update(part);
+        }
+        assert_eq!(here.digest, <[u8; 32]>::from(hasher.finalize()));
     }
 
     #[test]
@@ -242,7 +289,10 @@ mod tests {
         let all = masks("one", vec![a.clone(), b, c], 0b111);
         assert_eq!((all.length, all.on_broken), (Some(LengthRule::Record), OnBroken::Cut));
         assert_eq!(all.rules.iter().map(|rule| &*rule.profile).collect::<Vec<_>>(), ["a", "b", "c"]);
-        assert_eq!(masks("one", vec![a], 1).length, Some(LengthRule::Field));
+        assert_eq!(masks("one", vec![a.clone()], 1).length, Some(LengthRule::Field));
+        let hidden = Profile { length: Some(LengthRule::Hidden), ..profile("d", "t/*", &["d"], MaskAction::Mask) };
+        let record = Profile { length: Some(LengthRule::Record), ..a.clone() };
+        assert_eq!(masks("one", vec![a, hidden, record], 0b111).length, Some(LengthRule::Hidden));
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub mod quota;
 pub mod rows;
 pub mod rules;
 mod seek;
+mod selection;
 pub mod sight;
 #[cfg(test)]
 mod sight_tests;

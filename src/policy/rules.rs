@@ -144,11 +144,15 @@ pub struct Profile {
     pub name: Box<str>,
     /// Where it applies.
     pub paths: Vec<PathGlob>,
-    /// Which fields it hides; empty only beside `rows`.
+    /// Which fields it hides.
     pub fields: Vec<FieldPath>,
     /// Which records it shows; `None` shows all.
     pub rows: Option<Rows>,
-    /// How.
+    /// Which fields alone it shows; none where it is no allow-list.
+    pub keep: Vec<FieldPath>,
+    /// Below which objects it hides the names of members, as [`NameRule::members`](super::mask::NameRule::members).
+    pub mask_keys: Vec<FieldPath>,
+    /// How it hides fields.
     pub action: MaskAction,
     /// How sizes are kept; `None` is the default of the format.
     pub length: Option<LengthRule>,

@@ -64,6 +64,8 @@ fn profile(name: &str, paths: &[&str], reveal_to: &[&str]) -> Profile {
         paths: globs(&paths.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>()),
         fields: vec![super::field::parse("secret").unwrap()],
         rows: None,
+        keep: Vec::new(),
+        mask_keys: Vec::new(),
         action: MaskAction::Mask,
         length: Some(LengthRule::Record),
         on_broken: OnBroken::Blank,

@@ -1,14 +1,18 @@
 //! Rewrites what the grammar finds: hides the values that the plan names, lets everything else pass as it is.
 
+mod names;
+mod values;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::grammar::{Attention, Broken, Kind};
 use super::output::{Output, Shown};
+use super::partial::Tail;
 use super::plan::Plan;
+use super::reading::{Reading, decoded};
 use super::tally::Tally;
-use super::text::Text;
 use super::token;
 use crate::limits;
 use crate::policy::mask::{LengthRule, MaskAction, OnBroken};
@@ -36,6 +40,8 @@ pub(super) struct Editor {
     decoded: Vec<u8>,
     hidden: Option<Hidden>,
     undecided: Option<Mark>,
+    /// The name that is read and will be hidden, and the rule that says so.
+    renaming: Option<(Mark, usize)>,
     /// Whether the record is not to be shown, because the one before it is broken (see [`super::lines`]).
     unplaced: bool,
     /// White space owed at the end of the record.
@@ -48,13 +54,14 @@ pub(super) struct Editor {
 #[derive(Debug, Clone, Copy)]
 struct Level {
     object: bool,
-    /// Elements that began.
+    /// Elements that began; of an object, members whose names were hidden, and those among them that got letters.
     elements: u64,
+    letters: u32,
     /// Whether a member was kept: only then does a comma belong before the next one.
     kept: bool,
 }
 
-/// A value that does not pass.
+/// A value that is not looked into: hidden, or shown as it is.
 struct Hidden {
     /// Brackets open within it, its own included.
     open: u32,
@@ -67,20 +74,15 @@ struct Hidden {
 }
 
 enum With {
+    /// It passes.
+    Itself,
     Nothing,
     Null,
     Token,
     /// That of a record.
     Blank,
-    Pseudonym(Box<Hashed>),
-}
-
-/// A scalar that is hashed as it passes.
-struct Hashed {
-    hasher: blake3::Hasher,
-    text: Text,
-    /// Index of its first byte that is not hashed yet.
-    from: usize,
+    Pseudonym(Box<Reading<blake3::Hasher>>),
+    Partial(Box<Reading<Tail>>),
 }
 
 /// A comma (or first name) that may have to be taken back, because the member behind it may be dropped.
@@ -107,6 +109,7 @@ impl Editor {
             decoded: Vec::new(),
             hidden: None,
             undecided: None,
+            renaming: None,
             unplaced: false,
             slack: 0,
             fields: vec![0; plan.profiles().len()],
@@ -117,9 +120,8 @@ impl Editor {
 
     /// Takes the next chunk; its predecessor was wholly used.
     pub(super) fn take(&mut self, chunk: Bytes) {
-        if let Some(Hidden { kind, with: With::Pseudonym(hashed), .. }) = &mut self.hidden {
-            hashed.hash(&self.chunk, self.chunk.len(), *kind);
-            hashed.from = 0;
+        if let Some(Hidden { kind, with, .. }) = &mut self.hidden {
+            with.read(&self.chunk, self.chunk.len(), *kind);
         }
         self.offset += self.chunk.len() as u64;
         self.chunk = chunk;
@@ -153,7 +155,8 @@ impl Editor {
 
     /// How much of the output is decided, once flushed.
     pub(super) fn decided(&self) -> u64 {
-        self.undecided.map_or(self.output.len(), |mark| mark.place)
+        let open = self.undecided.or(self.renaming.map(|(mark, _)| mark));
+        open.map_or(self.output.len(), |mark| mark.place)
     }
 
     /// Offset from which on it is open whether a member is dropped.
@@ -178,14 +181,19 @@ impl Editor {
         self.output.spaces(spaces);
     }
 
+    /// Whether what is shorter as shown leaves no trace where it stands.
+    pub(super) fn hides_length(&self) -> bool {
+        self.length == LengthRule::Hidden
+    }
+
     /// Input passes again from that index on.
     pub(super) fn resume(&mut self, at: usize) {
         self.passing = Some(at);
     }
 
-    /// Lets what is made up to that place leave.
-    pub(super) fn release(&mut self, place: u64, shown: &mut Shown) {
-        self.output.release(place, shown);
+    /// Lets what is made up to that place leave, but for so many of the newest bytes.
+    pub(super) fn release(&mut self, place: u64, held: u64, shown: &mut Shown) {
+        self.output.release(place.min(self.output.len().saturating_sub(held)), shown);
     }
 
     /// Counts the fields that were hidden in this record.
@@ -204,7 +212,8 @@ impl Editor {
         }
         self.levels.clear();
         self.positions.clear();
-        (self.verdict, self.named, self.hidden, self.undecided, self.slack) = (None, false, None, None, 0);
+        (self.verdict, self.named, self.hidden, self.slack) = (None, false, None, 0);
+        (self.undecided, self.renaming) = (None, None);
     }
 
     /// Nothing of the record is shown, whose value began at that offset and place, and of which so many brackets are open.
@@ -258,12 +267,15 @@ impl Editor {
     fn hide(&mut self, at: usize, kind: Kind, rule: usize) {
         let with = match self.plan.rule(rule).action {
             MaskAction::Mask => With::Token,
+            MaskAction::Partial if kind == Kind::String => {
+                With::Partial(Box::new(Reading::new(Tail::default(), at, kind)))
+            }
+            MaskAction::Partial => With::Token,
             MaskAction::Drop => With::Null,
             MaskAction::Hmac => token::domain(kind).map_or(With::Token, |domain| {
                 let mut hasher = self.plan.pseudonym_hasher();
                 hasher.update(domain);
-                let from = at + usize::from(kind == Kind::String);
-                With::Pseudonym(Box::new(Hashed { hasher, text: Text::default(), from }))
+                With::Pseudonym(Box::new(Reading::new(hasher, at, kind)))
             }),
         };
         self.count(rule);
@@ -277,31 +289,39 @@ impl Editor {
     }
 
     fn count(&mut self, rule: usize) {
-        self.fields[self.plan.rule(rule).profile] += 1;
+        self.count_for(self.plan.rule(rule).profile);
+    }
+
+    fn count_for(&mut self, profile: usize) {
+        self.fields[profile] += 1;
         self.any_fields = true;
     }
 
     /// The hidden value ended: its token, and its slack.
     fn show_token(&mut self, at: usize, mut hidden: Hidden) {
-        let width = self.offset(at) - hidden.offset;
-        if let With::Pseudonym(hashed) = &mut hidden.with {
-            hashed.hash(&self.chunk, at, hidden.kind);
+        if matches!(hidden.with, With::Itself) {
+            return;
         }
+        let width = self.offset(at) - hidden.offset;
+        hidden.with.read(&self.chunk, at, hidden.kind);
+        let usual = token::constant(hidden.kind, width);
         let written = match &hidden.with {
-            With::Nothing => 0,
-            With::Blank => self.constant(token::BLANK_RECORD),
-            With::Null => self.constant(token::null(width)),
-            With::Pseudonym(hashed) if width >= token::PSEUDONYM_BYTES => {
-                self.output.copy(&token::pseudonym(&hashed.hasher));
-                token::PSEUDONYM_BYTES
-            }
-            With::Token | With::Pseudonym(_) => self.constant(token::constant(hidden.kind, width)),
+            With::Itself | With::Nothing => 0,
+            With::Blank => self.token(token::BLANK_RECORD),
+            With::Null => self.token(token::null(width)),
+            With::Pseudonym(hashed) if width >= token::PSEUDONYM_BYTES => self.token(&token::pseudonym(&hashed.sink)),
+            With::Partial(tail) => match tail.sink.token() {
+                Some(token) => self.token(token.as_bytes()),
+                None => self.token(usual),
+            },
+            With::Token | With::Pseudonym(_) => self.token(usual),
         };
         self.owe(width - written);
         self.passing = Some(at);
     }
 
-    fn constant(&mut self, token: &'static [u8]) -> u64 {
+    /// Writes it, and tells how many bytes it has.
+    fn token(&mut self, token: &[u8]) -> u64 {
         self.output.copy(token);
         token.len() as u64
     }
@@ -310,6 +330,8 @@ impl Editor {
         match self.length {
             LengthRule::Record => self.slack += spaces,
             LengthRule::Field => self.output.spaces(spaces),
+            // All of it follows at the object's end.
+            LengthRule::Hidden => {}
         }
     }
 }
@@ -343,11 +365,12 @@ impl Editor {
                 return Err(Broken { at, reason: "the record before it is broken" });
             }
             self.hide_with(at, kind, With::Blank);
+        } else if self.plan.keeps() {
+            self.begin_under_keeps(at, kind);
         } else if let Some(rule) = self.rule_of_next() {
             self.hide(at, kind, rule);
         } else if bracket && self.plan.paths().are_nested() {
-            self.levels.push(Level { object: kind == Kind::Object, elements: 0, kept: false });
-            self.positions.extend_from_slice(&self.next);
+            self.descend(at, kind);
         }
         Ok(())
     }
@@ -379,10 +402,16 @@ impl Editor {
     }
 
     pub(super) fn name_begins(&mut self, at: usize) -> Result<(), Broken> {
-        if !self.plan.drops() || self.hidden.is_some() {
+        if self.hidden.is_some() {
             return Ok(());
         }
         let here = Mark { offset: self.offset(at), place: self.place(at) };
+        if self.plan.renames() {
+            self.renaming = self.plan.paths().renames(self.innermost()).map(|rule| (here, rule));
+        }
+        if !self.plan.drops() {
+            return Ok(());
+        }
         let since = self.undecided.get_or_insert(here).offset;
         if here.offset - since > limits::HOLD_BYTES_MAX as u64 {
             return Err(Broken { at, reason: "too much white space before a member" });
@@ -406,13 +435,18 @@ impl Editor {
             && let Some(rule) = self.verdict
             && self.plan.rule(rule).action == MaskAction::Drop
         {
-            self.verdict = None;
+            (self.verdict, self.renaming) = (None, None);
             self.count(rule);
             self.rewind(mark.place);
             let (offset, kind) = (mark.offset, Kind::Scalar);
             self.hidden = Some(Hidden { open: 1, due: true, offset, kind, with: With::Nothing });
-        } else if let Some(level) = self.levels.last_mut() {
+            return;
+        }
+        if let Some(level) = self.levels.last_mut() {
             level.kept = true;
+        }
+        if let Some((mark, rule)) = self.renaming {
+            self.rename(mark, rule, written);
         }
     }
 
@@ -432,31 +466,13 @@ impl Editor {
     }
 }
 
-impl Hashed {
-    /// Hashes what of the value stands before that index, its closing quote included.
-    fn hash(&mut self, chunk: &[u8], at: usize, kind: Kind) {
-        let hasher = &mut self.hasher;
-        if kind == Kind::String {
-            let mut update = |bytes: &[u8]| {
-                hasher.update(bytes);
-            };
-            // A fault is one of a record that is broken: nothing is made of this hash.
-            self.text.scan(&chunk[..at], self.from, &mut update).ok();
-        } else {
-            hasher.update(&chunk[self.from..at]);
+impl With {
+    /// Reads what of the hidden value stands before that index of the chunk.
+    fn read(&mut self, chunk: &[u8], until: usize, kind: Kind) {
+        match self {
+            With::Itself | With::Nothing | With::Null | With::Token | With::Blank => {}
+            With::Pseudonym(hashed) => hashed.read(chunk, until, kind),
+            With::Partial(tail) => tail.read(chunk, until, kind),
         }
     }
-}
-
-/// The name that is so written.
-pub(super) fn decoded<'a>(written: &'a [u8], room: &'a mut Vec<u8>) -> &'a [u8] {
-    if !written.contains(&b'\\') {
-        return written;
-    }
-    room.clear();
-    let mut text = Text::default();
-    let mut push = |bytes: &[u8]| room.extend_from_slice(bytes);
-    let read = text.scan(written, 0, &mut push).and_then(|_| text.scan(b"\"", 0, &mut push));
-    debug_assert!(read.is_ok(), "only what was checked is looked up");
-    room
 }

@@ -27,8 +27,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use self::walk::{Eyes, Query, Step, Walk};
-use super::Redacted;
 use super::etag::view_etag;
+use super::{Redacted, size};
 use crate::audit::Intent;
 use crate::backend::{Backend, Trouble};
 use crate::keyring::{KeyRing, NotOurs, Purpose, SecretKey};
@@ -38,7 +38,7 @@ use crate::policy::sight::{Below, Sight};
 use crate::s3::answer::{Item, Listed};
 use crate::s3::error::{Code, Refusal};
 use crate::s3::name::Bucket;
-use crate::s3::operation::{Action, ETag, ListObjects};
+use crate::s3::operation::{Action, ListObjects};
 
 /// One page, as the caller may see it.
 #[derive(Debug, Clone, PartialEq)]
@@ -147,25 +147,26 @@ impl Sighted {
 }
 
 impl Eyes for Sighted {
-    /// A tag is shown as HEAD and GET would show it. Of an object that the role may list but not read (now, or at its
+    /// Tag and size are shown as HEAD and GET would show them. Of an object that the role may list but not read (now, or at its
     /// age), the original's tag is never shown: it may be the MD5 of the content, and so confirm a guess.
-    fn shows(&self, listed: &Listed) -> Option<ETag> {
+    fn shows(&self, listed: Listed) -> Option<Listed> {
         let seen = self.sight.look(&self.bucket, &listed.key, Action::List, self.now)?;
         let facts = Facts { last_modified: listed.last_modified, size: listed.size };
         if !seen.conditions.hold_for(&facts) {
             return None;
         }
         let read = self.sight.look(&self.bucket, &listed.key, Action::Get, self.now);
-        let digest = match read.filter(|read| read.conditions.hold_for(&facts)) {
-            Some(read) => read.masks.map(|masks| masks.digest),
-            None => Some(seen.masks.map_or([0; 32], |masks| masks.digest)),
+        let (masks, raw) = match read.filter(|read| read.conditions.hold_for(&facts)) {
+            Some(read) => (read.masks, true),
+            None => (seen.masks, false),
         };
-        Some(match digest {
-            None => listed.etag.clone(),
-            Some(digest) => {
-                view_etag(&self.etag_key, &self.bucket, &listed.key, &listed.etag, listed.last_modified, &digest)
-            }
-        })
+        if masks.is_none() && raw {
+            return Some(listed);
+        }
+        let digest = masks.as_ref().map_or([0; 32], |masks| masks.digest);
+        let size = masks.map_or(listed.size, |masks| size::shown(&masks, listed.size));
+        let etag = view_etag(&self.etag_key, &self.bucket, &listed.key, &listed.etag, listed.last_modified, &digest);
+        Some(Listed { etag, size, ..listed })
     }
 
     fn below(&self, prefix: &str) -> Below {

@@ -14,7 +14,7 @@ use super::packed::{Caller, Work};
 use super::plan::Plan;
 use super::stream::{self as redacted, ShowError, Source, Window};
 use super::tally::TallyCell;
-use super::{Keyed, Raw, Redacted, Redaction};
+use super::{Keyed, Raw, Redacted, Redaction, size};
 use crate::audit::{Intent, Recorded};
 use crate::backend::{Backend, Fetch, Trouble};
 use crate::limits;
@@ -38,14 +38,14 @@ pub struct ShownObject {
 ///
 /// Under a redacting view a range is not passed on as it is. Of what is JSONL by its name, more is asked for on both sides,
 /// so that the record in which the range begins and the one in which it ends are most likely at hand, too. Of anything
-/// else the first bytes, which tell head and framing.
+/// else, and where lengths are hidden, the first bytes, which tell head and framing.
 pub fn first_fetch(permit: &Permit<GetObject>) -> Fetch {
     let op = permit.op();
     match (permit.view().masks(), op.range) {
         (None, range) => Fetch { range, part: op.part, ..Fetch::default() },
-        (Some(_), Some(range)) => {
+        (Some(masks), Some(range)) => {
             let jsonl = format::of_key(op.key.as_str()) == Framing::Known(Format::Jsonl);
-            let range = if jsonl { widened(range) } else { FIRST_BYTES };
+            let range = if jsonl && !masks.hides_length() { widened(range) } else { FIRST_BYTES };
             Fetch { range: Some(range), ..Fetch::default() }
         }
         (Some(_), None) => Fetch::default(),
@@ -107,8 +107,9 @@ pub fn show_head(
         None => (head, part),
         Some(masks) => {
             framing(&op.key, &head)?;
+            let head = redaction.keyed().head(head, &op.bucket, &op.key, masks);
             let part = op.part.map(|part| only_part(part, head.size)).transpose()?;
-            (redaction.keyed().head(head, &op.bucket, &op.key, masks), part.flatten())
+            (head, part.flatten())
         }
     };
     let range_counts = conditional::settle(&op.preconditions, &head)?;
@@ -145,7 +146,10 @@ pub fn show_attributes(
 /// Opens what the backend brought. Trouble that tells that an object is there is not told where a condition on the
 /// object, which only its head could settle, may hide it.
 fn opened<T, O: Op>(raw: Result<Raw<T>, Trouble>, recorded: &Recorded<Permit<O>>) -> Result<T, Refusal> {
+    let hides_length = recorded.view().masks().is_some_and(|masks| masks.hides_length());
     raw.map(Raw::open).map_err(|trouble| {
+        let outside = matches!(trouble, Trouble::InvalidRange { .. });
+        let trouble = if outside && hides_length { Trouble::InvalidRange { size: None } } else { trouble };
         let tells = matches!(trouble, Trouble::InvalidRange { .. } | Trouble::Archived | Trouble::KeyService(_));
         let told = if tells && recorded.conditions().ask_the_object() { Trouble::NoSuchKey } else { trouble };
         told.refusal(recorded.may_list())
@@ -200,8 +204,8 @@ async fn masked_object(
     let head = keyed.head(object.head, &op.bucket, &op.key, masks);
     let range_counts = conditional::settle(&op.preconditions, &head)?;
     let range = match (op.range.filter(|_| range_counts), op.part) {
-        (Some(range), _) => Some(conditional::resolve(range, size)?),
-        (None, Some(part)) => only_part(part, size)?,
+        (Some(range), _) => Some(conditional::resolve(range, head.size)?),
+        (None, Some(part)) => only_part(part, head.size)?,
         (None, None) => None,
     };
     if size == 0 {
@@ -217,9 +221,9 @@ async fn masked_object(
         // It is read anew once its turn has come: a body that waits would break off.
         drop(body);
         let rendering = redaction.renderings.of(&head.etag, work, &caller).await;
-        let rendering = rendering.map_err(refused)?;
+        let rendering = rendering.map_err(|error| refused(error, masks))?;
         let tally = Some(rendering.tally.clone());
-        let body = rendering.read(range.unwrap_or(ContentRange { first: 0, last: size - 1 }));
+        let body = rendering.read(range.unwrap_or(ContentRange { first: 0, last: head.size - 1 }));
         return Ok(ShownObject { object: Redacted::of(Object { head, range, body }), tally });
     }
     let tally = TallyCell::new(&plan);
@@ -233,7 +237,7 @@ async fn masked_object(
         None if brought.is_some() => whole_of(source.read_all(size).await, size, framing, &plan, &tally).await,
         None => whole_of(Ok(body), size, framing, &plan, &tally).await,
     };
-    let body = body.map_err(refused)?;
+    let body = body.map_err(|error| refused(error, masks))?;
     Ok(ShownObject { object: Redacted::of(Object { head, range, body }), tally: Some(tally) })
 }
 
@@ -287,16 +291,23 @@ fn unframed(why: &str) -> Refusal {
     Refusal::new(Code::AccessDenied, format!("This view redacts, and {why}."))
 }
 
-fn refused(error: ShowError) -> Refusal {
+fn refused(error: ShowError, masks: &Masks) -> Refusal {
     match error {
         ShowError::Unshowable(fault) if fault.is_withheld() => {
             unframed("the object is one document, which is not among what its `rows` show")
         }
+        // Where in the original it breaks tells how long what is hidden before is.
+        ShowError::Unshowable(fault) if masks.hides_length() => Refusal::new(
+            Code::AccessDenied,
+            format!("This view redacts, and the object is not sound JSON: {}.", fault.reason),
+        ),
         ShowError::Unshowable(fault) => Refusal::new(
             Code::AccessDenied,
             format!("This view redacts, and the object is not sound JSON at byte {}: {}.", fault.offset, fault.reason),
         ),
-        ShowError::TooFar => Refusal::new(Code::NotImplemented, format!("This view redacts: {error}.")),
+        ShowError::TooFar | ShowError::TooFarIn => {
+            Refusal::new(Code::NotImplemented, format!("This view redacts: {error}."))
+        }
         ShowError::Unframed(why) => unframed(&why.to_string()),
         ShowError::Backend(error) => Trouble::Broken(error.to_string()).refusal(false),
         ShowError::Unkept(error) => Trouble::Unkept(error).refusal(false),
@@ -328,7 +339,7 @@ impl Source for Pinned {
 }
 
 impl Keyed {
-    /// The head that the view shows: its own tag, nothing that tells of the original's bytes, and of what its writer
+    /// The head that the view shows: its own tag and size, nothing that tells of the original's bytes, and of what its writer
     /// noted only what a policy names.
     pub(super) fn head(&self, head: ObjectHead, bucket: &Bucket, key: &Key, masks: &Masks) -> ObjectHead {
         let etag = view_etag(&self.etag, bucket, key, &head.etag, head.last_modified, &masks.digest);
@@ -336,6 +347,7 @@ impl Keyed {
         let content_encoding = head.content_encoding.filter(|_| packed);
         let mut user_metadata = head.user_metadata;
         user_metadata.retain(|name, _| masks.shown_metadata.contains(name.as_str()));
-        ObjectHead { etag, content_encoding, parts_count: None, user_metadata, ..head }
+        let size = size::shown(masks, head.size);
+        ObjectHead { size, etag, content_encoding, parts_count: None, user_metadata, ..head }
     }
 }

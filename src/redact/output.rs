@@ -146,6 +146,9 @@ impl Output {
     /// Takes back everything after the first `len` bytes. What left cannot be taken back.
     pub(super) fn truncate(&mut self, len: u64) {
         debug_assert!(len >= self.left);
+        if self.len <= len {
+            return;
+        }
         self.close();
         while self.len > len
             && let Some(piece) = self.pieces.pop_back()

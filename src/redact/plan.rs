@@ -8,6 +8,7 @@ use moka::sync::Cache;
 use super::machine::Sight;
 use super::paths::Paths;
 use super::rows::RowPaths;
+use super::size;
 use crate::keyring::{KeyRing, Purpose, SecretKey};
 use crate::limits;
 use crate::policy::mask::{Format, LengthRule, MaskAction, Masks, OnBroken};
@@ -15,6 +16,9 @@ use crate::policy::mask::{Format, LengthRule, MaskAction, Masks, OnBroken};
 /// What one view hides, ready to run. Immutable; shared by every stream under that view.
 pub struct Plan {
     rules: Vec<Rule>,
+    /// Per rule on names, and per allow-list, the place of its profile.
+    names: Vec<usize>,
+    keeps: Vec<usize>,
     profiles: Arc<[Box<str>]>,
     length: Option<LengthRule>,
     on_broken: OnBroken,
@@ -36,24 +40,27 @@ impl Plan {
     /// Compiles masks. `pseudonym_key` is the derived key of [`Purpose::Pseudonym`]; the masks' scope separates it further.
     pub fn compile(masks: &Masks, pseudonym_key: &SecretKey) -> Self {
         let mut profiles: Vec<Box<str>> = Vec::new();
-        let mut rules = Vec::with_capacity(masks.rules.len());
-        for rule in &masks.rules {
-            let known = profiles.iter().position(|name| *name == rule.profile);
-            let profile = known.unwrap_or_else(|| {
-                profiles.push(rule.profile.clone());
+        let mut place = |profile: &str| {
+            let known = profiles.iter().position(|name| **name == *profile);
+            known.unwrap_or_else(|| {
+                profiles.push(profile.into());
                 profiles.len() - 1
-            });
-            rules.push(Rule { action: rule.action, profile });
-        }
-        let drops = rules.iter().any(|rule| rule.action == MaskAction::Drop);
-        let paths = Paths::of(masks.rules.iter().map(|rule| rule.field.steps.as_slice()), drops);
+            })
+        };
+        let rules =
+            masks.rules.iter().map(|rule| Rule { action: rule.action, profile: place(&rule.profile) }).collect();
+        let names = masks.names.iter().map(|rule| place(&rule.profile)).collect();
+        let keeps = masks.keeps.iter().map(|rule| place(&rule.profile)).collect();
+        let paths = Paths::of(masks);
         let rows = masks.rows.as_ref().map(|rows| Arc::new(RowPaths::of(rows)));
         Self {
             sight: paths.sight(rows.as_deref()),
             paths,
             rows,
-            drops,
+            drops: masks.rules.iter().any(|rule| rule.action == MaskAction::Drop),
             rules,
+            names,
+            keeps,
             profiles: profiles.into(),
             length: masks.length,
             on_broken: masks.on_broken,
@@ -74,12 +81,42 @@ impl Plan {
         })
     }
 
+    /// Whether sizes are shown rounded up.
+    pub(super) fn hides_length(&self) -> bool {
+        self.length == Some(LengthRule::Hidden)
+    }
+
+    /// The size, in bytes, that is shown of an object that is stored with that size.
+    pub(super) fn shown_size(&self, stored: u64) -> u64 {
+        if self.hides_length() { size::rounded(stored) } else { stored }
+    }
+
     pub(super) fn on_broken(&self) -> OnBroken {
         self.on_broken
     }
 
     pub(super) fn rule(&self, rule: usize) -> Rule {
         self.rules[rule]
+    }
+
+    /// The place of the profile of a rule on names.
+    pub(super) fn profile_of_name(&self, rule: usize) -> usize {
+        self.names[rule]
+    }
+
+    /// The place of the profile of an allow-list.
+    pub(super) fn profile_of_keep(&self, keep: usize) -> usize {
+        self.keeps[keep]
+    }
+
+    /// Whether allow-lists say what is shown.
+    pub(super) fn keeps(&self) -> bool {
+        !self.keeps.is_empty()
+    }
+
+    /// Whether names of members are hidden anywhere.
+    pub(super) fn renames(&self) -> bool {
+        !self.names.is_empty()
     }
 
     /// Whether any rule drops members: only then are commas held back.

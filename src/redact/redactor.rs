@@ -18,6 +18,7 @@ use super::machine::Machine;
 use super::output::Shown;
 use super::plan::Plan;
 use super::rows::{Judge, Ruling};
+use super::size;
 use super::tally::Tally;
 use super::token;
 use crate::limits;
@@ -49,7 +50,10 @@ impl Fault {
 /// Redacts one object, or the part of a JSONL object that begins at a record.
 ///
 /// What comes out has, once [`Redactor::end`] was called, exactly the length of what was put in; under
-/// [`LengthRule::Field`](crate::policy::mask::LengthRule::Field) at every point, else at the end of every record.
+/// [`LengthRule::Field`](crate::policy::mask::LengthRule::Field) at every point, else at the end of every record. Under
+/// [`LengthRule::Hidden`](crate::policy::mask::LengthRule::Hidden) it is shorter, until white space at the object's end makes it
+/// as long as [`size`](super::size) says; before the line ending that the object ends with, if it does, so that no line is
+/// added.
 pub struct Redactor {
     format: Format,
     on_broken: OnBroken,
@@ -61,8 +65,10 @@ pub struct Redactor {
     fault: Option<Fault>,
     /// Bytes of a byte order mark that were seen; 3 also where there is none.
     bom: usize,
-    /// The last byte of the chunk before.
-    last: u8,
+    /// The last two bytes of what was written.
+    last: [u8; 2],
+    /// Whether white space at the end makes up the size, where lengths are hidden.
+    pads: bool,
 }
 
 /// What is made of one record after the other.
@@ -106,8 +112,15 @@ impl Redactor {
             skipping: None,
             fault: None,
             bom: if offset == 0 { 0 } else { BOM.len() },
-            last: b'\n',
+            last: [b' '; 2],
+            pads: true,
         }
+    }
+
+    /// The same without white space at the end: the size is made up elsewhere.
+    pub(super) fn unpadded(mut self) -> Self {
+        self.pads = false;
+        self
     }
 
     /// The same behind a record that is broken (see [`lines`](super::lines)): the first one here is not shown.
@@ -128,7 +141,11 @@ impl Redactor {
     /// After an error what was added is sound, and is all that may ever leave.
     pub fn write(&mut self, chunk: Bytes, shown: &mut Shown) -> Result<(), Fault> {
         self.live()?;
-        let Some(&last) = chunk.last() else { return Ok(()) };
+        let last = match chunk[..] {
+            [] => return Ok(()),
+            [only] => [self.last[1], only],
+            [.., before, last] => [before, last],
+        };
         self.rewriter.editor.take(chunk.clone());
         let read = self.read(&chunk);
         if let Some(judge) = &mut self.rewriter.judge {
@@ -143,6 +160,9 @@ impl Redactor {
         self.live()?;
         self.rewriter.editor.take(Bytes::new());
         let finished = self.finish();
+        if finished.is_ok() {
+            self.pad();
+        }
         self.settle(finished, 0, shown)?;
         self.fault = Some(Fault { offset: self.rewriter.editor.offset(0), reason: "it has ended" });
         Ok(())
@@ -205,6 +225,20 @@ impl Redactor {
         Ok(())
     }
 
+    /// Makes up the object's size, where lengths are hidden.
+    fn pad(&mut self) {
+        let editor = &mut self.rewriter.editor;
+        if !self.pads || !editor.hides_length() {
+            return;
+        }
+        let (size, made) = (size::rounded(editor.offset(0)), editor.place(0));
+        let ending = line_ending(self.last);
+        editor.rewind(made.saturating_sub(ending.len() as u64));
+        editor.replace(b"", size.saturating_sub(made));
+        editor.replace(ending, 0);
+        self.rewriter.record.place = editor.place(0);
+    }
+
     /// Allowed at the object's first byte only, and passed.
     fn byte_order_mark(&mut self, chunk: &[u8], at: usize) -> Result<usize, Fault> {
         if chunk[at] == BOM[self.bom] {
@@ -253,7 +287,7 @@ impl Redactor {
             return self.skipping.map_or(Ok(until), Err);
         }
         let Some(newline) = newline else { return Ok(until) };
-        let before = newline.checked_sub(1).map_or(self.last, |before| chunk[before]);
+        let before = newline.checked_sub(1).map_or(self.last[1], |before| chunk[before]);
         self.skipping = None;
         self.blank(newline, before == b'\r' && self.rewriter.editor.offset(newline) > self.rewriter.record.offset);
         self.rewriter.line_ends_before(newline + 1, true);
@@ -263,11 +297,9 @@ impl Redactor {
     /// Replaces the record that ends just before that index.
     fn blank(&mut self, at: usize, carriage_return: bool) {
         let width = self.rewriter.editor.offset(at) - self.rewriter.record.offset - u64::from(carriage_return);
-        if width >= 2 {
-            self.rewriter.editor.replace(token::BLANK_RECORD, width - 2);
-        } else {
-            self.rewriter.editor.replace(b"", width);
-        }
+        let token = if width >= 2 { token::BLANK_RECORD } else { b"" };
+        let slack = if self.rewriter.editor.hides_length() { 0 } else { width - token.len() as u64 };
+        self.rewriter.editor.replace(token, slack);
         if carriage_return {
             self.rewriter.editor.replace(b"\r", 0);
         }
@@ -279,22 +311,30 @@ impl Redactor {
         self.rewriter.editor.unplace(true);
     }
 
+    /// Bytes of a line ending that may be the object's last, and then stands behind the white space that makes up its size.
+    fn held_ending(&self, chunk: usize) -> u64 {
+        let open = self.pads && chunk > 0 && self.rewriter.editor.hides_length();
+        let ending = if self.last[1] == b'\r' { b"\r" } else { line_ending(self.last) };
+        if open { ending.len() as u64 } else { 0 }
+    }
+
     /// After a chunk of that length was read: what is sound leaves.
     fn settle(&mut self, read: Result<(), Fault>, len: usize, shown: &mut Shown) -> Result<(), Fault> {
         let until = read.map_or_else(|fault| fault.offset, |()| self.rewriter.editor.offset(len));
         let read = if self.skipping.is_none() { self.rewriter.read_until(until).and(read) } else { read };
         // A record longer than the hold leaves as far as it was validated, also up to a fault in it.
         let sound_until = read.map_or_else(|fault| fault.offset, |()| self.rewriter.editor.offset(len));
+        let held = if read.is_ok() { self.held_ending(len) } else { 0 };
         if self.skipping.is_none() && sound_until - self.rewriter.record.offset > HOLD {
             let at = sound_until.saturating_sub(self.rewriter.editor.offset(0));
             self.rewriter.editor.flush(at as usize);
-            self.rewriter.editor.release(self.rewriter.editor.decided(), shown);
+            self.rewriter.editor.release(self.rewriter.editor.decided(), held, shown);
         } else if read.is_ok() {
             self.rewriter.editor.flush(len);
-            self.rewriter.editor.release(self.rewriter.record.place, shown);
+            self.rewriter.editor.release(self.rewriter.record.place, held, shown);
         } else {
             self.rewriter.editor.rewind(self.rewriter.record.place);
-            self.rewriter.editor.release(self.rewriter.record.place, shown);
+            self.rewriter.editor.release(self.rewriter.record.place, 0, shown);
         }
         let read = read.and_then(|()| self.overdue(len));
         if let Err(fault) = read {
@@ -302,6 +342,15 @@ impl Redactor {
             self.rewriter.editor.count_into(&mut self.rewriter.tally);
         }
         read
+    }
+}
+
+/// The line ending at the end of what ends with these bytes.
+fn line_ending(last: [u8; 2]) -> &'static [u8] {
+    match last {
+        [b'\r', b'\n'] => b"\r\n",
+        [_, b'\n'] => b"\n",
+        _ => b"",
     }
 }
 

@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 
-use super::editor::decoded;
 use super::filter::Anchor;
 use super::grammar::{Attention, Kind};
+use super::reading::decoded;
 use super::text::Text;
 use crate::limits;
 use crate::policy::rows::{Fits, RowFilter, RowTest, Scalar};

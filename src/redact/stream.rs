@@ -37,6 +37,12 @@ pub enum ShowError {
         limits::RANGE_AHEAD_BYTES_MAX
     )]
     TooFar,
+    /// The range lies too far within an object whose lengths are hidden (501).
+    #[error(
+        "lengths are hidden, and more than {} bytes have to be read before the range: ask for the whole object",
+        limits::RANGE_AHEAD_BYTES_MAX
+    )]
+    TooFarIn,
     /// The backend failed, or sent another length than it had said.
     #[error(transparent)]
     Backend(BodyError),
@@ -84,7 +90,7 @@ pub async fn framed(so_far: Framing, mut body: Body) -> Result<(Format, Body), S
     }
 }
 
-/// A whole object of that size as the view shows it. Waits until the first bytes are known to be sound.
+/// A whole object that is stored with that size as the view shows it. Waits until the first bytes are known to be sound.
 pub async fn whole(
     body: Body,
     plan: Arc<Plan>,
@@ -93,14 +99,16 @@ pub async fn whole(
     tally: Arc<TallyCell>,
 ) -> Result<Body, ShowError> {
     let input = Input { source: None, body: Some(body), next: 0, body_ends: size, size, step: 0 };
-    Feed::new(input, Redactor::new(plan, format, 0), 0, 0..size, tally).primed().await
+    let shown = plan.shown_size(size);
+    Feed::new(input, Redactor::new(plan, format, 0), 0, 0..shown, shown, tally).primed().await
 }
 
 /// The bytes of `range` of the whole object as the view shows it: exactly that slice of what [`whole`] gives.
 ///
 /// Where [`whole`] would be cut by a fault, what lies before it is shown, and so are later records of JSONL.
-/// `range` lies within `size`. JSONL is read from the start of the line before the record that the range begins in, which
-/// tells whether that record is shown ([`lines`](super::lines)); one document from its own start. More than [`limits::RANGE_AHEAD_BYTES_MAX`] before the range are not read.
+/// `range` lies within the size that is shown; `size` is the one that is stored. JSONL is read from the start of the line before the record that the range begins in, which
+/// tells whether that record is shown ([`lines`](super::lines)); one document from its own start, and so is everything where lengths are hidden, since no offset
+/// is that of the original there. More than [`limits::RANGE_AHEAD_BYTES_MAX`] before the range are not read.
 ///
 /// What of the object is at hand is not read again, where that start lies in it, too. In search of it at most
 /// [`limits::LOOK_BACK_BYTES`] and one chunk are kept.
@@ -113,9 +121,12 @@ pub async fn range(
     format: Format,
     tally: Arc<TallyCell>,
 ) -> Result<Body, ShowError> {
-    debug_assert!(range.first <= range.last && range.last < size);
-    let at_hand = at_hand.filter(|window| window.leads_to(range.first, format));
+    let (shown, hidden) = (plan.shown_size(size), plan.hides_length());
+    debug_assert!(range.first <= range.last && range.last < shown);
+    let from_start = hidden || format == Format::Json;
+    let at_hand = at_hand.filter(|window| window.leads_to(range.first, from_start));
     let (line, at_hand) = match (format, at_hand) {
+        (_, at_hand) if hidden => (Line { start: 0, behind_record: true }, at_hand),
         (Format::Json, _) if range.first > limits::RANGE_AHEAD_BYTES_MAX => return Err(ShowError::TooFar),
         (Format::Json, at_hand) => (Line { start: 0, behind_record: true }, at_hand),
         (Format::Jsonl, None) => (line_of(&*source, range.first, limits::LOOK_BACK_BYTES).await?, None),
@@ -135,7 +146,9 @@ pub async fn range(
         size,
         step: range.last - start + 1 + limits::LOOK_BACK_BYTES,
     };
-    Feed::new(input, redactor, start, range.first..range.last + 1, tally).primed().await
+    let ahead_max = if hidden { limits::RANGE_AHEAD_BYTES_MAX } else { u64::MAX };
+    let feed = Feed::new(input, redactor, start, range.first..range.last + 1, shown, tally);
+    Feed { ahead_max, ..feed }.primed().await
 }
 
 /// Bytes of an object that are at hand.
@@ -149,11 +162,12 @@ pub struct Window {
 }
 
 impl Window {
-    /// Whether reading may begin in it to reach that byte: one document from its start, JSONL from close before.
-    fn leads_to(&self, byte: u64, format: Format) -> bool {
-        match format {
-            Format::Json => self.first == 0,
-            Format::Jsonl => (self.first..=self.last).contains(&byte) && byte - self.first <= limits::LOOK_BACK_BYTES,
+    /// Whether reading may begin in it to reach that byte: from the object's start, or else from close before.
+    fn leads_to(&self, byte: u64, from_start: bool) -> bool {
+        if from_start {
+            self.first == 0
+        } else {
+            (self.first..=self.last).contains(&byte) && byte - self.first <= limits::LOOK_BACK_BYTES
         }
     }
 
@@ -284,6 +298,8 @@ struct Feed {
     /// Whether the window ends where the object does: then its last byte leaves only once all is known to be sound,
     /// so that no fault can hide behind a complete length.
     to_end: bool,
+    /// Most bytes of input that are read before the first of the window is made.
+    ahead_max: u64,
     state: State,
 }
 
@@ -295,14 +311,16 @@ enum State {
 }
 
 impl Feed {
-    fn new(input: Input, redactor: Redactor, start: u64, window: Range<u64>, tally: Arc<TallyCell>) -> Self {
+    /// Of an object of which so many bytes are shown.
+    fn new(input: Input, redactor: Redactor, start: u64, window: Range<u64>, size: u64, tally: Arc<TallyCell>) -> Self {
         Self {
             redactor,
             shown: Shown::new(),
             tally,
             skip: window.start - start,
             left: window.end - window.start,
-            to_end: window.end == input.size,
+            to_end: window.end == size,
+            ahead_max: u64::MAX,
             state: State::Reading,
             input,
         }
@@ -311,6 +329,9 @@ impl Feed {
     /// The body, once its first bytes are sound; an error if reading failed before.
     async fn primed(mut self) -> Result<Body, ShowError> {
         while self.needs_input() {
+            if self.available() == 0 && self.input.next > self.ahead_max {
+                return Err(ShowError::TooFarIn);
+            }
             self.pull().await;
         }
         let complete = !self.to_end && self.available() == self.left;

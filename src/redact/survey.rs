@@ -138,7 +138,7 @@ fn unshown(error: ShowError) -> Result<Finding, Trouble> {
         ShowError::Unshowable(fault) => Ok(Finding::Refused(Why::Unshowable(fault))),
         ShowError::Unframed(why) => Ok(Finding::Refused(Why::Unframed(why))),
         ShowError::Unkept(error) => Err(Trouble::Unkept(error)),
-        ShowError::TooFar | ShowError::Backend(_) => Err(Trouble::Broken(error.to_string())),
+        ShowError::TooFar | ShowError::TooFarIn | ShowError::Backend(_) => Err(Trouble::Broken(error.to_string())),
     }
 }
 

@@ -113,11 +113,11 @@ impl Filled {
     fn shown(&self, item: VersionItem, op: &ListObjectVersions) -> Option<VersionItem> {
         let seen = match item {
             VersionItem::Version(version) => {
-                let etag = self.eyes.shows(&version.object)?;
-                VersionItem::Version(VersionListed { object: Listed { etag, ..version.object }, ..version })
+                let object = self.eyes.shows(version.object)?;
+                VersionItem::Version(VersionListed { object, ..version })
             }
             VersionItem::DeleteMarker(marker) => {
-                self.eyes.shows(&as_listed(&marker))?;
+                self.eyes.shows(as_listed(&marker))?;
                 VersionItem::DeleteMarker(marker)
             }
             // Not asked for; what cannot be looked into is not shown.

@@ -31,6 +31,8 @@ mod full_disk;
 #[cfg(test)]
 mod heads;
 #[cfg(test)]
+mod hidden;
+#[cfg(test)]
 mod http2;
 #[cfg(test)]
 mod ingest;

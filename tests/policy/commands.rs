@@ -117,6 +117,37 @@ fn explain_names_the_profile_that_decides_how_a_field_is_hidden() {
     assert_eq!(second["fields"], serde_json::json!([{ "path": "$.**.iban", "decided_by": "first" }]));
 }
 
+/// Each thing that a profile can say besides hiding values is said back.
+#[test]
+fn explain_says_what_else_a_profile_does() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (file, mut text) in mistakes::sound() {
+        if file == "_global.toml" {
+            text += "\n[[redact]]\nname = \"people\"\npaths = [\"traces/*\"]\nmask_keys = [\"$.by_user\", \"$\"]\n";
+            text += "\n[[redact]]\nname = \"numbers\"\npaths = [\"traces/*\"]\nkeep = [\"usage\", \"$.id\"]\n";
+            text +=
+                "\n[[redact]]\nname = \"ends\"\npaths = [\"traces/*\"]\nfields = [\"iban\"]\naction = \"partial\"\n";
+        }
+        std::fs::write(folder.path().join(file), text).expect("written");
+    }
+    let path = folder.path().to_str().expect("text");
+    let text = explain("reader", "traces/a.json", &["--policies", path]);
+    for line in [
+        "  ◌ $.by_user.*        names [people]\n",
+        "  ◌ $.*                names [people]\n",
+        "  ◌ $.**.iban          partial [ends]\n",
+        "  ◉ $.**.usage         kept [numbers]\n  ◉ $.id               kept [numbers]\n  ◌ all else           mask [numbers]\n",
+        "member names stay but for those masked, of which number and order stay",
+        "the last 4 characters of a text of 12 or more stay",
+    ] {
+        assert!(text.contains(line), "{line:?}: {text}");
+    }
+    let json = explain("reader", "traces/a.json", &["--policies", path, "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(json["masks"][1]["names"], serde_json::json!(["$.by_user.*", "$.*"]));
+    assert_eq!(json["masks"][2]["keeps"], serde_json::json!(["$.**.usage", "$.id"]));
+}
+
 #[test]
 fn explain_says_which_records_are_shown_and_which_claims_are_missing() {
     let folder = tempfile::tempdir().expect("a folder");

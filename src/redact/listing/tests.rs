@@ -34,8 +34,8 @@ struct Naive<'a> {
 }
 
 impl Eyes for Naive<'_> {
-    fn shows(&self, listed: &Listed) -> Option<ETag> {
-        self.visible.contains(listed.key.as_str()).then(|| ETag("shown".into()))
+    fn shows(&self, listed: Listed) -> Option<Listed> {
+        self.visible.contains(listed.key.as_str()).then(|| Listed { etag: ETag("shown".into()), ..listed })
     }
 
     fn below(&self, prefix: &str) -> Below {
@@ -313,13 +313,13 @@ enum Globs {
 }
 
 impl Eyes for Globs {
-    fn shows(&self, listed: &Listed) -> Option<ETag> {
+    fn shows(&self, listed: Listed) -> Option<Listed> {
         let key = listed.key.as_str();
         let seen = match self {
             Globs::Models(models) => models.iter().any(|model| key.starts_with(model)),
             Globs::Tail(tail) => key.ends_with(tail),
         };
-        seen.then(|| listed.etag.clone())
+        seen.then_some(listed)
     }
 
     fn below(&self, prefix: &str) -> Below {

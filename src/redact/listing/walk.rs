@@ -16,13 +16,13 @@ use crate::limits;
 use crate::policy::sight::Below;
 use crate::s3::answer::{Batch, Item, Listed};
 use crate::s3::name::Prefix;
-use crate::s3::operation::{ETag, ListVersion};
+use crate::s3::operation::ListVersion;
 use crate::s3::order;
 
 /// What the caller's role sees of the bucket that is listed.
 pub(in crate::redact) trait Eyes {
-    /// The tag under which a key is shown; `None` if it is not.
-    fn shows(&self, listed: &Listed) -> Option<ETag>;
+    /// The key as it is shown, with the tag and size of the view; `None` if it is not.
+    fn shows(&self, listed: Listed) -> Option<Listed>;
     /// See [`crate::policy::sight::Sight::below`].
     fn below(&self, prefix: &str) -> Below;
     /// See [`crate::policy::sight::Sight::seek`].
@@ -377,9 +377,9 @@ impl<E: Eyes> Walk<E> {
 
     fn settle_key(&mut self, listed: Listed) {
         let behind = Some(order::just_behind(listed.key.as_str()));
-        let Some(etag) = self.eyes.shows(&listed) else { return self.hide(behind) };
+        let Some(listed) = self.eyes.shows(listed) else { return self.hide(behind) };
         match self.query.common_prefix(listed.key.as_str()).map(|text| (text.parse::<Prefix>(), order::past(text))) {
-            None => self.show(Item::Key(Listed { etag, ..listed }), behind),
+            None => self.show(Item::Key(listed), behind),
             Some((Ok(common), past)) => self.show(Item::Common(common), past),
             Some((Err(_), past)) => self.hide(past),
         }

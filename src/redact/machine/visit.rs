@@ -73,11 +73,14 @@ impl Blocks<'_> {
         let found = &told.found;
         let brackets = found.open | found.close;
         let strings = found.opening | found.closing;
-        let mut rest = strings | brackets | found.commas | found.starts | found.ends | found.newlines;
-        while rest != 0 {
-            let place = rest.trailing_zeros();
+        let all = strings | brackets | found.commas | found.starts | found.ends | found.newlines;
+        // Of a value that is not looked into only brackets count.
+        let wanted = |events: &E| if events.attention() == Attention::Brackets { brackets } else { all };
+        let mut due = wanted(events);
+        while due != 0 {
+            let place = due.trailing_zeros();
             let (bit, at) = (1_u64 << place, told.at + place as usize);
-            rest &= rest - 1;
+            due &= due - 1;
             let is = |bits: u64| bits & bit != 0;
             if is(found.ends) {
                 events.end(at, Kind::Scalar);
@@ -92,6 +95,7 @@ impl Blocks<'_> {
                 events.begin(at, told.kind(at))?;
             } else if is(brackets) {
                 told.bracket(bit, at, events)?;
+                due = wanted(events) & !1 << place;
             } else if is(found.commas) {
                 events.comma(at);
             } else if is(found.newlines) {

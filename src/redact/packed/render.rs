@@ -34,8 +34,8 @@ pub async fn once(
     dir: &Path,
 ) -> Result<(Body, Tally), ShowError> {
     let rendering = Arc::new(Work { source, packed, plan, size }.render(dir).await?);
-    let tally = rendering.tally.read();
-    Ok((rendering.read(ContentRange { first: 0, last: size - 1 }), tally))
+    let (tally, last) = (rendering.tally.read(), rendering.len() - 1);
+    Ok((rendering.read(ContentRange { first: 0, last }), tally))
 }
 
 /// How an object is compressed, and what name and head say of what is inside.
@@ -53,7 +53,7 @@ pub(in crate::redact) struct Work {
     pub(in crate::redact) source: Arc<dyn Source>,
     pub(in crate::redact) packed: Packed,
     pub(in crate::redact) plan: Arc<Plan>,
-    /// Size of the object, and so of the rendering, in bytes.
+    /// Size of the object as stored, in bytes; the rendering has the size that the plan shows of it.
     pub(in crate::redact) size: u64,
 }
 
@@ -90,7 +90,7 @@ impl Work {
                 return Err(ShowError::Backend(BodyError::Backend("another length than it had said".to_owned())));
             }
             match off_the_loop(move || pass.end()).await? {
-                Some(rendering) if rendering.len() == self.size => return Ok(rendering),
+                Some(rendering) if rendering.len() == self.plan.shown_size(self.size) => return Ok(rendering),
                 Some(_) => return Err(unkept(io::Error::other("it came out at another size"))),
                 None => {}
             }
@@ -132,6 +132,7 @@ struct Inside {
     /// Compressed, to be kept.
     made: Vec<u8>,
     spool: Spool,
+    /// That of the rendering.
     size: u64,
 }
 
@@ -146,7 +147,7 @@ impl Pass {
             encoder,
             made: Vec::new(),
             spool: Spool::new(dir).map_err(unkept)?,
-            size: work.size,
+            size: work.plan.shown_size(work.size),
         };
         Ok(Self { decoder: Decoder::new(work.packed.codec)?, inside })
     }
@@ -197,7 +198,8 @@ impl Inside {
     fn framed(&mut self, first: &[u8], all: bool) -> Result<bool, ShowError> {
         match format::of_bytes(self.framing, first, all) {
             Framing::Known(format) => {
-                self.redactor = Some(Redactor::new(self.plan.clone(), format, 0));
+                // The size that tells is that of the rendering, which the encoder makes up.
+                self.redactor = Some(Redactor::new(self.plan.clone(), format, 0).unpadded());
                 Ok(true)
             }
             Framing::Undetermined => Ok(false),

@@ -15,11 +15,12 @@ use super::render::{Packed, Rendering, Work};
 use super::{Codec, Renderings, Unpackable};
 use crate::keyring::SecretKey;
 use crate::limits;
-use crate::policy::mask::{Format, MaskAction};
+use crate::policy::mask::{Format, LengthRule, MaskAction, Masks};
 use crate::redact::format::Unframed;
 use crate::redact::output::Shown;
 use crate::redact::plan::Plan;
 use crate::redact::redactor::Redactor;
+use crate::redact::size::rounded;
 use crate::redact::stream::{ShowError, Source};
 use crate::redact::tests::masks;
 use crate::s3::answer::{Body, BodyError, ContentRange};
@@ -179,7 +180,12 @@ impl Source for Stored {
 }
 
 pub(super) fn plan() -> Arc<Plan> {
-    Arc::new(Plan::compile(&masks(&[("** email", MaskAction::Mask)]), &SecretKey::from_bytes([0; 32])))
+    plan_of(None)
+}
+
+fn plan_of(length: Option<LengthRule>) -> Arc<Plan> {
+    let masks = Masks { length, ..masks(&[("** email", MaskAction::Mask)]) };
+    Arc::new(Plan::compile(&masks, &SecretKey::from_bytes([0; 32])))
 }
 
 pub(super) fn work(packed: Packed, bytes: &[u8]) -> Work {
@@ -229,6 +235,26 @@ fn a_rendering_is_the_redaction_at_the_originals_size() {
                 assert!(read(&rendering, first, last) == all[first as usize..=last as usize], "{first}-{last}");
             }
         }
+    }
+}
+
+/// Where lengths are hidden, neither the size of the rendering nor what is in it tells them.
+#[test]
+fn a_rendering_under_hidden_lengths_has_the_size_of_its_class() {
+    for codec in CODECS {
+        let packed = Packed { codec, inside: Some(Format::Jsonl) };
+        let rendered = |text: &[u8]| {
+            let bytes = pack(codec, text);
+            let work = Work { plan: plan_of(Some(LengthRule::Hidden)), ..work(packed, &bytes) };
+            let renderings = Renderings::open(std::env::temp_dir(), 1 << 30).unwrap();
+            let rendering = Runtime::new().unwrap().block_on(renderings.render(work)).unwrap();
+            assert_eq!(rendering.len(), rounded(bytes.len() as u64));
+            unpack(codec, &read(&rendering, 0, rendering.len() - 1))
+        };
+        let text = records();
+        let inside = rendered(&text);
+        assert!(inside.len() < text.len() && inside.starts_with(b"{\"email\":\"[REDACTED]\",\"n\":0,"), "{codec:?}");
+        assert!(inside == rendered(&String::from_utf8(text).unwrap().replace("person", "somebody").into_bytes()));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::limits;
+use crate::redact::size;
 
 /// Documents and damaged documents, in random pieces, under random masks: byte for byte what the oracle says.
 #[test]
@@ -219,6 +220,8 @@ fn redacting_again_alters_nothing() {
         if masks.rules.iter().any(|rule| rule.field.steps.iter().any(|step| matches!(step, Step::Index(_)))) {
             continue;
         }
+        // What rules look for may be a name that the first time hides, or one that stands in its place.
+        masks.names.clear();
         let plan = plan(&masks);
         let (once, ended, _) = at_once(&plan, format, &random.object(format));
         if ended.is_ok() {
@@ -236,6 +239,12 @@ fn every_record_keeps_its_length() {
         let object = random.object(format);
         let (out, ended, _) = at_once(&plan(&masks), format, &object);
         if ended.is_err() {
+            continue;
+        }
+        if masks.hides_length() {
+            assert_eq!(out.len() as u64, size::rounded(object.len() as u64), "seed {seed}");
+            let lines = |text: &[u8]| text.iter().filter(|byte| **byte == b'\n').count();
+            assert!(format == Format::Json || lines(&out) == lines(&object), "seed {seed}");
             continue;
         }
         assert_eq!(out.len(), object.len(), "seed {seed}");

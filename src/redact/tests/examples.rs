@@ -7,7 +7,7 @@ fn check(rules: &[(&str, MaskAction)], format: Format, object: &str, expected: &
     check_masks(&masks(rules), format, object.as_bytes(), Some(expected.as_bytes()));
 }
 
-fn check_masks(masks: &Masks, format: Format, object: &[u8], expected: Option<&[u8]>) {
+pub(super) fn check_masks(masks: &Masks, format: Format, object: &[u8], expected: Option<&[u8]>) {
     let plan = plan(masks);
     for size in [usize::MAX, 1] {
         let (out, ended, _) = feed(&plan, format, object, || size);
@@ -16,7 +16,7 @@ fn check_masks(masks: &Masks, format: Format, object: &[u8], expected: Option<&[
     }
 }
 
-fn with(length: LengthRule, rules: &[(&str, MaskAction)]) -> Masks {
+pub(super) fn with(length: LengthRule, rules: &[(&str, MaskAction)]) -> Masks {
     Masks { length: Some(length), ..masks(rules) }
 }
 

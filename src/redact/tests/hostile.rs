@@ -40,6 +40,8 @@ pub(super) fn flood(
 fn memory_is_constant() {
     const TOTAL: usize = 24 * 1024 * 1024;
     let record = |action| Masks { length: Some(LengthRule::Record), ..masks(&[("** k", action)]) };
+    let renamed = || Masks { names: names(&["*"]), ..record(Mask) };
+    let kept = || Masks { keeps: vec![keep(&["a", "** n x"])], ..record(Mask) };
     for (masks, head, body, tail, sound) in [
         (record(Mask), "[", "[", "", false),
         (record(Mask), "{\"", "n", "", false),
@@ -53,6 +55,13 @@ fn memory_is_constant() {
         (record(Mask), "[", "{\"k\":12345},", "0]", true),
         (record(Drop), "{\"a\":1", ",\"k\":12", ",\"b\":2}", true),
         (record(Drop), "{", "\"k\":12,", "\"b\":2}", true),
+        (record(Partial), "{\"k\":\"", "te\\u00e9", "\"}", true),
+        (renamed(), "{\"a\":1", ",\"kk\":12", "}", true),
+        (renamed(), "{\"a\":1,", "    ", "\"b\":2}", true),
+        (renamed(), "{\"", "n", "", false),
+        (kept(), "{\"a\":[", "[],{},", "0]}", true),
+        (kept(), "{\"b\":[", "[],{},", "0]}", true),
+        (kept(), "{\"b\":\"", "text ", "\"}", true),
         (record(Mask), "{\"a\":1,", "    ", "\"b\":2}", true),
         (record(Drop), "{\"a\":1,", "    ", "\"b\":2}", false),
         (record(Mask), "{}", "    ", "", true),

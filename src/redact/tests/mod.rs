@@ -2,7 +2,9 @@
 
 mod differential;
 mod examples;
+mod hidden;
 mod hostile;
+mod language;
 mod machine;
 mod objects;
 mod oracle;
@@ -19,9 +21,11 @@ use super::plan::Plan;
 use super::redactor::{Fault, Redactor};
 use super::tally::Tally;
 use crate::keyring::SecretKey;
-use crate::policy::mask::{FieldPath, Format, LengthRule, MaskAction, MaskRule, Masks, OnBroken, Step};
+use crate::policy::mask::{
+    FieldPath, Format, KeepRule, LengthRule, MaskAction, MaskRule, Masks, NameRule, OnBroken, Step,
+};
 
-use MaskAction::{Drop, Hmac, Mask};
+use MaskAction::{Drop, Hmac, Mask, Partial};
 
 fn key() -> SecretKey {
     SecretKey::from_bytes([42; 32])
@@ -46,6 +50,16 @@ pub(in crate::redact) fn masks(rules: &[(&str, MaskAction)]) -> Masks {
         action: *action,
     };
     Masks { pseudonym_scope: "role/profile".into(), ..Masks::of(rules.iter().enumerate().map(rule).collect()) }
+}
+
+/// Rules on the names of members, each with the glob `*` as its last step.
+fn names(members: &[&str]) -> Vec<NameRule> {
+    members.iter().map(|members| NameRule { profile: "names".into(), members: field(members) }).collect()
+}
+
+/// An allow-list.
+fn keep(fields: &[&str]) -> KeepRule {
+    KeepRule { profile: "kept".into(), fields: fields.iter().map(|text| field(text)).collect() }
 }
 
 fn plan(masks: &Masks) -> Arc<Plan> {
@@ -143,10 +157,27 @@ impl Random {
         // Sometimes more than one word of positions.
         let most = if self.one_in(8) { 60 } else { 4 };
         let rules: Vec<_> = (0..=self.below(most))
-            .map(|_| (*self.of(&FIELDS.iter().collect::<Vec<_>>()), [Mask, Mask, Drop, Hmac][self.below(4)]))
+            .map(|_| (*self.of(&FIELDS.iter().collect::<Vec<_>>()), [Mask, Mask, Drop, Hmac, Partial][self.below(5)]))
             .collect();
         let mut masks = masks(&rules);
-        masks.length = [None, Some(LengthRule::Record), Some(LengthRule::Field)][self.below(3)];
+        if self.one_in(3) {
+            const OBJECTS: &[&str] = &["*", "a *", "** b *", "** user_id *", "a [*] *", "b [0] *", "** *", "** a * *"];
+            let rules: Vec<_> = (0..=self.below(2)).map(|_| *self.of(&OBJECTS.iter().collect::<Vec<_>>())).collect();
+            masks.names = names(&rules);
+        }
+        if self.one_in(3) {
+            const KEPT: &[&str] =
+                &["a", "** b", "a b", "** user_id", "a [*] b", "** [1]", "[*] a", "[0]", "** b ** a", "** a*"];
+            let paths = |random: &mut Self| -> Vec<_> {
+                (0..=random.below(3)).map(|_| *random.of(&KEPT.iter().collect::<Vec<_>>())).collect()
+            };
+            masks.keeps = (0..=self.below(2)).map(|_| keep(&paths(self))).collect();
+            if self.one_in(2) {
+                masks.rules.truncate(self.below(2));
+            }
+        }
+        masks.length =
+            [None, Some(LengthRule::Record), Some(LengthRule::Field), Some(LengthRule::Hidden)][self.below(4)];
         masks
     }
 
@@ -289,6 +320,8 @@ impl Random {
                 "/",
                 "plain words ",
                 "\u{7f}",
+                "\u{1}",
+                "\n",
             ]));
         }
         self.quoted(out, &text);
@@ -313,10 +346,13 @@ impl Random {
                     out.extend_from_slice(escape.as_bytes());
                 }
             } else {
-                if matches!(character, '"' | '\\') || (character == '/' && self.one_in(2)) {
-                    out.push(b'\\');
+                match character {
+                    '\n' => out.extend_from_slice(b"\\n"),
+                    '\0'..='\x1F' => out.extend_from_slice(format!("\\u{:04x}", u32::from(character)).as_bytes()),
+                    '"' | '\\' => out.extend_from_slice(&[b'\\', character as u8]),
+                    '/' if self.one_in(2) => out.extend_from_slice(b"\\/"),
+                    _ => out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
                 }
-                out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
             }
         }
         out.push(b'"');

@@ -19,6 +19,7 @@ use crate::policy::permit::Permit;
 use crate::policy::{Decision, Ruleset, decide};
 use crate::redact::object::{first_fetch, show};
 use crate::redact::packed::Renderings;
+use crate::redact::size::rounded;
 use crate::redact::{Keyed, Redaction};
 use crate::s3::answer::ObjectHead;
 use crate::s3::conditional::resolve;
@@ -27,7 +28,8 @@ use crate::s3::operation::{ETag, GetObject, IfRange, Preconditions, RangeAsk, Ta
 
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
-/// A bucket, a role that reads `raw/*` as it is, `recent/*` if it is recent, and `masked/*` redacted, and a journal.
+/// A bucket, a role that reads `raw/*` as it is, `recent/*` if it is recent, `masked/*` redacted, and `hidden/*` without its
+/// lengths, too, and a journal.
 struct World {
     /// It notes what is fetched from it.
     backend: Arc<Faulty<Memory>>,
@@ -121,12 +123,13 @@ impl World {
 
 fn rules() -> Ruleset {
     let global = "version = 1\nfiles = [\"analyst.toml\"]\n[[redact]]\nname = \"pii\"\npaths = [\"traces/masked/*\"]\n\
-                  fields = [\"user_id\"]\n";
+                  fields = [\"user_id\"]\n[[redact]]\nname = \"sized\"\npaths = [\"traces/hidden/*\"]\n\
+                  fields = [\"user_id\"]\nlength = \"hidden\"\n";
     let allow = |id: &str, more: &str| {
         format!("[[allow]]\nid = \"{id}\"\nactions = [\"get\"]\npaths = [\"traces/{id}/*\"]\n{more}\n")
     };
     let role = "version = 1\n[role]\nname = \"analyst\"\ndescription = \"d\"\nowner = \"o\"\n".to_owned()
-        + &[allow("raw", ""), allow("masked", ""), allow("recent", "max_age = \"7d\"")].concat();
+        + &[allow("raw", ""), allow("masked", ""), allow("hidden", ""), allow("recent", "max_age = \"7d\"")].concat();
     let files = BTreeMap::from([("_global.toml".to_owned(), global.to_owned()), ("analyst.toml".to_owned(), role)]);
     Ruleset::from_texts(&files, &BTreeMap::new()).map_err(|mistakes| format!("{mistakes:?}")).unwrap().0
 }
@@ -199,6 +202,25 @@ async fn a_record_longer_than_the_first_look_back_is_looked_for() {
     world.put("masked/a.jsonl", content(object));
     let asks = [span(9, 9), span(100_000, 100_001), span(500_000, 600_000), RangeAsk::Suffix(9), span(size - 1, size)];
     world.check("masked/a.jsonl", &asks, 8).await;
+}
+
+/// Where lengths are hidden, what stands at an offset is known from the object's start alone.
+#[tokio::test]
+async fn a_range_where_lengths_are_hidden_costs_a_look_at_the_start_and_a_read() {
+    let world = World::new();
+    let object = records(300_000);
+    let stored = object.len() as u64;
+    let size = rounded(stored);
+    for name in ["hidden/a.jsonl", "hidden/a.json", "hidden/typed"] {
+        let object = if name.ends_with("json") { format!("[{}0]", object.replace('\n', ",")) } else { object.clone() };
+        world.put(name, content(object).with_type("application/x-ndjson"));
+        assert_eq!(world.whole(name).await.head.size, size, "{name}");
+        let asks =
+            [span(0, 0), span(4090, 4100), span(200_000, 201_000), RangeAsk::Suffix(10), span(stored - 5, size + 9)];
+        world.check(name, &asks, 2).await;
+        let refusal = world.get(name, Some(span(size, size)), Preconditions::default()).await.unwrap_err();
+        assert_eq!(refusal.headers, [("content-range", format!("bytes */{size}"))], "{name}");
+    }
 }
 
 /// A range outside of the object is refused with the size that the view shows, also where more was asked of the

@@ -1,11 +1,31 @@
 //! What redaction means, said a second time and naively: the whole text in memory, a tree of spans, recursion, and a
 //! matcher over whole paths. Shares no code with the engine.
 
+mod places;
+
+use places::{Place, goes_on, matches};
+
 use crate::keyring::SecretKey;
-use crate::policy::mask::{Format, LengthRule, MaskAction, Masks, OnBroken, Step};
+use crate::policy::mask::{FieldPath, Format, LengthRule, MaskAction, Masks, OnBroken};
 
 /// The redacted text, or `None` where the object as a whole is refused.
 pub(super) fn redact(text: &[u8], format: Format, masks: &Masks, key: &SecretKey) -> Option<Vec<u8>> {
+    let mut shown = unpadded(text, format, masks, key)?;
+    if masks.length == Some(LengthRule::Hidden) {
+        let ending = [&b"\r\n"[..], b"\n", b""].into_iter().find(|ending| text.ends_with(ending)).unwrap();
+        assert!(shown.ends_with(ending));
+        let at = shown.len() - ending.len();
+        shown.splice(at..at, vec![b' '; rounded(text.len()) - shown.len()]);
+    }
+    Some(shown)
+}
+
+fn rounded(size: usize) -> usize {
+    let power = (0..60).map(|bits| 1 << bits).filter(|power| *power <= size).max().unwrap_or(0);
+    (0..).map(|times| times * (power / 16).max(64)).find(|class| *class >= size).unwrap()
+}
+
+fn unpadded(text: &[u8], format: Format, masks: &Masks, key: &SecretKey) -> Option<Vec<u8>> {
     let (bom, body) = match text.strip_prefix(b"\xEF\xBB\xBF") {
         Some(body) => (&text[..3], body),
         None => (&text[..0], text),
@@ -28,29 +48,21 @@ pub(super) fn redact(text: &[u8], format: Format, masks: &Masks, key: &SecretKey
             out.extend_from_slice(line);
         } else if let Some(shown) = view.record(&line[bom..], true) {
             out.extend_from_slice(&line[..bom]);
-            out.extend_from_slice(&if behind_record { shown } else { unplaced(line) });
+            out.extend_from_slice(&if behind_record { shown } else { view.unplaced(line) });
             behind_record = true;
         } else if masks.on_broken == OnBroken::Cut || line.len() > crate::limits::HOLD_BYTES_MAX {
             return None;
         } else {
-            let mut blanked = vec![b' '; line.len()];
-            if line.len() >= 2 {
-                blanked[..2].copy_from_slice(b"{}");
+            let token = if line.len() >= 2 { &b"{}"[..] } else { b"" };
+            out.extend_from_slice(token);
+            if length != LengthRule::Hidden {
+                out.extend(std::iter::repeat_n(b' ', line.len() - token.len()));
             }
-            out.extend_from_slice(&blanked);
             behind_record = false;
         }
         out.extend_from_slice(ending);
     }
     Some(out)
-}
-
-/// A record behind a broken one: only the white space around it is left.
-fn unplaced(line: &[u8]) -> Vec<u8> {
-    let blank = |byte: &&u8| b" \t\r".contains(*byte);
-    let (before, after) = (line.iter().take_while(blank).count(), line.iter().rev().take_while(blank).count());
-    let width = line.len() - before - after;
-    [&line[..before], b"{}", &vec![b' '; width - 2], &line[line.len() - after..]].concat()
 }
 
 struct View<'a> {
@@ -76,14 +88,9 @@ struct Member {
     /// Where the comma before it stands, if one does.
     comma: Option<usize>,
     from: usize,
+    name_to: usize,
     name: Vec<u8>,
     value: Value,
-}
-
-#[derive(Clone)]
-enum Place {
-    Member(Vec<u8>),
-    Element(u32),
 }
 
 impl View<'_> {
@@ -102,20 +109,46 @@ impl View<'_> {
         Some(out)
     }
 
+    /// A record behind a broken one: only the white space around it is left.
+    fn unplaced(&self, line: &[u8]) -> Vec<u8> {
+        let blank = |byte: &&u8| b" \t\r".contains(*byte);
+        let (before, after) = (line.iter().take_while(blank).count(), line.iter().rev().take_while(blank).count());
+        let width = line.len() - before - after;
+        let slack = if self.length == LengthRule::Hidden { 0 } else { width - 2 };
+        [&line[..before], b"{}", &vec![b' '; slack], &line[line.len() - after..]].concat()
+    }
+
     fn rule(&self, path: &[Place]) -> Option<MaskAction> {
         self.masks.rules.iter().find(|rule| matches(&rule.field.steps, path)).map(|rule| rule.action)
+    }
+
+    /// What hides a value, if something does: a rule that drops, an allow-list that does not keep it, another rule.
+    fn hides(&self, path: &[Place], node: &Node) -> Option<MaskAction> {
+        let rule = self.rule(path);
+        let brackets = matches!(node, Node::Array(_) | Node::Object(_));
+        let root = path.is_empty() && brackets;
+        let kept = |fields: &[FieldPath]| {
+            let at_or_above = (1..=path.len()).any(|to| fields.iter().any(|field| matches(&field.steps, &path[..to])));
+            let below = |field: &FieldPath| brackets && goes_on(&field.steps, path, matches!(node, Node::Array(_)));
+            at_or_above || fields.iter().any(below)
+        };
+        if rule == Some(MaskAction::Drop) || root || self.masks.keeps.iter().all(|rule| kept(&rule.fields)) {
+            return rule;
+        }
+        Some(MaskAction::Mask)
     }
 
     fn owe(&self, count: usize, out: &mut Vec<u8>, slack: &mut usize) {
         match self.length {
             LengthRule::Record => *slack += count,
             LengthRule::Field => out.extend(std::iter::repeat_n(b' ', count)),
+            LengthRule::Hidden => {}
         }
     }
 
     fn show(&self, text: &[u8], value: &Value, path: &mut Vec<Place>, out: &mut Vec<u8>, slack: &mut usize) {
         let width = value.to - value.from;
-        if let Some(action) = self.rule(path) {
+        if let Some(action) = self.hides(path, &value.node) {
             let token = self.token(text, value, action);
             out.extend_from_slice(&token);
             self.owe(width - token.len(), out, slack);
@@ -134,7 +167,7 @@ impl View<'_> {
                 }
             }
             Node::Object(members) => {
-                let mut kept = false;
+                let (mut kept, mut names) = (false, (0, 0));
                 for member in members {
                     path.push(Place::Member(member.name.clone()));
                     let dropped = self.rule(path) == Some(MaskAction::Drop);
@@ -150,7 +183,12 @@ impl View<'_> {
                             self.owe(1, out, slack);
                             from = comma + 1;
                         }
-                        out.extend_from_slice(&text[from..member.value.from]);
+                        out.extend_from_slice(&text[from..member.from]);
+                        let written = &text[member.from..member.name_to];
+                        let shown = self.name(path, written, &mut names);
+                        out.extend_from_slice(&shown);
+                        self.owe(written.len() - shown.len(), out, slack);
+                        out.extend_from_slice(&text[member.name_to..member.value.from]);
                         self.show(text, &member.value, path, out, slack);
                         kept = true;
                     }
@@ -160,6 +198,22 @@ impl View<'_> {
             }
         }
         out.extend_from_slice(&text[done..value.to]);
+    }
+
+    /// The name of that member, or what stands in its place. `names` are those replaced in its object, and the letters
+    /// among them.
+    fn name(&self, path: &[Place], written: &[u8], names: &mut (usize, usize)) -> Vec<u8> {
+        if !self.masks.names.iter().any(|rule| matches(&rule.members.steps, path)) {
+            return written.to_vec();
+        }
+        names.0 += 1;
+        let fits = |name: &String| name.len() + 2 <= written.len();
+        let by_letters = Some(letters(names.1 + 1)).filter(fits);
+        let name = Some(format!("*{}", names.0)).filter(fits).or_else(|| {
+            names.1 += usize::from(by_letters.is_some());
+            by_letters
+        });
+        format!("\"{}\"", name.unwrap_or_else(|| "*"[..usize::from(written.len() > 2)].to_owned())).into_bytes()
     }
 
     fn token(&self, text: &[u8], value: &Value, action: MaskAction) -> Vec<u8> {
@@ -184,6 +238,11 @@ impl View<'_> {
             });
             return format!("\"p_{}\"", characters.collect::<String>()).into_bytes();
         }
+        if let (MaskAction::Partial, Node::Text(decoded)) = (action, &value.node)
+            && let Some(token) = partial(decoded)
+        {
+            return token;
+        }
         match (&value.node, written.len()) {
             (Node::Text(_), 12..) => b"\"[REDACTED]\"".to_vec(),
             (Node::Text(_), 5..) => b"\"***\"".to_vec(),
@@ -193,32 +252,36 @@ impl View<'_> {
     }
 }
 
-fn matches(steps: &[Step], path: &[Place]) -> bool {
-    let Some((step, steps_after)) = steps.split_first() else { return path.is_empty() };
-    let Some((place, path_after)) = path.split_first() else { return false };
-    match (step, place) {
-        (Step::Descend, _) => matches(steps_after, path) || matches(steps, path_after),
-        (Step::Name(name), Place::Member(member)) => name.as_bytes() == member && matches(steps_after, path_after),
-        (Step::Glob(glob), Place::Member(member)) => {
-            let member: Vec<char> = String::from_utf8_lossy(member).chars().collect();
-            globbed(&glob.chars().collect::<Vec<_>>(), &member) && matches(steps_after, path_after)
-        }
-        (Step::Name(_) | Step::Glob(_), Place::Element(_)) => matches(steps, path_after),
-        (Step::Index(wanted), Place::Element(index)) => wanted == index && matches(steps_after, path_after),
-        (Step::AnyIndex, Place::Element(_)) => matches(steps_after, path_after),
-        (Step::Index(_) | Step::AnyIndex, Place::Member(_)) => false,
-    }
+/// `A` to `Z`, `AA` and so on: that of this place, from 1.
+fn letters(place: usize) -> String {
+    let (before, last) = ((place - 1) / 26, (place - 1) % 26);
+    let last = char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"[last]);
+    if before == 0 { last.to_string() } else { format!("{}{last}", letters(before)) }
 }
 
-fn globbed(glob: &[char], name: &[char]) -> bool {
-    match (glob.split_first(), name.split_first()) {
-        (None, _) => name.is_empty(),
-        (Some(('*', rest)), None) => globbed(rest, name),
-        (Some(('*', rest)), Some((_, after))) => globbed(rest, name) || globbed(glob, after),
-        (Some(('?', rest)), Some((_, after))) => globbed(rest, after),
-        (Some((one, rest)), Some((other, after))) => one == other && globbed(rest, after),
-        (Some(_), None) => false,
+/// The last four of at least twelve characters, which are decoded and may be lone surrogates.
+fn partial(decoded: &[u8]) -> Option<Vec<u8>> {
+    let mut characters: Vec<Vec<u8>> = Vec::new();
+    for &byte in decoded {
+        match characters.last_mut() {
+            Some(last) if byte & 0xC0 == 0x80 => last.push(byte),
+            _ => characters.push(vec![byte]),
+        }
     }
+    let mut token = b"\"***".to_vec();
+    for character in characters.split_at_checked(8).and_then(|(_, rest)| rest.last_chunk::<4>())? {
+        match std::str::from_utf8(character) {
+            Ok(text) => {
+                let quoted = serde_json::to_string(text).unwrap();
+                token.extend_from_slice(&quoted.as_bytes()[1..quoted.len() - 1]);
+            }
+            Err(_) => {
+                let unit = character.iter().fold(0_u32, |unit, byte| unit << 6 | u32::from(byte & 0x3F)) & 0xFFFF;
+                token.extend_from_slice(format!("\\u{unit:04x}").as_bytes());
+            }
+        }
+    }
+    Some([token, b"\"".to_vec()].concat())
 }
 
 struct Parser<'a> {
@@ -293,13 +356,14 @@ impl Parser<'_> {
             self.blanks();
             let from = self.at;
             let name = self.string()?;
+            let name_to = self.at;
             if self.at - from - 2 > crate::limits::JSON_NAME_BYTES_MAX {
                 return None;
             }
             self.blanks();
             self.eat(b':')?;
             self.blanks();
-            members.push(Member { comma, from, name, value: self.value(depth + 1)? });
+            members.push(Member { comma, from, name_to, name, value: self.value(depth + 1)? });
             self.blanks();
             if self.eat(b'}').is_some() {
                 return Some(members);

@@ -7,6 +7,7 @@ use futures::{StreamExt as _, stream};
 
 use super::*;
 use crate::limits;
+use crate::redact::size;
 use crate::redact::stream::{ShowError, Source, range, whole};
 use crate::redact::tally::TallyCell;
 use crate::s3::answer::{Body, BodyError, ContentRange};
@@ -140,6 +141,29 @@ async fn ranges_too_far_within_one_value_are_refused() {
     for format in [Format::Json, Format::Jsonl] {
         let found = slice(&source, &plan, format, size as u64 - 2, size as u64 - 1).await;
         assert!(matches!(found, Err(ShowError::TooFar)), "{format:?}");
+    }
+}
+
+/// Where lengths are hidden, it is not known what lies where but by reading from the start: so far, and no further.
+#[tokio::test]
+async fn ranges_too_far_within_hidden_lengths_are_refused() {
+    let record = format!("{{\"n\":1,\"k\":\"{}\"}}\n", "x".repeat(1 << 20));
+    let object = Bytes::from(record.repeat(limits::RANGE_AHEAD_BYTES_MAX as usize / record.len() + 2));
+    let hidden = Masks { length: Some(LengthRule::Hidden), ..masks(&[("k", Mask)]) };
+    let (plan, size) = (plan(&hidden), size::rounded(object.len() as u64));
+    let shown = "{\"n\":1,\"k\":\"[REDACTED]\"}\n";
+    let source = InMemory::of(object, 1 << 20);
+    for (first, last, expected) in [
+        (0, 26, Some(shown)),
+        (27 * 40 + 1, 27 * 41 - 1, Some(&shown[1..])),
+        (10_000, 10_009, None),
+        (size - 1, size - 1, None),
+    ] {
+        match (slice(&source, &plan, Format::Jsonl, first, last).await, expected) {
+            (Ok(found), Some(expected)) => assert_eq!(text(&found), expected),
+            (Err(ShowError::TooFarIn), None) => {}
+            (found, _) => panic!("{first}-{last} {:?}", found.map(|found| text(&found))),
+        }
     }
 }
 
