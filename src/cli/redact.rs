@@ -271,6 +271,7 @@ impl Told {
         };
         let records = match format {
             Format::Jsonl => format!("{} records of JSONL, {} of them blanked", tally.records, tally.records_blanked),
+            Format::Json if tally.records > 1 => format!("{} JSON documents", tally.records),
             Format::Json => "one JSON document".to_owned(),
         };
         let hidden =

@@ -284,6 +284,7 @@ fn profile(fields: &mut Fields<'_>, sense: Sense, global: &mut Global, book: &mu
     let length = word(fields, "length", &[("record", LengthRule::Record), ("field", LengthRule::Field)], book);
     let on_broken = word(fields, "on_broken", &[("blank", OnBroken::Blank), ("cut", OnBroken::Cut)], book);
     let on_broken = on_broken.unwrap_or_default();
+    let concatenated = word(fields, "format", &[("concatenated", true)], book).unwrap_or_default();
     let (show_metadata, show_tags) = (shown(fields, &METADATA, book), shown(fields, &TAGS, book));
     let mut reveal_to = BTreeSet::new();
     for role in fields.texts("reveal_to", book) {
@@ -293,7 +294,19 @@ fn profile(fields: &mut Fields<'_>, sense: Sense, global: &mut Global, book: &mu
         }
     }
     let name = name?.it.into();
-    Some(Profile { name, paths, fields: hidden, action, length, on_broken, show_metadata, show_tags, reveal_to })
+    let shown = Profile {
+        name,
+        paths,
+        fields: hidden,
+        action,
+        length,
+        on_broken,
+        concatenated,
+        show_metadata,
+        show_tags,
+        reveal_to,
+    };
+    Some(shown)
 }
 
 /// Names that a profile lets through: the key of its list, which names can stand there, and what to write.

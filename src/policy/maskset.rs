@@ -53,12 +53,15 @@ impl MaskSets {
         let length = lengths.iter().copied().find(|rule| *rule == LengthRule::Record).or(lengths.first().copied());
         let cut = self.of(set).any(|profile| profile.on_broken == OnBroken::Cut);
         let on_broken = if cut { OnBroken::Cut } else { OnBroken::Blank };
+        // What the objects are, one profile may know.
+        let concatenated = self.of(set).any(|profile| profile.concatenated);
         let shown_metadata = self.shown(set, |profile| &profile.show_metadata);
         let shown_tags = self.shown(set, |profile| &profile.show_tags);
         let mut masks = Masks {
             rules,
             length,
             on_broken,
+            concatenated,
             shown_metadata,
             shown_tags,
             pseudonym_scope: self.pseudonym_scope(set),
@@ -110,6 +113,10 @@ fn digest(masks: &Masks) -> [u8; 32] {
         OnBroken::Blank => "blank",
         OnBroken::Cut => "cut",
     });
+    // Said only where it is so: views that were there before keep their tags.
+    if masks.concatenated {
+        part("concatenated");
+    }
     part(&masks.pseudonym_scope);
     for (what, names) in [("show-metadata", &masks.shown_metadata), ("show-tags", &masks.shown_tags)] {
         names.iter().for_each(|name| part(&format!("{what} {name}")));
@@ -145,6 +152,7 @@ mod tests {
             action,
             length: None,
             on_broken: OnBroken::Blank,
+            concatenated: false,
             show_metadata: Default::default(),
             show_tags: Default::default(),
             reveal_to: Default::default(),
@@ -170,6 +178,8 @@ mod tests {
         assert_ne!(here.digest, masks("one", vec![other], 1).digest);
         let cut = Profile { on_broken: OnBroken::Cut, ..secrets("t/*") };
         assert_ne!(here.digest, masks("one", vec![cut], 1).digest);
+        let concatenated = Profile { concatenated: true, ..secrets("t/*") };
+        assert_ne!(here.digest, masks("one", vec![concatenated], 1).digest);
     }
 
     #[test]

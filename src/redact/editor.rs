@@ -1,5 +1,7 @@
 //! Rewrites what the grammar finds: hides the values that the plan names, lets everything else pass as it is.
 
+mod carried;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,6 +14,7 @@ use super::text::Text;
 use super::token;
 use crate::limits;
 use crate::policy::mask::{LengthRule, MaskAction, OnBroken};
+pub(super) use carried::Carried;
 
 /// The editor of one stream. Positions in the object are *offsets*, those in the chunk *indices*, and those in what was
 /// made *places*.
@@ -55,6 +58,7 @@ struct Level {
 }
 
 /// A value that does not pass.
+#[derive(Debug, Clone)]
 struct Hidden {
     /// Brackets open within it, its own included.
     open: u32,
@@ -62,10 +66,13 @@ struct Hidden {
     due: bool,
     /// Where the input that it replaces begins.
     offset: u64,
+    /// Bytes in its place that were made before it is over.
+    made: u64,
     kind: Kind,
     with: With,
 }
 
+#[derive(Debug, Clone)]
 enum With {
     Nothing,
     Null,
@@ -76,6 +83,7 @@ enum With {
 }
 
 /// A scalar that is hashed as it passes.
+#[derive(Debug, Clone)]
 struct Hashed {
     hasher: blake3::Hasher,
     text: Text,
@@ -98,7 +106,7 @@ impl Editor {
             chunk: Bytes::new(),
             offset,
             passing: Some(0),
-            output: Output::default(),
+            output: Output::behind(offset),
             levels: Vec::new(),
             positions: Vec::new(),
             next: plan.paths().start().to_vec(),
@@ -136,8 +144,14 @@ impl Editor {
         self.output.len() + self.passing.map_or(0, |from| (at - from) as u64)
     }
 
-    /// Puts what passes before that index into the output.
+    /// Offset behind the chunk.
+    pub(super) fn end_of_chunk(&self) -> u64 {
+        self.offset(self.chunk.len())
+    }
+
+    /// Puts what passes before that index into the output, and what stands there in place of a value that does not.
     pub(super) fn flush(&mut self, at: usize) {
+        self.hide_until(at);
         if let Some(from) = self.passing
             && from < at
         {
@@ -261,7 +275,31 @@ impl Editor {
     fn hide_with(&mut self, at: usize, kind: Kind, with: With) {
         self.flush(at);
         self.passing = None;
-        self.hidden = Some(Hidden { open: 1, due: false, offset: self.offset(at), kind, with });
+        self.hidden = Some(Hidden { open: 1, due: false, offset: self.offset(at), made: 0, kind, with });
+    }
+
+    /// Where white space stands in place of a value, it is made as the value passes: of one that is as long as the object
+    /// nothing has to be waited for.
+    fn hide_until(&mut self, at: usize) {
+        let end = self.offset(at);
+        let Some(hidden) = &mut self.hidden else { return };
+        let width = end.saturating_sub(hidden.offset);
+        if self.length != LengthRule::Field || hidden.due || width < token::SETTLED_BYTES {
+            return;
+        }
+        if hidden.made == 0 {
+            let token = match &hidden.with {
+                With::Nothing => b"",
+                With::Blank => token::BLANK_RECORD,
+                With::Null => token::null(width),
+                With::Token => token::constant(hidden.kind, width),
+                With::Pseudonym(_) => return,
+            };
+            self.output.copy(token);
+            hidden.made = token.len() as u64;
+        }
+        self.output.spaces(width - hidden.made);
+        hidden.made = width;
     }
 
     fn count(&mut self, rule: usize) {
@@ -276,6 +314,7 @@ impl Editor {
             hashed.hash(&self.chunk, at, hidden.kind);
         }
         let written = match &hidden.with {
+            _ if hidden.made > 0 => hidden.made,
             With::Nothing => 0,
             With::Blank => self.constant(token::BLANK_RECORD),
             With::Null => self.constant(token::null(width)),
@@ -394,11 +433,11 @@ impl Editor {
             && let Some(rule) = self.verdict
             && self.plan.rule(rule).action == MaskAction::Drop
         {
-            self.verdict = None;
+            (self.verdict, self.named) = (None, false);
             self.count(rule);
             self.rewind(mark.place);
             let (offset, kind) = (mark.offset, Kind::Scalar);
-            self.hidden = Some(Hidden { open: 1, due: true, offset, kind, with: With::Nothing });
+            self.hidden = Some(Hidden { open: 1, due: true, offset, made: 0, kind, with: With::Nothing });
         } else if let Some(level) = self.levels.last_mut() {
             level.kept = true;
         }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::checkpoint::Checkpoint;
 use super::editor::Editor;
 use super::grammar::{Attention, Broken, Events, Kind};
 #[cfg(test)]
@@ -38,6 +39,8 @@ pub struct Fault {
 
 /// Redacts one object, or the part of a JSONL object that begins at a record.
 ///
+/// A JSON object is one document; or several, where the plan says so, which are records that end with their value.
+///
 /// What comes out has, once [`Redactor::end`] was called, exactly the length of what was put in; under
 /// [`LengthRule::Field`](crate::policy::mask::LengthRule::Field) at every point, else at the end of every record.
 pub struct Redactor {
@@ -60,6 +63,8 @@ struct Rewriter {
     editor: Editor,
     tally: Tally,
     record: Record,
+    /// Whether a record ends with its value, and another one may begin right behind.
+    several: bool,
 }
 
 /// Where the record, or the document, began.
@@ -75,11 +80,12 @@ impl Redactor {
         Self {
             format,
             on_broken: plan.on_broken(),
-            machine: Machine::new(format == Format::Jsonl),
+            machine: reading(Machine::new(format == Format::Jsonl), &plan, format),
             rewriter: Rewriter {
+                several: plan.holds_several(format),
                 tally: Tally::new(&plan),
                 editor: Editor::new(plan.clone(), plan.length(format), offset),
-                record: Record { offset, place: 0 },
+                record: Record { offset, place: offset },
             },
             plan,
             skipping: None,
@@ -98,7 +104,40 @@ impl Redactor {
     /// The same, read with these instructions.
     #[cfg(test)]
     pub(super) fn with(mut self, instructions: Instructions) -> Self {
-        self.machine = Machine::with(instructions, self.format == Format::Jsonl);
+        let machine = Machine::with(instructions, self.format == Format::Jsonl);
+        self.machine = reading(machine, &self.plan, self.format);
+        self
+    }
+
+    /// Where it stands behind what was written, if little says so; see [`Checkpoint`].
+    ///
+    /// Every field stands here, so that one that is new cannot be left out.
+    pub(super) fn checkpoint(&self) -> Option<Checkpoint> {
+        let Self { format: _, on_broken: _, plan: _, machine, rewriter, skipping, fault, bom, last } = self;
+        let Rewriter { editor, tally: _, record, several: _ } = rewriter;
+        if skipping.is_some() || fault.is_some() || *bom < BOM.len() {
+            return None;
+        }
+        let checkpoint = Checkpoint {
+            editing: editor.carried()?,
+            reading: machine.standing()?,
+            input: editor.end_of_chunk(),
+            output: editor.decided(),
+            record: record.offset,
+            last: *last,
+        };
+        (checkpoint.bytes() <= limits::CHECKPOINT_BYTES_MAX).then_some(checkpoint)
+    }
+
+    /// The same, where that was taken, of the same object under the same plan and format. What was counted before is not
+    /// counted.
+    pub(super) fn resumed(mut self, checkpoint: &Checkpoint) -> Self {
+        let Checkpoint { input, output, record, reading, editing, last } = checkpoint;
+        self.machine = self.machine.resumed(reading);
+        self.rewriter.editor = self.rewriter.editor.resumed(*input, *output, editing);
+        // Where a record was begun, nothing of it waits: all of it lies behind what left.
+        self.rewriter.record = Record { offset: *record, place: *output };
+        (self.bom, self.last) = (BOM.len(), *last);
         self
     }
 
@@ -172,7 +211,8 @@ impl Redactor {
         if self.skipping.take().is_some() {
             self.blank(0, false);
         }
-        self.rewriter.line_ends_before(0, self.machine.is_blank());
+        // Of several documents each ended with its value.
+        self.rewriter.line_ends_before(0, self.machine.is_blank() || self.rewriter.several);
         Ok(())
     }
 
@@ -203,6 +243,7 @@ impl Redactor {
             return Err(fault);
         }
         self.rewriter.editor.rewind(self.rewriter.record.place);
+        self.rewriter.editor.restart();
         self.skipping = Some(fault);
         Ok(())
     }
@@ -274,6 +315,10 @@ impl Redactor {
     }
 }
 
+fn reading(machine: Machine, plan: &Plan, format: Format) -> Machine {
+    if plan.holds_several(format) { machine.several() } else { machine }
+}
+
 impl Rewriter {
     /// A line ended just before that index: what was made of it may leave.
     fn line_ends_before(&mut self, at: usize, blank: bool) {
@@ -299,6 +344,9 @@ impl Events for Rewriter {
 
     fn root_ends(&mut self, at: usize) {
         self.editor.root_ends(at);
+        if self.several {
+            self.line_ends_before(at, false);
+        }
     }
 
     fn name_begins(&mut self, at: usize) -> Result<(), Broken> {

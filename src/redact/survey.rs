@@ -124,7 +124,7 @@ impl Redaction {
                 rendering.map_or_else(unshown, |rendering| Ok(Finding::Shown(rendering.tally.clone())))
             }
             framing @ (Framing::Known(_) | Framing::Undetermined) => {
-                match whole_of(Ok(body), size, framing, &plan, &tally).await {
+                match whole_of(Ok(body), size, framing, (&plan, &tally, None)).await {
                     Ok(body) => drained(body, tally).await,
                     Err(error) => unshown(error),
                 }
@@ -137,7 +137,7 @@ fn unshown(error: ShowError) -> Result<Finding, Trouble> {
     match error {
         ShowError::Unshowable(fault) => Ok(Finding::Refused(Why::Unshowable(fault))),
         ShowError::Unframed(why) => Ok(Finding::Refused(Why::Unframed(why))),
-        ShowError::TooFar | ShowError::Backend(_) => Err(Trouble::Broken(error.to_string())),
+        ShowError::TooFar | ShowError::Busy | ShowError::Backend(_) => Err(Trouble::Broken(error.to_string())),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What every test of the engine uses: masks in short form, feeding in pieces, and random documents.
 
+mod checkpoints;
 mod differential;
 mod examples;
 mod hostile;
@@ -47,6 +48,7 @@ fn masks(rules: &[(&str, MaskAction)]) -> Masks {
         rules: rules.iter().enumerate().map(rule).collect(),
         length: None,
         on_broken: OnBroken::Blank,
+        concatenated: false,
         shown_metadata: Default::default(),
         shown_tags: Default::default(),
         pseudonym_scope: "role/profile".into(),
