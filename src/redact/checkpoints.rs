@@ -99,7 +99,7 @@ impl Track {
             return Leg::alone(run);
         }
         let trail = self.trail();
-        match trail.way(Traveller { first: 0, start: 0, least: 0, turn: true }) {
+        match trail.way(Traveller { first: 0, start: 0, turn: true }) {
             Way::Read(id, _) => self.along(&trail, id, run, of_record),
             Way::Wait(_) | Way::Far | Way::TooFar => Leg::alone(run),
         }
@@ -117,10 +117,10 @@ impl Track {
 
     async fn leg_in_time(&self, origin: &mut Origin) -> Result<Leg, ShowError> {
         let (trail, first) = (self.trail(), origin.first());
-        let (mut turn, mut least) = (None, 0);
+        let mut turn = None;
         loop {
             let may = turn.is_some() && origin.has_looked();
-            let leg = match trail.way(Traveller { first, start: origin.start(), least, turn: may }) {
+            let leg = match trail.way(Traveller { first, start: origin.start(), turn: may }) {
                 Way::TooFar => return Err(ShowError::TooFar),
                 Way::Far => {
                     self.go_far(&trail, origin, &mut turn).await?;
@@ -134,17 +134,16 @@ impl Track {
                 }
                 Way::Wait(wait) => {
                     turn = None;
-                    let at = wait.at;
-                    match waited(&trail, first, wait).await {
+                    let (reader, at) = (wait.reader, wait.at);
+                    match self.waited(&trail, first, wait).await {
                         Waited::Handed(mut leg) => {
                             leg.run.iter_mut().for_each(|run| origin.take_over(run));
                             leg
                         }
                         Waited::Passed => continue,
-                        // Who does not get on fast enough is not waited for.
                         Waited::InVain => {
-                            let share = limits::RANGE_TIME.as_secs() / limits::RANGE_STALL.as_secs();
-                            least = at + (first - at).div_ceil(share);
+                            let moments = limits::RANGE_TIME.as_secs() / limits::RANGE_STALL.as_secs();
+                            trail.waited(reader, at, first, moments);
                             continue;
                         }
                     }
@@ -177,6 +176,15 @@ impl Track {
         Ok(())
     }
 
+    async fn waited(&self, trail: &Trail<Leg>, first: u64, wait: Wait<Leg>) -> Waited {
+        let _waiting = Waiting { trail, first, id: wait.id };
+        match timeout(self.all.distances.stall, wait.handed).await {
+            Ok(Ok(leg)) => Waited::Handed(leg),
+            Ok(Err(_)) => Waited::Passed,
+            Err(_) => Waited::InVain,
+        }
+    }
+
     async fn turn(&self) -> Result<OwnedSemaphorePermit, ShowError> {
         self.all.turns.clone().acquire_owned().await.map_err(|_| ShowError::Busy)
     }
@@ -192,7 +200,7 @@ impl Track {
     ) -> Result<Option<Leg>, ShowError> {
         loop {
             let Some(run) = &mut leg.run else { return Ok(None) };
-            if trail.somebody_waits(run.at(), first) {
+            if leg.along.as_ref().is_some_and(|along| trail.somebody_waits(along.id, run.at(), first)) {
                 return Ok(None);
             }
             run.skip_to(first);
@@ -214,15 +222,6 @@ enum Waited {
     Passed,
     /// Nothing, for a while.
     InVain,
-}
-
-async fn waited(trail: &Trail<Leg>, first: u64, wait: Wait<Leg>) -> Waited {
-    let _waiting = Waiting { trail, first, id: wait.id };
-    match timeout(limits::RANGE_STALL, wait.handed).await {
-        Ok(Ok(leg)) => Waited::Handed(leg),
-        Ok(Err(_)) => Waited::Passed,
-        Err(_) => Waited::InVain,
-    }
 }
 
 /// One that waits, and does so no more once it is gone.

@@ -176,7 +176,8 @@ async fn raw_object(
     if let Some(range) = recorded.op().range.filter(|_| range_counts) {
         conditional::resolve(range, object.head.size)?;
     }
-    let object = if range_counts || object.range.is_none() {
+    // Without a range `If-Range` says nothing: a part is a part.
+    let object = if range_counts || recorded.op().range.is_none() || object.range.is_none() {
         object
     } else {
         // `If-Range` names another version: the whole of this one is answered (RFC 9110, 13.1.5).

@@ -4,13 +4,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use super::checkpoint::Checkpoint;
 use crate::limits;
 
-/// Distances by which ranges are served, in bytes.
+/// Distances, in bytes, and a time by which ranges are served.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Distances {
     /// [`limits::CHECKPOINT_EVERY`]
@@ -25,6 +26,8 @@ pub(super) struct Distances {
     pub(super) look_back_near: u64,
     /// [`limits::LOOK_BACK_BYTES_MAX`]
     pub(super) look_back_most: u64,
+    /// [`limits::RANGE_STALL`]
+    pub(super) stall: Duration,
 }
 
 impl Default for Distances {
@@ -36,6 +39,7 @@ impl Default for Distances {
             look_back: limits::LOOK_BACK_BYTES,
             look_back_near: limits::LOOK_BACK_NEAR,
             look_back_most: limits::LOOK_BACK_BYTES_MAX,
+            stall: limits::RANGE_STALL,
         }
     }
 }
@@ -54,13 +58,21 @@ struct Known<L> {
     every: u64,
     /// Size of the object, once one has read to its end.
     end: Option<u64>,
-    /// For each reader the offset, in what the view shows, of the first byte that it can still give, as it last said.
-    readers: BTreeMap<u64, u64>,
+    readers: BTreeMap<u64, Reader>,
     /// By the byte that each waits for.
     waiting: BTreeMap<(u64, u64), oneshot::Sender<L>>,
     next_id: u64,
     /// Far looks back that may still fail.
     looks: u32,
+}
+
+/// One that reads, as it last said.
+#[derive(Debug, Clone, Copy)]
+struct Reader {
+    /// Offset, in what the view shows, of the first byte that it can still give.
+    at: u64,
+    /// Whether somebody waited for it in vain.
+    slow: bool,
 }
 
 /// How to come to a byte.
@@ -79,7 +91,8 @@ pub(super) enum Way<L> {
 pub(super) struct Wait<L> {
     /// To give up with.
     pub(super) id: u64,
-    /// Where the reader was, as it last said.
+    /// The reader, and where it was, as it last said.
+    pub(super) reader: u64,
     pub(super) at: u64,
     /// What is handed over. The other side is dropped where another way has to be looked for.
     pub(super) handed: oneshot::Receiver<L>,
@@ -92,8 +105,6 @@ pub(super) struct Traveller {
     pub(super) first: u64,
     /// Offset of a place before it where one can begin without a checkpoint.
     pub(super) start: u64,
-    /// Readers before this are not waited for.
-    pub(super) least: u64,
     /// Whether it may go far.
     pub(super) turn: bool,
 }
@@ -121,24 +132,33 @@ impl<L> Trail<L> {
 
     /// How to come to a byte; who is to read is a reader from then on.
     pub(super) fn way(&self, traveller: Traveller) -> Way<L> {
-        let Traveller { first, start, least, turn } = traveller;
+        let Traveller { first, start, turn } = traveller;
         let mut known = self.known();
         let (checkpoint, near) = known.nearest(first, start, self.distances.near);
         let place = checkpoint.as_ref().map_or(start, |checkpoint| checkpoint.output);
         if near {
             return Way::Read(known.enter(place), checkpoint);
         }
-        let on_its_way = known.readers.values().copied().filter(|at| (place.max(least)..=first).contains(at)).max();
-        if let Some(at) = on_its_way {
+        // A reader may be a little behind the checkpoint that it left.
+        let from = place.saturating_sub(self.distances.near);
+        if let Some((reader, at)) = known.who_comes(from, first, None) {
             let (sender, handed) = oneshot::channel();
             let id = known.id();
             known.waiting.insert((first, id), sender);
-            return Way::Wait(Wait { id, at, handed });
+            return Way::Wait(Wait { id, reader, at, handed });
         }
         match turn {
             false => Way::Far,
             true if first - place > self.distances.ahead => Way::TooFar,
             true => Way::Read(known.enter(place), checkpoint),
+        }
+    }
+
+    /// Somebody waited for a reader for a moment, may wait for so many of them, and saw it move on from `before` to where it
+    /// is: nobody waits for one that would not come in time, until what it has is another's.
+    pub(super) fn waited(&self, reader: u64, before: u64, first: u64, moments: u64) {
+        if let Some(Reader { at, slow }) = self.known().readers.get_mut(&reader) {
+            *slow = at.saturating_sub(before).saturating_mul(moments) < first.saturating_sub(before).max(1);
         }
     }
 
@@ -170,22 +190,23 @@ impl<L> Trail<L> {
         self.known().end = Some(size);
     }
 
-    /// Whether somebody waits for a byte from `at` on, and before `first`.
-    pub(super) fn somebody_waits(&self, at: u64, first: u64) -> bool {
-        at < first && self.known().waiting.range((at, 0)..(first, 0)).next().is_some()
+    /// Whether somebody waits for this reader, for a byte from `at` on and before `first`.
+    pub(super) fn somebody_waits(&self, id: u64, at: u64, first: u64) -> bool {
+        self.known().next(id, at).is_some_and(|(wanted, _)| wanted < first)
     }
 
-    /// A reader hands what it has, from the byte `at` on, to whoever waits for the first one there. Where nobody does it is
-    /// gone, and what it has comes back.
+    /// A reader hands what it has, from the byte `at` on, to whoever waits for the first one there. Where nobody does, or
+    /// another reader is nearer, it is gone, and what it has comes back.
     pub(super) fn leave(&self, id: u64, at: u64, mut what: L) -> Option<L> {
         loop {
             let mut known = self.known();
             known.moved(id, at);
-            let next = known.waiting.range((at, 0)..).next().map(|(key, _)| *key);
+            let next = known.next(id, at);
             let Some(waiting) = next.and_then(|next| known.waiting.remove(&next)) else {
                 known.readers.remove(&id);
                 return Some(what);
             };
+            known.readers.insert(id, Reader { at, slow: false });
             drop(known);
             // Who waited may have gone meanwhile.
             what = waiting.send(what).err()?;
@@ -235,8 +256,21 @@ impl<L> Known<L> {
 
     fn enter(&mut self, at: u64) -> u64 {
         let id = self.id();
-        self.readers.insert(id, at);
+        self.readers.insert(id, Reader { at, slow: false });
         id
+    }
+
+    /// Of the readers that were last between these places, but for `not`, and who get on, the nearest to the second.
+    fn who_comes(&self, from: u64, first: u64, not: Option<u64>) -> Option<(u64, u64)> {
+        let comes = |id: u64, reader: &Reader| !reader.slow && Some(id) != not && (from..=first).contains(&reader.at);
+        let all = self.readers.iter().filter(|(id, reader)| comes(**id, reader));
+        all.map(|(id, reader)| (*id, reader.at)).max_by_key(|(_, at)| *at)
+    }
+
+    /// Who waits for the first byte from `at` on, if no other reader is nearer to it.
+    fn next(&self, id: u64, at: u64) -> Option<(u64, u64)> {
+        let (key, _) = self.waiting.range((at, 0)..).next()?;
+        self.who_comes(at, key.0, Some(id)).is_none().then_some(*key)
     }
 
     /// The last checkpoint before that byte, `None` for `start`; and whether it is so near that one may begin there at once.
@@ -253,7 +287,8 @@ impl<L> Known<L> {
 
     /// Who waited for what the reader has passed looks for another way: a sender that is dropped says so.
     fn moved(&mut self, id: u64, at: u64) {
-        let Some(before) = self.readers.insert(id, at) else { return };
+        let Some(reader) = self.readers.get_mut(&id) else { return };
+        let before = std::mem::replace(&mut reader.at, at);
         let passed: Vec<_> = self.waiting.range((before, 0)..(at.max(before), 0)).map(|(key, _)| *key).collect();
         passed.iter().for_each(|key| drop(self.waiting.remove(key)));
     }

@@ -7,10 +7,10 @@ use super::*;
 use crate::limits;
 
 /// Bytes before what is random, so that nothing of it is held.
-const AHEAD: usize = limits::HOLD_BYTES_MAX + 100;
+pub(super) const AHEAD: usize = limits::HOLD_BYTES_MAX + 100;
 
 /// A document, or a record and what follows it, of which all but the first [`AHEAD`] bytes are random.
-fn object(random: &mut Random, format: Format) -> Vec<u8> {
+pub(super) fn object(random: &mut Random, format: Format) -> Vec<u8> {
     let mut object = format!("[\"{}\"", "x".repeat(AHEAD)).into_bytes();
     for _ in 0..=random.below(8) {
         object.push(b',');

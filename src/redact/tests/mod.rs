@@ -7,7 +7,9 @@ mod hostile;
 mod machine;
 mod objects;
 mod oracle;
+mod parts;
 mod ranges;
+mod several;
 
 use std::sync::Arc;
 
