@@ -327,7 +327,7 @@ pub const LOOK_BACK_NEAR: u64 = 1024 * 1024;
 /// Furthest look back where nobody has read the record, in bytes.
 pub const LOOK_BACK_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Looks back that far into one object that may fail; then its records are taken for longer.
-pub const LOOK_BACKS_FAR: u32 = 8;
+pub const LOOK_BACKS_FAR: u32 = 4;
 /// Bytes of an object that are looked at to tell how it is framed, where its name does not tell.
 pub const SNIFFED_BYTES: u64 = HOLD_BYTES_MAX as u64;
 /// Largest automaton of globs over members' names, in bytes; a plan whose globs need more has several.

@@ -85,6 +85,11 @@ impl Track {
         &self.all.distances
     }
 
+    /// Whether there is a checkpoint close before that byte.
+    pub(super) fn knows(&self, first: u64) -> bool {
+        self.all.kept.get(&self.key).is_some_and(|trail| trail.knows(first))
+    }
+
     /// A leg that has the byte where the origin's range begins, or that ended before.
     ///
     /// # Errors

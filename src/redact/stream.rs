@@ -155,7 +155,10 @@ pub async fn range(
             let at_hand = origin.at_hand().await?;
             // What was at hand is not enough: further at once.
             let begin = if at_hand == AtHand::TooLittle { LOOK_BACK_GROWTH } else { 1 } * distances.look_back;
-            at_hand == AtHand::Found || origin.look_from(begin, distances.look_back_near).await?
+            let known = || showing.track.as_ref().is_some_and(|track| track.knows(range.first));
+            at_hand == AtHand::Found
+                || origin.look_from(begin, begin).await?
+                || (!known() && origin.look_from(LOOK_BACK_GROWTH * begin, distances.look_back_near).await?)
         }
     };
     let leg = match &showing.track {

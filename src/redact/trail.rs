@@ -154,6 +154,12 @@ impl<L> Trail<L> {
         }
     }
 
+    /// Whether a checkpoint, and not the start of the object, is close before that byte.
+    pub(super) fn knows(&self, first: u64) -> bool {
+        let (checkpoint, near) = self.known().nearest(first, 0, self.distances.near);
+        near && checkpoint.is_some()
+    }
+
     /// Somebody waited for a reader for a moment, may wait for so many of them, and saw it move on from `before` to where it
     /// is: nobody waits for one that would not come in time, until what it has is another's.
     pub(super) fn waited(&self, reader: u64, before: u64, first: u64, moments: u64) {

@@ -164,8 +164,8 @@ fn scaled(part: u64) -> Distances {
         near: scaled(usual.near),
         ahead: scaled(usual.ahead),
         look_back: scaled(usual.look_back),
-        look_back_near: scaled(usual.look_back_near),
-        look_back_most: scaled(usual.look_back_most),
+        look_back_near: scaled(usual.look_back) * (usual.look_back_near / usual.look_back),
+        look_back_most: scaled(usual.look_back) * (usual.look_back_most / usual.look_back),
         stall: usual.stall,
     }
 }
