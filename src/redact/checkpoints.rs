@@ -34,7 +34,7 @@ pub struct Track {
 
 /// A run, perhaps along a trail: dropped, it is handed to whoever waits for what comes next.
 pub(super) struct Leg {
-    run: Option<Run>,
+    run: Option<Box<Run>>,
     along: Option<Along>,
 }
 
@@ -117,7 +117,7 @@ impl Track {
     fn along(&self, trail: &Arc<Trail<Leg>>, id: u64, run: Run, of_record: u64) -> Leg {
         let due = run.read_until() + self.all.distances.every;
         let along = Along { track: self.clone(), trail: trail.clone(), id, due, of_record };
-        Leg { run: Some(run), along: Some(along) }
+        Leg { run: Some(Box::new(run)), along: Some(along) }
     }
 
     async fn leg_in_time(&self, origin: &mut Origin) -> Result<Leg, ShowError> {
@@ -245,11 +245,11 @@ impl Drop for Waiting<'_> {
 impl Leg {
     /// A run that leaves nothing behind.
     pub(super) fn alone(run: Run) -> Self {
-        Self { run: Some(run), along: None }
+        Self { run: Some(Box::new(run)), along: None }
     }
 
     pub(super) fn run(&mut self) -> Option<&mut Run> {
-        self.run.as_mut()
+        self.run.as_deref_mut()
     }
 
     /// Reads some bytes, and leaves a checkpoint where one is due.

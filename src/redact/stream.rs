@@ -154,7 +154,8 @@ pub async fn range(
         Format::Jsonl => {
             let at_hand = origin.at_hand().await?;
             // What was at hand is not enough: further at once.
-            let begin = if at_hand == AtHand::TooLittle { LOOK_BACK_GROWTH } else { 1 } * distances.look_back;
+            let growth = if at_hand == AtHand::TooLittle { LOOK_BACK_GROWTH } else { 1 };
+            let begin = growth * distances.look_back;
             let known = || showing.track.as_ref().is_some_and(|track| track.knows(range.first));
             at_hand == AtHand::Found
                 || origin.look_from(begin, begin).await?

@@ -146,7 +146,6 @@ fn a_checkpoint_is_small() {
     ] {
         let sizes = sizes(masks, object);
         let (found, largest) = (sizes[sizes.len() / 2], sizes[sizes.len() - 1]);
-        println!("{found} bytes, at most {largest}");
         assert!(found <= typical && largest <= most, "{found} {largest}");
     }
     let beyond: Vec<_> = many.iter().cycle().take(60).copied().collect();
