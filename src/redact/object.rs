@@ -287,7 +287,8 @@ fn only_part(part: u32, size: u64) -> Result<Option<ContentRange>, Refusal> {
     match (part, size) {
         (1, 0) => Ok(None),
         (1, size) => Ok(Some(ContentRange { first: 0, last: size - 1 })),
-        _ => Err(Refusal::new(Code::InvalidRange, "The requested partnumber is not satisfiable")),
+        _ => Err(Refusal::new(Code::InvalidRange, "The requested partnumber is not satisfiable")
+            .with_header("content-range", format!("bytes */{size}"))),
     }
 }
 

@@ -1,5 +1,4 @@
 //! Long documents and records that are pulled in many ranges at a time: how much is read of them, by whom, and for whom.
-#![expect(clippy::print_stdout, reason = "a measurement says what it found")]
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
