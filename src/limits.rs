@@ -326,10 +326,38 @@ pub const PARTIAL_CHARACTERS_MIN: usize = 12;
 pub const SIZE_STEP_BYTES_MIN: u64 = 64;
 /// Sizes are rounded up by less than one part in two to this power, where the least step is not more.
 pub const SIZE_STEP_BITS: u32 = 4;
-/// Bytes before a range of one document that are read to reach it.
-pub const RANGE_AHEAD_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Bytes before a range, within one document or record, that are read to reach it, where nobody has read them before.
+pub const RANGE_AHEAD_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;
+/// Bytes before a range that are read to reach it where lengths are hidden.
+pub const HIDDEN_AHEAD_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Ranges for which more than [`CHECKPOINT_NEAR`] is read ahead at a time; others wait.
+pub const RANGE_READERS_MAX: usize = 4;
+/// Time that a range may wait for its first byte; what was read meanwhile is known when it is asked for again.
+pub const RANGE_TIME: Duration = Duration::from_secs(5 * 60);
+/// Time after which a range looks whether whom it waits for gets on.
+pub const RANGE_STALL: Duration = Duration::from_secs(5);
+/// Least distance between two checkpoints of one object, in bytes.
+pub const CHECKPOINT_EVERY: u64 = 1024 * 1024;
+/// Distance before a range, in bytes, that is read at once, with no wait for anybody.
+pub const CHECKPOINT_NEAR: u64 = 2 * CHECKPOINT_EVERY;
+/// Largest checkpoint, in bytes; where it would be larger, as deep within nested values, none is placed.
+pub const CHECKPOINT_BYTES_MAX: usize = 8704;
+/// Checkpoints of one object under one view, in bytes; at more of them every second one goes.
+pub const TRAIL_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Least that an object with checkpoints counts for among all, in bytes.
+pub const TRAIL_BYTES_MIN: usize = 1024;
+/// All checkpoints, in bytes.
+pub const CHECKPOINTS_BYTES: u64 = 64 * 1024 * 1024;
+/// How long checkpoints are kept that nobody asks for.
+pub const CHECKPOINTS_IDLE: Duration = Duration::from_secs(3600);
 /// First look back from a range's start for the record that it lies in, in bytes; four times as far each time until found.
 pub const LOOK_BACK_BYTES: u64 = 64 * 1024;
+/// Furthest look back of any range, in bytes.
+pub const LOOK_BACK_NEAR: u64 = 1024 * 1024;
+/// Furthest look back where nobody has read the record, in bytes.
+pub const LOOK_BACK_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Looks back that far into one object that may fail; then its records are taken for longer.
+pub const LOOK_BACKS_FAR: u32 = 4;
 /// Bytes of an object that are looked at to tell how it is framed, where its name does not tell.
 pub const SNIFFED_BYTES: u64 = HOLD_BYTES_MAX as u64;
 /// Largest automaton of globs over members' names, in bytes; a plan whose globs need more has several.

@@ -277,6 +277,7 @@ impl Told {
             Format::Jsonl => {
                 format!("{} records of JSONL, {} of them blanked{withheld}", tally.records, tally.records_blanked)
             }
+            Format::Json if tally.records > 1 => format!("{} JSON documents{withheld}", tally.records),
             Format::Json => "one JSON document".to_owned(),
         };
         let hidden =

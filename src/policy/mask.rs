@@ -117,6 +117,8 @@ pub struct Masks {
     pub length: Option<LengthRule>,
     /// What becomes of broken records.
     pub on_broken: OnBroken,
+    /// Whether a JSON object may hold several documents, one after the other.
+    pub concatenated: bool,
     /// Names of user metadata that every profile lets through: lower case, without `x-amz-meta-`.
     pub shown_metadata: BTreeSet<Box<str>>,
     /// Keys of tags that every profile lets through.
@@ -140,6 +142,7 @@ impl Masks {
             keeps: Vec::new(),
             length: None,
             on_broken: OnBroken::Blank,
+            concatenated: false,
             shown_metadata: BTreeSet::new(),
             shown_tags: BTreeSet::new(),
             pseudonym_scope: String::new(),

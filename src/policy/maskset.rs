@@ -65,6 +65,8 @@ impl MaskSets {
         let length = self.of(set).filter_map(|profile| profile.length).max();
         let cut = self.of(set).any(|profile| profile.on_broken == OnBroken::Cut);
         let on_broken = if cut { OnBroken::Cut } else { OnBroken::Blank };
+        // What the objects are, one profile may know.
+        let concatenated = self.of(set).any(|profile| profile.concatenated);
         let shown_metadata = self.shown(set, |profile| &profile.show_metadata);
         let shown_tags = self.shown(set, |profile| &profile.show_tags);
         let rows: Vec<&Rows> = self.of(set).filter_map(|profile| profile.rows.as_ref()).collect();
@@ -75,6 +77,7 @@ impl MaskSets {
             keeps: keeps.collect(),
             length,
             on_broken,
+            concatenated,
             shown_metadata,
             shown_tags,
             pseudonym_scope: self.pseudonym_scope(set),
@@ -127,6 +130,10 @@ fn digest(masks: &Masks) -> [u8; 32] {
         OnBroken::Blank => "blank",
         OnBroken::Cut => "cut",
     });
+    // Said only where it is so: views that were there before keep their tags.
+    if masks.concatenated {
+        part("concatenated");
+    }
     part(&masks.pseudonym_scope);
     for (what, names) in [("show-metadata", &masks.shown_metadata), ("show-tags", &masks.shown_tags)] {
         names.iter().for_each(|name| part(&format!("{what} {name}")));
@@ -177,6 +184,7 @@ mod tests {
             action,
             length: None,
             on_broken: OnBroken::Blank,
+            concatenated: false,
             show_metadata: Default::default(),
             show_tags: Default::default(),
             reveal_to: Default::default(),
@@ -253,6 +261,8 @@ mod tests {
         assert_ne!(keeps(&["a", "b"], &["c"]), keeps(&["a"], &["b", "c"]));
         let cut = Profile { on_broken: OnBroken::Cut, ..secrets("t/*") };
         assert_ne!(here.digest, masks("one", vec![cut], 1).digest);
+        let concatenated = Profile { concatenated: true, ..secrets("t/*") };
+        assert_ne!(here.digest, masks("one", vec![concatenated], 1).digest);
     }
 
     /// What a view shows that uses nothing new is what it showed: so must its tag be, or every client reads all again.

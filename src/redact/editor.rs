@@ -1,5 +1,6 @@
 //! Rewrites what the grammar finds: hides the values that the plan names, lets everything else pass as it is.
 
+mod carried;
 mod names;
 mod values;
 
@@ -16,6 +17,7 @@ use super::tally::Tally;
 use super::token;
 use crate::limits;
 use crate::policy::mask::{LengthRule, MaskAction, OnBroken};
+pub(super) use carried::Carried;
 
 /// The editor of one stream. Positions in the object are *offsets*, those in the chunk *indices*, and those in what was
 /// made *places*.
@@ -62,6 +64,7 @@ struct Level {
 }
 
 /// A value that is not looked into: hidden, or shown as it is.
+#[derive(Debug, Clone)]
 struct Hidden {
     /// Brackets open within it, its own included.
     open: u32,
@@ -69,10 +72,13 @@ struct Hidden {
     due: bool,
     /// Where the input that it replaces begins.
     offset: u64,
+    /// Bytes in its place that were made before it is over.
+    made: u64,
     kind: Kind,
     with: With,
 }
 
+#[derive(Debug, Clone)]
 enum With {
     /// It passes.
     Itself,
@@ -100,7 +106,7 @@ impl Editor {
             chunk: Bytes::new(),
             offset,
             passing: Some(0),
-            output: Output::default(),
+            output: Output::behind(offset),
             levels: Vec::new(),
             positions: Vec::new(),
             next: plan.paths().start().to_vec(),
@@ -143,8 +149,14 @@ impl Editor {
         &self.chunk
     }
 
-    /// Puts what passes before that index into the output.
+    /// Offset behind the chunk.
+    pub(super) fn end_of_chunk(&self) -> u64 {
+        self.offset(self.chunk.len())
+    }
+
+    /// Puts what passes before that index into the output, and what stands there in place of a value that does not.
     pub(super) fn flush(&mut self, at: usize) {
+        self.hide_until(at);
         if let Some(from) = self.passing
             && from < at
         {
@@ -220,7 +232,7 @@ impl Editor {
     pub(super) fn withhold(&mut self, offset: u64, place: u64, open: u32) {
         self.rewind(place);
         self.restart();
-        self.hidden = Some(Hidden { open, due: false, offset, kind: Kind::Object, with: With::Blank });
+        self.hidden = Some(Hidden { open, due: false, offset, made: 0, kind: Kind::Object, with: With::Blank });
     }
 
     /// Whether the record that comes is behind a broken one. It stays so until it is said anew.
@@ -285,7 +297,31 @@ impl Editor {
     fn hide_with(&mut self, at: usize, kind: Kind, with: With) {
         self.flush(at);
         self.passing = None;
-        self.hidden = Some(Hidden { open: 1, due: false, offset: self.offset(at), kind, with });
+        self.hidden = Some(Hidden { open: 1, due: false, offset: self.offset(at), made: 0, kind, with });
+    }
+
+    /// Where white space stands in place of a value, it is made as the value passes: of one that is as long as the object
+    /// nothing has to be waited for.
+    fn hide_until(&mut self, at: usize) {
+        let end = self.offset(at);
+        let Some(hidden) = &mut self.hidden else { return };
+        let width = end.saturating_sub(hidden.offset);
+        if self.length != LengthRule::Field || hidden.due || width < token::SETTLED_BYTES {
+            return;
+        }
+        if hidden.made == 0 {
+            let token = match &hidden.with {
+                With::Nothing => b"",
+                With::Blank => token::BLANK_RECORD,
+                With::Null => token::null(width),
+                With::Token => token::constant(hidden.kind, width),
+                With::Itself | With::Pseudonym(_) | With::Partial(_) => return,
+            };
+            self.output.copy(token);
+            hidden.made = token.len() as u64;
+        }
+        self.output.spaces(width - hidden.made);
+        hidden.made = width;
     }
 
     fn count(&mut self, rule: usize) {
@@ -306,6 +342,7 @@ impl Editor {
         hidden.with.read(&self.chunk, at, hidden.kind);
         let usual = token::constant(hidden.kind, width);
         let written = match &hidden.with {
+            _ if hidden.made > 0 => hidden.made,
             With::Itself | With::Nothing => 0,
             With::Blank => self.token(token::BLANK_RECORD),
             With::Null => self.token(token::null(width)),
@@ -435,11 +472,11 @@ impl Editor {
             && let Some(rule) = self.verdict
             && self.plan.rule(rule).action == MaskAction::Drop
         {
-            (self.verdict, self.renaming) = (None, None);
+            (self.verdict, self.named, self.renaming) = (None, false, None);
             self.count(rule);
             self.rewind(mark.place);
             let (offset, kind) = (mark.offset, Kind::Scalar);
-            self.hidden = Some(Hidden { open: 1, due: true, offset, kind, with: With::Nothing });
+            self.hidden = Some(Hidden { open: 1, due: true, offset, made: 0, kind, with: With::Nothing });
             return;
         }
         if let Some(level) = self.levels.last_mut() {

@@ -146,7 +146,7 @@ pub(super) enum Number {
 }
 
 /// The machine. [`Grammar::feed`] it every byte once, in order.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Grammar {
     pub(super) state: State,
     pub(super) text: Text,
@@ -155,12 +155,20 @@ pub(super) struct Grammar {
     /// A newline outside of strings ends the record, and is legal only between values of the top; these are objects and
     /// arrays.
     lines: bool,
+    /// Behind a value of the top another one may begin; these are objects and arrays.
+    several: bool,
 }
 
 impl Grammar {
     /// Before the first byte of a document, or of a record if `lines`.
     pub(super) fn new(lines: bool) -> Self {
-        Self { state: State::Value, text: Text::default(), open: Vec::new(), lines }
+        Self { state: State::Value, text: Text::default(), open: Vec::new(), lines, several: false }
+    }
+
+    /// The same for documents that follow each other, with white space between them or without.
+    pub(super) fn several(mut self) -> Self {
+        self.several = true;
+        self
     }
 
     /// Forgets everything: the next byte begins a record.
@@ -262,6 +270,7 @@ impl Grammar {
             (State::After | State::NameOrClose, b'}') if self.open.last() == Some(&true) => {
                 self.close(at, Kind::Object, events);
             }
+            (State::After, b'{' | b'[') if self.several && self.open.is_empty() => self.value(at, byte, events)?,
             (State::After, _) if self.open.is_empty() => return Err(Broken { at, reason: "more than one value" }),
             _ => return Err(Broken { at, reason: "not JSON" }),
         }
@@ -286,6 +295,9 @@ impl Grammar {
         };
         if matches!(kind, Kind::String | Kind::Scalar) && self.lines && self.open.is_empty() {
             return Err(Broken { at, reason: "a record is neither an object nor an array" });
+        }
+        if matches!(kind, Kind::String | Kind::Scalar) && self.several && self.open.is_empty() {
+            return Err(Broken { at, reason: "one of several documents is neither an object nor an array" });
         }
         if matches!(kind, Kind::Object | Kind::Array) {
             if self.open.len() == limits::JSON_DEPTH_MAX {

@@ -17,6 +17,7 @@ mod avx2;
 
 use super::filter::Filter;
 use super::grammar::{Attention, Broken, Events, Grammar, Kind, Name, State};
+use super::text::Text;
 use block::{Block, Found, Wanted};
 use carry::Carry;
 use portable::Portable;
@@ -77,6 +78,17 @@ pub(super) struct Machine {
     judged: u64,
 }
 
+/// Where reading stands outside of names, on any tier: in the grammar's words.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Standing {
+    state: State,
+    text: Text,
+    /// Open brackets, 1 for an object, the outermost lowest; and how many.
+    open: Box<[u64]>,
+    depth: u32,
+    lead: [u8; LEAD],
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pace {
     Blocks,
@@ -105,6 +117,12 @@ impl Machine {
         };
         machine.restart();
         machine
+    }
+
+    /// The same for documents that follow each other. Between them the grammar reads.
+    pub(super) fn several(mut self) -> Self {
+        self.grammar = self.grammar.several();
+        self
     }
 
     /// Forgets everything: the next byte begins a record. What a chunk before may have left open, a character, counts no
@@ -160,6 +178,44 @@ impl Machine {
         }
         self.lead = lead(self.lead, chunk, chunk.len());
         Ok(())
+    }
+
+    /// Where reading stands; `None` within a name.
+    ///
+    /// Every field stands here, so that one that is new cannot be left out.
+    pub(super) fn standing(&self) -> Option<Standing> {
+        let Self { instructions: _, lines, pace, carry, grammar, name: _, lead, stretch: _, judged: _ } = self;
+        let told = match pace {
+            Pace::Bytes(_) => grammar.clone(),
+            Pace::Blocks => {
+                let mut told = Grammar::new(*lines);
+                carry.tell(*lead, &mut told);
+                told
+            }
+        };
+        let bits = |objects: &[bool]| (0..).zip(objects).fold(0, |bits, (at, object)| bits | u64::from(*object) << at);
+        (told.state != State::InName).then(|| Standing {
+            state: told.state,
+            open: told.open.chunks(64).map(bits).collect(),
+            depth: told.open.len() as u32,
+            text: told.text,
+            lead: *lead,
+        })
+    }
+
+    /// The same, where that stood.
+    pub(super) fn resumed(mut self, standing: &Standing) -> Self {
+        let Standing { state, text, open, depth, lead } = standing;
+        self.grammar.state = *state;
+        self.grammar.text = text.clone();
+        self.grammar.open = (0..*depth as usize).map(|at| open[at / 64] >> (at % 64) & 1 == 1).collect();
+        self.lead = *lead;
+        // The grammar reads, and until blocks can go on.
+        self.pace = match self.pace {
+            Pace::Bytes(until) => Pace::Bytes(until),
+            Pace::Blocks => Pace::Bytes(0),
+        };
+        self
     }
 
     /// The end of all bytes: refuses what is open.
@@ -238,6 +294,13 @@ impl Machine {
             self.pace = Pace::Blocks;
             self.judged = here;
         }
+    }
+}
+
+impl Standing {
+    /// Bytes that it takes beside its own.
+    pub(super) fn heap_bytes(&self) -> usize {
+        size_of_val(&*self.open)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Show only what the permit shows: [`Raw`] is opened here and nowhere else, [`Redacted`] is all that may leave.
 //!
 //! [`plan`] compiles masks, [`redactor`] is the push engine, [`stream`] puts it around a body and around ranges of an
-//! object, [`format`](mod@format) tells how an object is framed, [`etag`] names what is shown. Within the engine `machine`
+//! object, [`checkpoints`] finds where to begin for a range, [`format`](mod@format) tells how an object is framed, [`etag`] names what is shown. Within the engine `machine`
 //! reads JSON 64 bytes at a time, `grammar` byte by byte where that has a doubt, and `editor` rewrites what they find.
 
 pub mod etag;
@@ -21,6 +21,8 @@ pub mod uploads;
 pub mod versions;
 pub mod write;
 
+mod checkpoint;
+pub mod checkpoints;
 mod editor;
 mod filter;
 mod glob;
@@ -32,8 +34,10 @@ mod paths;
 mod places;
 mod reading;
 mod rows;
+mod run;
 mod text;
 mod token;
+mod trail;
 
 use std::sync::Arc;
 
@@ -48,6 +52,7 @@ use crate::s3::answer::Versioning;
 use crate::s3::error::Refusal;
 use crate::s3::name::Bucket;
 use crate::s3::operation::{GetBucketVersioning, ListBuckets, Op};
+use checkpoints::Checkpoints;
 use packed::Renderings;
 use plan::{Plan, Plans};
 
@@ -144,13 +149,14 @@ pub struct Redaction {
     /// keys may have had one id.
     plans: ArcSwap<([u8; 32], Plans)>,
     renderings: Renderings,
+    checkpoints: Checkpoints,
 }
 
 impl Redaction {
     /// Follows this ring, and keeps compressed objects there, as views show them.
     pub fn new(ring: Arc<ArcSwap<KeyRing>>, renderings: Renderings) -> Self {
         let plans = ArcSwap::from_pointee(Self::fresh(&ring.load()));
-        Self { ring, plans, renderings }
+        Self { ring, plans, renderings, checkpoints: Checkpoints::new() }
     }
 
     fn fresh(ring: &KeyRing) -> ([u8; 32], Plans) {

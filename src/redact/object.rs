@@ -8,11 +8,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::stream;
 
+use super::checkpoints::Track;
 use super::etag::view_etag;
 use super::format::{self, Framing, Unframed};
 use super::packed::{Caller, Work};
 use super::plan::Plan;
-use super::stream::{self as redacted, ShowError, Source, Window};
+use super::stream::{self as redacted, ShowError, Showing, Source, Window};
 use super::tally::TallyCell;
 use super::{Keyed, Raw, Redacted, Redaction, size};
 use crate::audit::{Intent, Recorded};
@@ -179,7 +180,8 @@ async fn raw_object(
     if let Some(range) = recorded.op().range.filter(|_| range_counts) {
         conditional::resolve(range, object.head.size)?;
     }
-    let object = if range_counts || object.range.is_none() {
+    // Without a range `If-Range` says nothing: a part is a part.
+    let object = if range_counts || recorded.op().range.is_none() || object.range.is_none() {
         object
     } else {
         // `If-Range` names another version: the whole of this one is answered (RFC 9110, 13.1.5).
@@ -227,29 +229,39 @@ async fn masked_object(
         return Ok(ShownObject { object: Redacted::of(Object { head, range, body }), tally });
     }
     let tally = TallyCell::new(&plan);
+    let track = redaction.checkpoints.track(&format!("{} {size} {}", head.etag.0, plan.counts()));
+    let as_shown = (&plan, &tally, Some(track));
     let body = match range.filter(|_| asked_range) {
         Some(range) => {
             // It brought the whole where what was first asked of it lay outside.
             let (first, last) = brought.map_or((0, size - 1), |brought| (brought.first, brought.last));
             let window = Window { first, last, body };
-            part_of(source, size, range, window, framing, &plan, &tally).await
+            part_of(source, size, range, window, framing, as_shown).await
         }
-        None if brought.is_some() => whole_of(source.read_all(size).await, size, framing, &plan, &tally).await,
-        None => whole_of(Ok(body), size, framing, &plan, &tally).await,
+        None if brought.is_some() => whole_of(source.read_all(size).await, size, framing, as_shown).await,
+        None => whole_of(Ok(body), size, framing, as_shown).await,
     };
     let body = body.map_err(|error| refused(error, masks))?;
     Ok(ShownObject { object: Redacted::of(Object { head, range, body }), tally: Some(tally) })
+}
+
+/// The view, and where it is counted what it hides; and along which track, if there may be ranges.
+pub(super) type AsShown<'a> = (&'a Arc<Plan>, &'a Arc<TallyCell>, Option<Track>);
+
+fn showing((plan, tally, track): AsShown<'_>, format: Format) -> Showing {
+    // Two readings of one object are two objects.
+    let track = track.map(|track| track.of(format));
+    Showing { plan: plan.clone(), format, tally: tally.clone(), track }
 }
 
 pub(super) async fn whole_of(
     body: Result<Body, BodyError>,
     size: u64,
     framing: Framing,
-    plan: &Arc<Plan>,
-    tally: &Arc<TallyCell>,
+    as_shown: AsShown<'_>,
 ) -> Result<Body, ShowError> {
     let (format, body) = redacted::framed(framing, body?).await?;
-    redacted::whole(body, plan.clone(), format, size, tally.clone()).await
+    redacted::whole(body, size, showing(as_shown, format)).await
 }
 
 async fn part_of(
@@ -258,8 +270,7 @@ async fn part_of(
     range: ContentRange,
     mut window: Window,
     mut framing: Framing,
-    plan: &Arc<Plan>,
-    tally: &Arc<TallyCell>,
+    as_shown: AsShown<'_>,
 ) -> Result<Body, ShowError> {
     // Where the object's first bytes are at hand, they tell compressed ones, whatever the name says, and the framing
     // where nothing else does. They are not where a range of JSONL begins far behind; compressed bytes are broken
@@ -269,9 +280,7 @@ async fn part_of(
         (framing, window.body) = (Framing::Known(format), body);
     }
     match framing {
-        Framing::Known(format) => {
-            redacted::range(Some(window), source, size, range, plan.clone(), format, tally.clone()).await
-        }
+        Framing::Known(format) => redacted::range(Some(window), source, size, range, showing(as_shown, format)).await,
         Framing::Refused(why) => Err(why.into()),
         Framing::Packed(_) => Err(ShowError::Unframed(Unframed::Compressed)),
         Framing::Undetermined => Err(ShowError::Unframed(Unframed::NotJson)),
@@ -283,7 +292,8 @@ fn only_part(part: u32, size: u64) -> Result<Option<ContentRange>, Refusal> {
     match (part, size) {
         (1, 0) => Ok(None),
         (1, size) => Ok(Some(ContentRange { first: 0, last: size - 1 })),
-        _ => Err(Refusal::new(Code::InvalidRange, "The requested partnumber is not satisfiable")),
+        _ => Err(Refusal::new(Code::InvalidRange, "The requested partnumber is not satisfiable")
+            .with_header("content-range", format!("bytes */{size}"))),
     }
 }
 
@@ -308,6 +318,7 @@ fn refused(error: ShowError, masks: &Masks) -> Refusal {
         ShowError::TooFar | ShowError::TooFarIn => {
             Refusal::new(Code::NotImplemented, format!("This view redacts: {error}."))
         }
+        ShowError::Busy => Refusal::new(Code::SlowDown, format!("This view redacts: {error}.")),
         ShowError::Unframed(why) => unframed(&why.to_string()),
         ShowError::Backend(error) => Trouble::Broken(error.to_string()).refusal(false),
         ShowError::Unkept(error) => Trouble::Unkept(error).refusal(false),

@@ -46,6 +46,25 @@ impl Shown {
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
+
+    /// Moves the first bytes, at most so many, behind those of `other`.
+    pub(super) fn move_to(&mut self, other: &mut Shown, mut most: u64) {
+        while most > 0
+            && let Some(piece) = self.pieces.pop_front()
+        {
+            let piece = if piece.len() <= most {
+                piece
+            } else {
+                let (first, rest) = piece.split(most);
+                self.pieces.push_front(rest);
+                first
+            };
+            most -= piece.len();
+            self.len -= piece.len();
+            other.len += piece.len();
+            other.pieces.push_back(piece);
+        }
+    }
 }
 
 impl Shown {
@@ -110,6 +129,16 @@ pub(super) struct Output {
 }
 
 impl Output {
+    /// Nothing yet, behind so many bytes that left before.
+    pub(super) fn behind(len: u64) -> Self {
+        Self { len, left: len, ..Self::default() }
+    }
+
+    /// Whether everything that was made has left.
+    pub(super) fn has_left(&self) -> bool {
+        self.len == self.left
+    }
+
     pub(super) fn len(&self) -> u64 {
         self.len
     }

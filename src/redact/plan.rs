@@ -22,6 +22,7 @@ pub struct Plan {
     profiles: Arc<[Box<str>]>,
     length: Option<LengthRule>,
     on_broken: OnBroken,
+    concatenated: bool,
     pseudonyms: SecretKey,
     drops: bool,
     paths: Paths,
@@ -64,6 +65,7 @@ impl Plan {
             profiles: profiles.into(),
             length: masks.length,
             on_broken: masks.on_broken,
+            concatenated: masks.concatenated,
             pseudonyms: SecretKey::from_bytes(pseudonym_key.prf(&[masks.pseudonym_scope.as_bytes()])),
         }
     }
@@ -93,6 +95,19 @@ impl Plan {
 
     pub(super) fn on_broken(&self) -> OnBroken {
         self.on_broken
+    }
+
+    /// Whether objects so framed may hold several documents, one after the other.
+    pub fn holds_several(&self, format: Format) -> bool {
+        match format {
+            Format::Json => self.concatenated,
+            Format::Jsonl => false,
+        }
+    }
+
+    /// The profile of each rule: plans that differ in no more than this hide alike, and count apart.
+    pub(super) fn counts(&self) -> String {
+        self.rules.iter().map(|rule| format!("{} ", self.profiles[rule.profile])).collect()
     }
 
     pub(super) fn rule(&self, rule: usize) -> Rule {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::checkpoint::Checkpoint;
 use super::editor::Editor;
 use super::grammar::{Attention, Broken, Events, Kind};
 #[cfg(test)]
@@ -49,6 +50,8 @@ impl Fault {
 
 /// Redacts one object, or the part of a JSONL object that begins at a record.
 ///
+/// A JSON object is one document; or several, where the plan says so, which are records that end with their value.
+///
 /// What comes out has, once [`Redactor::end`] was called, exactly the length of what was put in; under
 /// [`LengthRule::Field`](crate::policy::mask::LengthRule::Field) at every point, else at the end of every record. Under
 /// [`LengthRule::Hidden`](crate::policy::mask::LengthRule::Hidden) it is shorter, until white space at the object's end makes it
@@ -83,6 +86,8 @@ struct Rewriter {
     document: bool,
     /// What the judge has found wrong with what is read: nothing behind it is made any more.
     halted: Option<Fault>,
+    /// Whether a record ends with its value, and another one may begin right behind.
+    several: bool,
 }
 
 /// Where the record, or the document, began.
@@ -98,14 +103,15 @@ impl Redactor {
         Self {
             format,
             on_broken: plan.on_broken(),
-            machine: Machine::new(format == Format::Jsonl),
+            machine: reading(Machine::new(format == Format::Jsonl), &plan, format),
             rewriter: Rewriter {
+                several: plan.holds_several(format),
                 tally: Tally::new(&plan),
                 editor: Editor::new(plan.clone(), plan.length(format), offset),
-                record: Record { offset, place: 0 },
-                value: Record { offset, place: 0 },
+                record: Record { offset, place: offset },
+                value: Record { offset, place: offset },
                 judge: plan.rows().cloned().map(Judge::new),
-                document: format == Format::Json,
+                document: format == Format::Json && !plan.holds_several(format),
                 halted: None,
             },
             plan,
@@ -132,7 +138,41 @@ impl Redactor {
     /// The same, read with these instructions.
     #[cfg(test)]
     pub(super) fn with(mut self, instructions: Instructions) -> Self {
-        self.machine = Machine::with(instructions, self.format == Format::Jsonl);
+        let machine = Machine::with(instructions, self.format == Format::Jsonl);
+        self.machine = reading(machine, &self.plan, self.format);
+        self
+    }
+
+    /// Where it stands behind what was written, if little says so; see [`Checkpoint`].
+    ///
+    /// Every field stands here, so that one that is new cannot be left out.
+    pub(super) fn checkpoint(&self) -> Option<Checkpoint> {
+        let Self { format: _, on_broken: _, plan: _, machine, rewriter, skipping, fault, bom, last, pads: _ } = self;
+        let Rewriter { editor, tally: _, record, several: _, value: _, judge, document: _, halted } = rewriter;
+        // What is known of a record that is judged is not carried.
+        if skipping.is_some() || fault.is_some() || judge.is_some() || halted.is_some() || *bom < BOM.len() {
+            return None;
+        }
+        let checkpoint = Checkpoint {
+            editing: editor.carried()?,
+            reading: machine.standing()?,
+            input: editor.end_of_chunk(),
+            output: editor.decided(),
+            record: record.offset,
+            last: *last,
+        };
+        (checkpoint.bytes() <= limits::CHECKPOINT_BYTES_MAX).then_some(checkpoint)
+    }
+
+    /// The same, where that was taken, of the same object under the same plan and format. What was counted before is not
+    /// counted.
+    pub(super) fn resumed(mut self, checkpoint: &Checkpoint) -> Self {
+        let Checkpoint { input, output, record, reading, editing, last } = checkpoint;
+        self.machine = self.machine.resumed(reading);
+        self.rewriter.editor = self.rewriter.editor.resumed(*input, *output, editing);
+        // Where a record was begun, nothing of it waits: all of it lies behind what left.
+        self.rewriter.record = Record { offset: *record, place: *output };
+        (self.bom, self.last) = (BOM.len(), *last);
         self
     }
 
@@ -221,7 +261,8 @@ impl Redactor {
         if self.skipping.take().is_some() {
             self.blank(0, false);
         }
-        self.rewriter.line_ends_before(0, self.machine.is_blank());
+        // Of several documents each ended with its value.
+        self.rewriter.line_ends_before(0, self.machine.is_blank() || self.rewriter.several);
         Ok(())
     }
 
@@ -266,6 +307,7 @@ impl Redactor {
             return Err(fault);
         }
         self.rewriter.editor.rewind(self.rewriter.record.place);
+        self.rewriter.editor.restart();
         self.skipping = Some(fault);
         Ok(())
     }
@@ -354,6 +396,10 @@ fn line_ending(last: [u8; 2]) -> &'static [u8] {
     }
 }
 
+fn reading(machine: Machine, plan: &Plan, format: Format) -> Machine {
+    if plan.holds_several(format) { machine.several() } else { machine }
+}
+
 impl Rewriter {
     /// Everything before that offset was read: what of the record is beyond the hold is not waited for any more.
     fn read_until(&mut self, offset: u64) -> Result<(), Fault> {
@@ -439,6 +485,9 @@ impl Events for Rewriter {
     fn root_ends(&mut self, at: usize) {
         if self.halted.is_none() {
             self.editor.root_ends(at);
+            if self.several {
+                self.line_ends_before(at, false);
+            }
         }
     }
 

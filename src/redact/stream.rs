@@ -11,13 +11,17 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use futures::StreamExt as _;
 use futures::stream;
 
+use super::checkpoint::Checkpoint;
+use super::checkpoints::{Leg, Track};
 use super::format::{self, Framing, Unframed};
 use super::lines::{Line, Lines};
 use super::output::Shown;
 use super::packed::Unpackable;
 use super::plan::Plan;
 use super::redactor::{Fault, Redactor};
-use super::tally::TallyCell;
+use super::run::{Input, Run, State, wrong_length};
+use super::tally::{Tally, TallyCell};
+use super::trail::Distances;
 use crate::limits;
 use crate::policy::mask::Format;
 use crate::s3::answer::{Body, BodyError, ContentRange};
@@ -40,9 +44,14 @@ pub enum ShowError {
     /// The range lies too far within an object whose lengths are hidden (501).
     #[error(
         "lengths are hidden, and more than {} bytes have to be read before the range: ask for the whole object",
-        limits::RANGE_AHEAD_BYTES_MAX
+        limits::HIDDEN_AHEAD_BYTES_MAX
     )]
     TooFarIn,
+    /// The range lies far within one document or record, and reading up to it takes longer than a range may wait (503).
+    #[error(
+        "the range lies far within one JSON value, which is read up to it first: ask again, or for the whole object"
+    )]
+    Busy,
     /// The backend failed, or sent another length than it had said.
     #[error(transparent)]
     Backend(BodyError),
@@ -90,25 +99,54 @@ pub async fn framed(so_far: Framing, mut body: Body) -> Result<(Format, Body), S
     }
 }
 
+/// How an object is shown.
+pub struct Showing {
+    /// What is hidden.
+    pub plan: Arc<Plan>,
+    /// How the object is framed.
+    pub format: Format,
+    /// Where it is counted what was hidden.
+    pub tally: Arc<TallyCell>,
+    /// What is known of the object under this view, for its ranges; `None` where there will be none.
+    pub track: Option<Track>,
+}
+
+impl Showing {
+    fn distances(&self) -> Distances {
+        self.track.as_ref().map(Track::distances).copied().unwrap_or_default()
+    }
+
+    /// Bytes that a record must have before there are checkpoints within it.
+    fn of_record(&self) -> u64 {
+        match self.format {
+            Format::Json => 0,
+            Format::Jsonl => self.distances().look_back_near,
+        }
+    }
+}
+
 /// A whole object that is stored with that size as the view shows it. Waits until the first bytes are known to be sound.
-pub async fn whole(
-    body: Body,
-    plan: Arc<Plan>,
-    format: Format,
-    size: u64,
-    tally: Arc<TallyCell>,
-) -> Result<Body, ShowError> {
+pub async fn whole(body: Body, size: u64, showing: Showing) -> Result<Body, ShowError> {
     let input = Input { source: None, body: Some(body), next: 0, body_ends: size, size, step: 0 };
-    let shown = plan.shown_size(size);
-    Feed::new(input, Redactor::new(plan, format, 0), 0, 0..shown, shown, tally).primed().await
+    let (of_record, shown) = (showing.of_record(), showing.plan.shown_size(size));
+    let hidden = showing.plan.hides_length();
+    let Showing { plan, format, tally, track } = showing;
+    let run = Run::new(input, Redactor::new(plan, format, 0), 0);
+    let leg = match &track {
+        Some(track) if !hidden => track.whole(run, size, of_record),
+        Some(_) | None => Leg::alone(run),
+    };
+    Feed::new(leg, shown, 0..shown, tally).primed().await
 }
 
 /// The bytes of `range` of the whole object as the view shows it: exactly that slice of what [`whole`] gives.
 ///
 /// Where [`whole`] would be cut by a fault, what lies before it is shown, and so are later records of JSONL.
-/// `range` lies within the size that is shown; `size` is the one that is stored. JSONL is read from the start of the line before the record that the range begins in, which
-/// tells whether that record is shown ([`lines`](super::lines)); one document from its own start, and so is everything where lengths are hidden, since no offset
-/// is that of the original there. More than [`limits::RANGE_AHEAD_BYTES_MAX`] before the range are not read.
+/// `range` lies within the size that is shown; `size` is the one that is stored. JSONL is read from the start of the line
+/// before the record that the range begins in, which tells whether that record is shown ([`lines`](super::lines)), where that
+/// is not too far; one document, and a long record, from a [checkpoint](super::checkpoints) or its own start. Where lengths are
+/// hidden all is read from the object's start, since no offset is that of the original, up to
+/// [`limits::HIDDEN_AHEAD_BYTES_MAX`] before the range.
 ///
 /// What of the object is at hand is not read again, where that start lies in it, too. In search of it at most
 /// [`limits::LOOK_BACK_BYTES`] and one chunk are kept.
@@ -117,38 +155,172 @@ pub async fn range(
     source: Arc<dyn Source>,
     size: u64,
     range: ContentRange,
+    showing: Showing,
+) -> Result<Body, ShowError> {
+    let (shown, hidden) = (showing.plan.shown_size(size), showing.plan.hides_length());
+    debug_assert!(range.first <= range.last && range.last < shown);
+    let (distances, window) = (showing.distances(), range.first..range.last + 1);
+    let at_hand = at_hand.filter(|window| window.leads_to(range.first, hidden || showing.format == Format::Json));
+    let mut origin = Origin::new(at_hand, source, size, range, &showing);
+    let near = match showing.format {
+        _ if hidden => true,
+        Format::Json => size <= distances.near,
+        Format::Jsonl => {
+            let at_hand = origin.at_hand().await?;
+            // What was at hand is not enough: further at once.
+            let growth = if at_hand == AtHand::TooLittle { LOOK_BACK_GROWTH } else { 1 };
+            let begin = growth * distances.look_back;
+            let known = || showing.track.as_ref().is_some_and(|track| track.knows(range.first));
+            at_hand == AtHand::Found
+                || origin.look_from(begin, begin).await?
+                || (!known() && origin.look_from(LOOK_BACK_GROWTH * begin, distances.look_back_near).await?)
+        }
+    };
+    let leg = match &showing.track {
+        _ if near => Leg::alone(origin.begin(None, u64::MAX)),
+        Some(track) => track.leg(&mut origin).await?,
+        None => return Err(ShowError::TooFar),
+    };
+    let ahead_max = if hidden { limits::HIDDEN_AHEAD_BYTES_MAX } else { u64::MAX };
+    let feed = Feed::new(leg, shown, window, showing.tally);
+    Feed { ahead_max, ..feed }.primed().await
+}
+
+/// Where a range can be begun.
+pub(super) struct Origin {
+    at_hand: Option<Window>,
+    source: Arc<dyn Source>,
+    size: u64,
+    range: ContentRange,
     plan: Arc<Plan>,
     format: Format,
-    tally: Arc<TallyCell>,
-) -> Result<Body, ShowError> {
-    let (shown, hidden) = (plan.shown_size(size), plan.hides_length());
-    debug_assert!(range.first <= range.last && range.last < shown);
-    let from_start = hidden || format == Format::Json;
-    let at_hand = at_hand.filter(|window| window.leads_to(range.first, from_start));
-    let (line, at_hand) = match (format, at_hand) {
-        (_, at_hand) if hidden => (Line { start: 0, behind_record: true }, at_hand),
-        (Format::Json, _) if range.first > limits::RANGE_AHEAD_BYTES_MAX => return Err(ShowError::TooFar),
-        (Format::Json, at_hand) => (Line { start: 0, behind_record: true }, at_hand),
-        (Format::Jsonl, None) => (line_of(&*source, range.first, limits::LOOK_BACK_BYTES).await?, None),
-        (Format::Jsonl, Some(window)) => match window.at_line(range.first).await? {
-            Some((line, window)) => (line, Some(window)),
-            None => (line_of(&*source, range.first, LOOK_BACK_GROWTH * limits::LOOK_BACK_BYTES).await?, None),
-        },
-    };
-    let Line { start, behind_record } = line;
-    let redactor = Redactor::new(plan, format, start);
-    let redactor = if behind_record { redactor } else { redactor.behind_broken() };
-    let input = Input {
-        source: Some(source),
-        next: start,
-        body_ends: at_hand.as_ref().map_or(start, |window| window.last + 1),
-        body: at_hand.map(|window| window.body),
-        size,
-        step: range.last - start + 1 + limits::LOOK_BACK_BYTES,
-    };
-    let ahead_max = if hidden { limits::RANGE_AHEAD_BYTES_MAX } else { u64::MAX };
-    let feed = Feed::new(input, redactor, start, range.first..range.last + 1, shown, tally);
-    Feed { ahead_max, ..feed }.primed().await
+    of_record: u64,
+    look_back_near: u64,
+    look_back_most: u64,
+    /// The line that the range begins in, or one before it.
+    line: Line,
+    looked: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AtHand {
+    Nothing,
+    TooLittle,
+    Found,
+}
+
+impl Origin {
+    fn new(
+        at_hand: Option<Window>,
+        source: Arc<dyn Source>,
+        size: u64,
+        range: ContentRange,
+        showing: &Showing,
+    ) -> Self {
+        let distances = showing.distances();
+        Self {
+            at_hand,
+            source,
+            size,
+            range,
+            plan: showing.plan.clone(),
+            format: showing.format,
+            of_record: showing.of_record(),
+            look_back_near: distances.look_back_near,
+            look_back_most: distances.look_back_most,
+            line: Line { start: 0, behind_record: true },
+            looked: showing.format == Format::Json,
+        }
+    }
+
+    /// Offset of the range's first byte.
+    pub(super) fn first(&self) -> u64 {
+        self.range.first
+    }
+
+    /// Offset of a place before it where one can begin.
+    pub(super) fn start(&self) -> u64 {
+        self.line.start
+    }
+
+    /// Bytes that a record must have before there are checkpoints within it.
+    pub(super) fn of_record(&self) -> u64 {
+        self.of_record
+    }
+
+    /// Whether nothing more is to be found by looking back.
+    pub(super) fn has_looked(&self) -> bool {
+        self.looked
+    }
+
+    /// No more is looked back.
+    pub(super) fn looked(&mut self) {
+        self.looked = true;
+    }
+
+    /// Looks back as far as one may. Says whether the line's start was found.
+    pub(super) async fn look_back(&mut self) -> Result<bool, ShowError> {
+        self.looked = true;
+        self.look_from(LOOK_BACK_GROWTH * self.look_back_near, self.look_back_most).await
+    }
+
+    /// A run from the checkpoint, or from the start. `near` is how far the range may lie for one read to bring it.
+    pub(super) fn begin(&mut self, checkpoint: Option<&Checkpoint>, near: u64) -> Run {
+        let Line { start, behind_record } = self.line;
+        let redactor = Redactor::new(self.plan.clone(), self.format, start);
+        let (redactor, next, at) = match checkpoint {
+            Some(checkpoint) => (redactor.resumed(checkpoint), checkpoint.input, checkpoint.output),
+            None if behind_record => (redactor, start, start),
+            None => (redactor.behind_broken(), start, start),
+        };
+        let at_hand = self.at_hand.take().filter(|window| window.first == next);
+        let input = Input {
+            source: Some(self.source.clone()),
+            next,
+            body_ends: at_hand.as_ref().map_or(next, |window| window.last + 1),
+            body: at_hand.map(|window| window.body),
+            size: self.size,
+            step: (self.range.first - at).min(near) + self.step(),
+        };
+        Run::new(input, redactor, at)
+    }
+
+    /// Another's run goes on as that of this range.
+    pub(super) fn take_over(&self, run: &mut Run) {
+        run.read_from(self.source.clone(), self.step());
+    }
+
+    fn step(&self) -> u64 {
+        self.range.last - self.range.first + 1 + limits::LOOK_BACK_BYTES
+    }
+
+    /// Whether the range's line begins in what is at hand.
+    async fn at_hand(&mut self) -> Result<AtHand, ShowError> {
+        let Some(window) = self.at_hand.take() else { return Ok(AtHand::Nothing) };
+        let Some((line, window)) = window.at_line(self.range.first).await? else { return Ok(AtHand::TooLittle) };
+        (self.line, self.at_hand) = (line, Some(window));
+        Ok(AtHand::Found)
+    }
+
+    /// Looks back so many bytes, then further. Says whether the line's start was found.
+    async fn look_from(&mut self, mut look_back: u64, most: u64) -> Result<bool, ShowError> {
+        let first = self.range.first;
+        loop {
+            let begin = first.saturating_sub(look_back);
+            let mut lines = Lines::new(begin);
+            if begin < first {
+                read_lines(&*self.source, begin, first - 1, &mut lines).await?;
+            }
+            if let Some(line) = lines.line() {
+                self.line = line;
+                return Ok(true);
+            }
+            if look_back >= most {
+                return Ok(false);
+            }
+            look_back = (look_back * LOOK_BACK_GROWTH).min(most);
+        }
+    }
 }
 
 /// Bytes of an object that are at hand.
@@ -217,24 +389,6 @@ impl From<BodyError> for ShowError {
 /// By how much a look back grows that did not reach far enough.
 const LOOK_BACK_GROWTH: u64 = 4;
 
-/// The line that holds the byte at `first`. Looks back so many bytes, then further.
-async fn line_of(source: &dyn Source, first: u64, mut look_back: u64) -> Result<Line, ShowError> {
-    loop {
-        let begin = first.saturating_sub(look_back);
-        let mut lines = Lines::new(begin);
-        if begin < first {
-            read_lines(source, begin, first - 1, &mut lines).await?;
-        }
-        if let Some(line) = lines.line() {
-            return Ok(line);
-        }
-        if look_back >= limits::RANGE_AHEAD_BYTES_MAX {
-            return Err(ShowError::TooFar);
-        }
-        look_back = (look_back * LOOK_BACK_GROWTH).min(limits::RANGE_AHEAD_BYTES_MAX);
-    }
-}
-
 async fn read_lines(source: &dyn Source, first: u64, last: u64, lines: &mut Lines) -> Result<(), ShowError> {
     let mut body = source.read(first, last).await?;
     let mut at = first;
@@ -246,95 +400,57 @@ async fn read_lines(source: &dyn Source, first: u64, last: u64, lines: &mut Line
     if at == last + 1 { Ok(()) } else { Err(ShowError::Backend(wrong_length())) }
 }
 
-fn wrong_length() -> BodyError {
-    BodyError::Backend("another length than it had said".to_owned())
-}
-
-/// The object's bytes in order, from one body or from as many reads as are needed.
-struct Input {
-    source: Option<Arc<dyn Source>>,
-    body: Option<Body>,
-    /// Offset of the next byte.
-    next: u64,
-    /// Offset at which the body has to end.
-    body_ends: u64,
-    size: u64,
-    /// Bytes of the next read; doubled each time.
-    step: u64,
-}
-
-impl Input {
-    /// The next bytes; `None` at the object's end.
-    async fn chunk(&mut self) -> Result<Option<Bytes>, BodyError> {
-        loop {
-            if let Some(body) = &mut self.body {
-                match body.next().await.transpose()? {
-                    Some(chunk) => {
-                        self.next += chunk.len() as u64;
-                        return if self.next > self.body_ends { Err(wrong_length()) } else { Ok(Some(chunk)) };
-                    }
-                    None if self.next < self.body_ends => return Err(wrong_length()),
-                    None => self.body = None,
-                }
-            }
-            let Some(source) = self.source.as_ref().filter(|_| self.next < self.size) else { return Ok(None) };
-            self.body_ends = self.size.min(self.next.saturating_add(self.step));
-            self.step = self.step.saturating_mul(2);
-            self.body = Some(source.read(self.next, self.body_ends - 1).await?);
-        }
-    }
-}
-
-/// Pulls input through the redactor and lets out the bytes of one window.
+/// Lets out the bytes of one window of a run.
 struct Feed {
-    input: Input,
-    redactor: Redactor,
+    /// Until all bytes of the window were made.
+    leg: Option<Leg>,
+    /// What was made of the window.
     shown: Shown,
-    tally: Arc<TallyCell>,
-    /// Bytes of output before the window that are still to come.
-    skip: u64,
     /// Bytes of the window that are still to come.
     left: u64,
+    /// Where the window ends.
+    end: u64,
     /// Whether the window ends where the object does: then its last byte leaves only once all is known to be sound,
     /// so that no fault can hide behind a complete length.
     to_end: bool,
     /// Most bytes of input that are read before the first of the window is made.
     ahead_max: u64,
+    tally: Arc<TallyCell>,
+    /// What the run had counted before.
+    counted: Tally,
     state: State,
 }
 
-enum State {
-    Reading,
-    Ended,
-    /// Told once everything sound was taken.
-    Failed(BodyError),
-}
-
 impl Feed {
-    /// Of an object of which so many bytes are shown.
-    fn new(input: Input, redactor: Redactor, start: u64, window: Range<u64>, size: u64, tally: Arc<TallyCell>) -> Self {
-        Self {
-            redactor,
+    /// Of an object of which so many bytes are shown. The run has not passed the window's start.
+    fn new(mut leg: Leg, size: u64, window: Range<u64>, tally: Arc<TallyCell>) -> Self {
+        let counted = leg.run().map(|run| run.tally().clone()).unwrap_or_default();
+        let mut feed = Self {
+            leg: Some(leg),
             shown: Shown::new(),
-            tally,
-            skip: window.start - start,
             left: window.end - window.start,
-            to_end: window.end == size,
             ahead_max: u64::MAX,
+            end: window.end,
+            to_end: window.end == size,
+            tally,
+            counted,
             state: State::Reading,
-            input,
-        }
+        };
+        feed.take_from_run();
+        feed
     }
 
     /// The body, once its first bytes are sound; an error if reading failed before.
     async fn primed(mut self) -> Result<Body, ShowError> {
         while self.needs_input() {
-            if self.available() == 0 && self.input.next > self.ahead_max {
+            if self.shown.is_empty()
+                && self.leg.as_mut().and_then(Leg::run).is_some_and(|run| run.read_until() > self.ahead_max)
+            {
                 return Err(ShowError::TooFarIn);
             }
             self.pull().await;
         }
-        let complete = !self.to_end && self.available() == self.left;
+        let complete = !self.to_end && self.shown.len() == self.left;
         match std::mem::replace(&mut self.state, State::Ended) {
             State::Failed(error) if !complete => return Err(error.into()),
             State::Failed(_) => {}
@@ -356,31 +472,32 @@ impl Feed {
         }
     }
 
-    /// Bytes of the window that were made.
-    fn available(&self) -> u64 {
-        self.shown.len().saturating_sub(self.skip).min(self.left)
-    }
-
     fn needs_input(&self) -> bool {
-        let available = self.available();
+        let available = self.shown.len();
         let complete = available == self.left;
         matches!(self.state, State::Reading)
             && if self.to_end { available == 0 || complete } else { available == 0 && !complete }
     }
 
     async fn pull(&mut self) {
-        let pulled = match self.input.chunk().await {
-            Ok(Some(chunk)) => self.redactor.write(chunk, &mut self.shown).map(|()| State::Reading),
-            Ok(None) => self.redactor.end(&mut self.shown).map(|()| State::Ended),
-            Err(error) => Ok(State::Failed(error)),
+        if let Some(leg) = &mut self.leg {
+            leg.pull().await;
+        }
+        self.take_from_run();
+    }
+
+    /// Takes what the run has of the window. Once that is all of it, the run is for others.
+    fn take_from_run(&mut self) {
+        let Some(run) = self.leg.as_mut().and_then(Leg::run) else {
+            self.state = State::Ended;
+            return;
         };
-        self.state =
-            pulled.unwrap_or_else(|Fault { offset, reason }| State::Failed(BodyError::Unshowable { offset, reason }));
-        self.tally.set(self.redactor.tally());
-        while self.skip > 0
-            && let Some(bytes) = self.shown.pop(self.skip)
-        {
-            self.skip -= bytes.len() as u64;
+        run.skip_to(self.end - self.left);
+        run.give(self.end, &mut self.shown);
+        self.tally.set(&run.tally().since(&self.counted));
+        self.state = run.state().clone();
+        if !self.to_end && self.shown.len() == self.left {
+            self.leg = None;
         }
     }
 

@@ -124,7 +124,7 @@ impl Redaction {
                 rendering.map_or_else(unshown, |rendering| Ok(Finding::Shown(rendering.tally.clone())))
             }
             framing @ (Framing::Known(_) | Framing::Undetermined) => {
-                match whole_of(Ok(body), size, framing, &plan, &tally).await {
+                match whole_of(Ok(body), size, framing, (&plan, &tally, None)).await {
                     Ok(body) => drained(body, tally).await,
                     Err(error) => unshown(error),
                 }
@@ -138,7 +138,9 @@ fn unshown(error: ShowError) -> Result<Finding, Trouble> {
         ShowError::Unshowable(fault) => Ok(Finding::Refused(Why::Unshowable(fault))),
         ShowError::Unframed(why) => Ok(Finding::Refused(Why::Unframed(why))),
         ShowError::Unkept(error) => Err(Trouble::Unkept(error)),
-        ShowError::TooFar | ShowError::TooFarIn | ShowError::Backend(_) => Err(Trouble::Broken(error.to_string())),
+        ShowError::TooFar | ShowError::TooFarIn | ShowError::Busy | ShowError::Backend(_) => {
+            Err(Trouble::Broken(error.to_string()))
+        }
     }
 }
 

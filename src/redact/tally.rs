@@ -24,6 +24,17 @@ impl Tally {
     pub fn new(plan: &Plan) -> Self {
         Self { fields: vec![0; plan.profiles().len()], records: 0, records_blanked: 0, records_withheld: 0 }
     }
+
+    /// What was counted since then.
+    pub(super) fn since(&self, then: &Self) -> Self {
+        let before = then.fields.iter().copied().chain(std::iter::repeat(0));
+        Self {
+            fields: self.fields.iter().zip(before).map(|(now, then)| now - then).collect(),
+            records: self.records - then.records,
+            records_blanked: self.records_blanked - then.records_blanked,
+            records_withheld: self.records_withheld - then.records_withheld,
+        }
+    }
 }
 
 /// A [`Tally`] that can be read while, and after, a stream fills it.

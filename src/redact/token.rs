@@ -7,12 +7,15 @@ pub(super) const PSEUDONYM_BYTES: u64 = 20;
 /// Stands in place of a record that is not shown.
 pub(super) const BLANK_RECORD: &[u8] = b"{}";
 
+/// From this width on a constant token is the same whatever the width, in bytes.
+pub(super) const SETTLED_BYTES: u64 = 12;
+
 /// The constant token for a value of that kind and width as written.
 ///
 /// It tells the kind (string or not) and the width only within three classes, and never grows.
 pub(super) fn constant(kind: Kind, width: u64) -> &'static [u8] {
     match (kind, width) {
-        (Kind::String, 12..) => b"\"[REDACTED]\"",
+        (Kind::String, SETTLED_BYTES..) => b"\"[REDACTED]\"",
         (Kind::String, 5..) => b"\"***\"",
         (Kind::String, _) => b"\"\"",
         (Kind::Object | Kind::Array | Kind::Scalar, _) => null(width),

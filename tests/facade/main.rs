@@ -47,6 +47,8 @@ mod preview;
 #[cfg(test)]
 mod proxies;
 #[cfg(test)]
+mod ranges;
+#[cfg(test)]
 mod reads;
 #[cfg(test)]
 mod record;

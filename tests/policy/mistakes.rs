@@ -141,6 +141,7 @@ fn each_mistake_in_the_global_file_says_where_and_what_to_do() {
         ("action = \"mask\"", "mask_keys = [\"$.\"]", "11:17", "a name is missing"),
         ("action = \"mask\"", "reveal_to = [\"nobody\"]", "11:14", "no role nobody"),
         ("action = \"mask\"", "length = \"secret\"", "11:10", "one of"),
+        ("action = \"mask\"", "format = \"ndjson\"", "11:10", "one of"),
         ("action = \"mask\"", "show_metadata = [\"Run-Id\"]", "11:18", "lower case"),
         ("action = \"mask\"", "show_metadata = \"x-amz-meta-run\"", "11:17", "without `x-amz-meta-`"),
         ("action = \"mask\"", "show_tags = [\"\"]", "11:14", "1 to 128"),

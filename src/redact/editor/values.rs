@@ -32,7 +32,8 @@ impl Editor {
     #[inline]
     pub(super) fn descend(&mut self, at: usize, kind: Kind) {
         if self.plan.paths().is_settled(&self.next) {
-            self.hidden = Some(Hidden { open: 1, due: false, offset: self.offset(at), kind, with: With::Itself });
+            self.hidden =
+                Some(Hidden { open: 1, due: false, offset: self.offset(at), made: 0, kind, with: With::Itself });
             return;
         }
         self.levels.push(Level { object: kind == Kind::Object, elements: 0, letters: 0, kept: false });

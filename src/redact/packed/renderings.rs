@@ -195,7 +195,13 @@ impl Task {
             Err(why @ (ShowError::Unframed(_) | ShowError::Unshowable(_))) => {
                 self.all.refused.insert(self.tag.clone(), why.clone()).await;
             }
-            Err(ShowError::TooFar | ShowError::TooFarIn | ShowError::Backend(_) | ShowError::Unkept(_)) => {}
+            Err(
+                ShowError::TooFar
+                | ShowError::TooFarIn
+                | ShowError::Busy
+                | ShowError::Backend(_)
+                | ShowError::Unkept(_),
+            ) => {}
         }
         made
     }

@@ -1,5 +1,6 @@
 //! What every test of the engine uses: masks in short form, feeding in pieces, and random documents.
 
+mod checkpoints;
 mod differential;
 mod examples;
 mod hidden;
@@ -8,9 +9,11 @@ mod language;
 mod machine;
 mod objects;
 mod oracle;
+mod parts;
 mod ranges;
 mod rows;
 mod rows_reference;
+mod several;
 
 use std::sync::Arc;
 

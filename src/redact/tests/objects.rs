@@ -124,7 +124,9 @@ impl World {
 fn rules() -> Ruleset {
     let global = "version = 1\nfiles = [\"analyst.toml\"]\n[[redact]]\nname = \"pii\"\npaths = [\"traces/masked/*\"]\n\
                   fields = [\"user_id\"]\n[[redact]]\nname = \"sized\"\npaths = [\"traces/hidden/*\"]\n\
-                  fields = [\"user_id\"]\nlength = \"hidden\"\n";
+                  fields = [\"user_id\"]\nlength = \"hidden\"\n\
+                  [[redact]]\nname = \"several\"\npaths = [\"traces/masked/several/*\"]\n\
+                  fields = [\"user_id\"]\nformat = \"concatenated\"\n";
     let allow = |id: &str, more: &str| {
         format!("[[allow]]\nid = \"{id}\"\nactions = [\"get\"]\npaths = [\"traces/{id}/*\"]\n{more}\n")
     };
@@ -191,6 +193,39 @@ async fn a_range_of_anything_else_costs_a_look_at_the_start_and_a_read() {
     world.check("masked/undetermined", &asks, 2).await;
     // Here the record in which the range begins has to be looked for.
     world.check("masked/typed", &asks, 3).await;
+}
+
+/// Where a policy says that objects hold several documents they do, also those that are told by their first bytes.
+#[tokio::test]
+async fn several_documents_are_shown_where_the_policy_says_so() {
+    let world = World::new();
+    let object = "{\"user_id\":\"someone-else\"} [1]\n{}[{\"user_id\":5}]".repeat(60_000);
+    let shown = object.replace("someone-else", "[REDACTED]").replace("\"} [", "\"  } [").replace("5}", "0}");
+    let asks = [span(0, 0), span(4090, 4100), span(300_000, 301_000), RangeAsk::Suffix(10)];
+    for name in ["masked/several/a.json", "masked/several/undetermined"] {
+        world.put(name, content(object.clone()));
+        assert!(world.whole(name).await.bytes == shown.as_bytes(), "{name}");
+        world.check(name, &asks, 2).await;
+    }
+    world.put("masked/a.json", content("{}{}"));
+    let refusal = world.get("masked/a.json", None, Preconditions::default()).await.unwrap_err();
+    assert!(refusal.code == Code::AccessDenied && refusal.message.contains("more than one value"), "{refusal:?}");
+}
+
+/// Deep within a document the first range costs some reads, each twice as long; then what lies before is known.
+#[tokio::test]
+async fn a_range_deep_within_a_document_costs_a_look_and_a_read_once_it_is_known() {
+    let world = World::new();
+    let array = format!("[{}1]", "{\"user_id\":\"someone-else\"},".repeat(400_000));
+    world.put("masked/a.json", content(array));
+    let deep = span(9_000_000, 9_000_100);
+    let first = world.get("masked/a.json", Some(deep), Preconditions::default()).await.unwrap();
+    assert!((3..=5).contains(&first.fetches), "{} requests", first.fetches);
+    for ask in [deep, span(5_000_000, 5_100_000)] {
+        let again = world.get("masked/a.json", Some(ask), Preconditions::default()).await.unwrap();
+        assert_eq!(again.fetches, 2, "{ask:?}");
+    }
+    world.check("masked/a.json", &[deep, span(1, 2), span(7_000_000, 9_999_999), RangeAsk::Suffix(10)], 2).await;
 }
 
 #[tokio::test]

@@ -7,8 +7,9 @@ use futures::{StreamExt as _, stream};
 
 use super::*;
 use crate::limits;
+use crate::redact::checkpoints::Checkpoints;
 use crate::redact::size;
-use crate::redact::stream::{ShowError, Source, range, whole};
+use crate::redact::stream::{ShowError, Showing, Source, range, whole};
 use crate::redact::tally::TallyCell;
 use crate::s3::answer::{Body, BodyError, ContentRange};
 
@@ -53,6 +54,10 @@ async fn drain(mut body: Body) -> (Vec<u8>, Option<BodyError>) {
     (out, None)
 }
 
+fn showing(plan: &Arc<Plan>, format: Format, tally: Arc<TallyCell>) -> Showing {
+    Showing { plan: plan.clone(), format, tally, track: Some(Checkpoints::new().track("object")) }
+}
+
 pub(super) async fn slice(
     source: &Arc<InMemory>,
     plan: &Arc<Plan>,
@@ -61,9 +66,8 @@ pub(super) async fn slice(
     last: u64,
 ) -> Result<Vec<u8>, ShowError> {
     let size = source.object.len() as u64;
-    let body =
-        range(None, source.clone(), size, ContentRange { first, last }, plan.clone(), format, TallyCell::new(plan))
-            .await?;
+    let showing = showing(plan, format, TallyCell::new(plan));
+    let body = range(None, source.clone(), size, ContentRange { first, last }, showing).await?;
     let (out, error) = drain(body).await;
     error.map_or(Ok(out), |error| Err(error.into()))
 }
@@ -133,14 +137,31 @@ async fn a_range_within_a_long_record_is_that_of_the_whole() {
     }
 }
 
+/// White space without an end, or nearly.
+struct Blank(AtomicU64);
+
+#[async_trait]
+impl Source for Blank {
+    async fn read(&self, first: u64, last: u64) -> Result<Body, BodyError> {
+        self.0.fetch_add(last - first + 1, Ordering::Relaxed);
+        const PIECE: u64 = 1 << 20;
+        let piece = Bytes::from(vec![b' '; PIECE as usize]);
+        let left = last - first + 1;
+        let sizes = (0..left.div_ceil(PIECE)).map(move |at| PIECE.min(left - at * PIECE));
+        Ok(stream::iter(sizes.map(move |size| Ok(piece.slice(..size as usize)))).boxed())
+    }
+}
+
 #[tokio::test]
 async fn ranges_too_far_within_one_value_are_refused() {
-    let size = limits::RANGE_AHEAD_BYTES_MAX as usize + 10;
-    let source = InMemory::of(vec![b' '; size], 1 << 20);
+    let size = limits::RANGE_AHEAD_BYTES_MAX + limits::CHECKPOINT_NEAR;
     let plan = plan(&masks(&[("** user_id", Mask)]));
-    for format in [Format::Json, Format::Jsonl] {
-        let found = slice(&source, &plan, format, size as u64 - 2, size as u64 - 1).await;
+    for (format, most) in [(Format::Json, 0), (Format::Jsonl, 2 * limits::LOOK_BACK_BYTES_MAX)] {
+        let source = Arc::new(Blank(AtomicU64::new(0)));
+        let asked = ContentRange { first: size - 2, last: size - 1 };
+        let found = range(None, source.clone(), size, asked, showing(&plan, format, TallyCell::new(&plan))).await;
         assert!(matches!(found, Err(ShowError::TooFar)), "{format:?}");
+        assert!(source.0.load(Ordering::Relaxed) <= most, "{format:?}");
     }
 }
 
@@ -220,7 +241,7 @@ async fn shown(
 ) -> Result<(Vec<u8>, Option<BodyError>), ShowError> {
     let plan = plan(&masks(&[("** user_id", Mask)]));
     let tally = TallyCell::new(&plan);
-    let body = whole(body(&Bytes::from(object.to_owned()), piece), plan, format, size as u64, tally).await?;
+    let body = whole(body(&Bytes::from(object.to_owned()), piece), size as u64, showing(&plan, format, tally)).await?;
     Ok(drain(body).await)
 }
 
@@ -273,7 +294,8 @@ async fn a_short_read_of_a_range_is_an_error() {
     let plan = plan(&masks(&[("** user_id", Mask)]));
     for first in [0, 400] {
         let asked = ContentRange { first, last: 500 };
-        let found = range(None, Arc::new(Short), 1000, asked, plan.clone(), Format::Jsonl, TallyCell::new(&plan)).await;
+        let showing = showing(&plan, Format::Jsonl, TallyCell::new(&plan));
+        let found = range(None, Arc::new(Short), 1000, asked, showing).await;
         let error = match found {
             Err(error) => error,
             Ok(body) => drain(body).await.1.unwrap().into(),
@@ -322,7 +344,7 @@ async fn counts_can_be_read_after_the_stream() {
     let plan = plan(&masks(&[("** user_id", Mask)]));
     let tally = TallyCell::new(&plan);
     let size = object.len() as u64;
-    let shown = whole(body(&object, 4), plan, Format::Jsonl, size, tally.clone()).await.unwrap();
+    let shown = whole(body(&object, 4), size, showing(&plan, Format::Jsonl, tally.clone())).await.unwrap();
     drop(drain(shown).await);
     assert_eq!(tally.read(), Tally { fields: vec![1], records: 3, records_blanked: 2, records_withheld: 0 });
     assert_eq!(tally.profiles(), [Box::<str>::from("first")]);
