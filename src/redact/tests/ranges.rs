@@ -169,14 +169,14 @@ async fn ranges_too_far_within_one_value_are_refused() {
 #[tokio::test]
 async fn ranges_too_far_within_hidden_lengths_are_refused() {
     let record = format!("{{\"n\":1,\"k\":\"{}\"}}\n", "x".repeat(1 << 20));
-    let object = Bytes::from(record.repeat(limits::RANGE_AHEAD_BYTES_MAX as usize / record.len() + 2));
+    let object = Bytes::from(record.repeat(limits::HIDDEN_AHEAD_BYTES_MAX as usize / record.len() + 2));
     let hidden = Masks { length: Some(LengthRule::Hidden), ..masks(&[("k", Mask)]) };
     let (plan, size) = (plan(&hidden), size::rounded(object.len() as u64));
     let shown = "{\"n\":1,\"k\":\"[REDACTED]\"}\n";
     let source = InMemory::of(object, 1 << 20);
     for (first, last, expected) in [
-        (0, 26, Some(shown)),
-        (27 * 40 + 1, 27 * 41 - 1, Some(&shown[1..])),
+        (0, 24, Some(shown)),
+        (25 * 40 + 1, 25 * 41 - 1, Some(&shown[1..])),
         (10_000, 10_009, None),
         (size - 1, size - 1, None),
     ] {

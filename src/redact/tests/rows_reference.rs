@@ -224,6 +224,8 @@ impl Random {
     /// Masks with a condition, and the condition.
     fn rows(&mut self) -> (Masks, Tree) {
         let (tree, mut masks) = (self.tree(0), self.masks());
+        // The reference blanks each line at its own length.
+        masks.length = masks.length.filter(|length| *length != LengthRule::Hidden);
         if self.one_in(4) {
             masks.rules.clear();
         }
