@@ -196,9 +196,14 @@ impl<L> Trail<L> {
         self.known().end = Some(size);
     }
 
-    /// Whether somebody waits for this reader, for a byte from `at` on and before `first`.
+    /// Whether somebody waits for this reader, for a byte from `at` on and before `first`: no other reader is further on the
+    /// way there.
     pub(super) fn somebody_waits(&self, id: u64, at: u64, first: u64) -> bool {
-        self.known().next(id, at).is_some_and(|(wanted, _)| wanted < first)
+        let known = self.known();
+        let Some((wanted, _)) = known.next(at).filter(|(wanted, _)| *wanted < first) else { return false };
+        let further =
+            |other: u64, reader: &Reader| (reader.at, other) > (at, id) && reader.at <= wanted && !reader.slow;
+        !known.readers.iter().any(|(other, reader)| *other != id && further(*other, reader))
     }
 
     /// A reader hands what it has, from the byte `at` on, to whoever waits for the first one there. Where nobody does, or
@@ -207,7 +212,9 @@ impl<L> Trail<L> {
         loop {
             let mut known = self.known();
             known.moved(id, at);
-            let next = known.next(id, at);
+            // One that is a little behind will do: two that went on side by side would read everything twice.
+            let from = at.saturating_sub(self.distances.near);
+            let next = known.next(at).filter(|(wanted, _)| known.who_comes(from, *wanted, Some(id)).is_none());
             let Some(waiting) = next.and_then(|next| known.waiting.remove(&next)) else {
                 known.readers.remove(&id);
                 return Some(what);
@@ -273,10 +280,9 @@ impl<L> Known<L> {
         all.map(|(id, reader)| (*id, reader.at)).max_by_key(|(_, at)| *at)
     }
 
-    /// Who waits for the first byte from `at` on, if no other reader is nearer to it.
-    fn next(&self, id: u64, at: u64) -> Option<(u64, u64)> {
-        let (key, _) = self.waiting.range((at, 0)..).next()?;
-        self.who_comes(at, key.0, Some(id)).is_none().then_some(*key)
+    /// Who waits for the first byte from `at` on.
+    fn next(&self, at: u64) -> Option<(u64, u64)> {
+        self.waiting.range((at, 0)..).next().map(|(key, _)| *key)
     }
 
     /// The last checkpoint before that byte, `None` for `start`; and whether it is so near that one may begin there at once.
