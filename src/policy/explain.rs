@@ -127,7 +127,8 @@ pub fn explain(sight: &Sight, bucket: &Bucket, key: &Key, now: Timestamp, modifi
 
 /// What a reader under a profile still learns of what it hides.
 pub fn still_shows(profile: &Profile) -> Vec<&'static str> {
-    let mut shown = if profile.fields.is_empty() { Vec::new() } else { of_fields(profile) };
+    let hides = [&profile.fields, &profile.keep, &profile.mask_keys].into_iter().any(|paths| !paths.is_empty());
+    let mut shown = if hides { of_fields(profile) } else { Vec::new() };
     if profile.rows.is_some() {
         shown.push("how many other records there are, and how long each is, stays");
     }

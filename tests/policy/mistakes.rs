@@ -134,7 +134,7 @@ fn each_mistake_in_the_global_file_says_where_and_what_to_do() {
         ("\"secrets\"", "\"Secrets\"", "8:8", "profile's name"),
         ("[*]", "[x]", "10:31", "within `[…]`"),
         ("\"mask\"", "\"hide\"", "11:10", "one of"),
-        ("fields = [\"api_key\", \"$.steps[*].prompt\"]\naction = \"mask\"\n", "", "7:1", "hides something"),
+        ("fields = [\"api_key\", \"$.steps[*].prompt\"]\naction = \"mask\"\n", "", "7:1", "records to show by `rows`"),
         ("fields = [\"api_key\", \"$.steps[*].prompt\"]", "fields = []", "10:1", "`fields` is empty"),
         ("action = \"mask\"", "keep = [\"usage\"]", "7:1", "profile of its own"),
         ("fields = [\"api_key\", \"$.steps[*].prompt\"]", "keep = [\"usage\"]", "7:1", "leave it out"),
@@ -148,7 +148,6 @@ fn each_mistake_in_the_global_file_says_where_and_what_to_do() {
         ("action = \"mask\"", "rows = '$.t = 1'", "11:13", "`==`, `!=`"),
         ("action = \"mask\"", "rows = '$.t == ${claim.t}'", "11:16", "only `${claims"),
         ("action = \"mask\"", "rows = 1", "11:8", "a text is expected"),
-        ("fields = [\"api_key\", \"$.steps[*].prompt\"]\n", "", "7:1", "the records to show by `rows`"),
         (
             "action = \"mask\"",
             "[[static_token]]\nid = \"ci\"\nrole = \"reader\"\nexpires = 2027-01-01\nsha256 = \"tgs_x\"",
