@@ -298,6 +298,10 @@ pub const HOLD_BYTES_MAX: usize = 64 * 1024;
 pub const JSON_DEPTH_MAX: usize = 1024;
 /// Longest member name, in bytes as written.
 pub const JSON_NAME_BYTES_MAX: usize = 4096;
+/// Levels at which strings are read as JSON: one within a text of the last of them is not shown if it begins as JSON does.
+pub const EMBEDDED_LEVELS_MAX: usize = 3;
+/// Bytes of a string that are read as JSON at once.
+pub const EMBEDDED_WINDOW_BYTES: usize = 4096;
 /// Bytes before a range of one document that are read to reach it.
 pub const RANGE_AHEAD_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// First look back from a range's start for the record that it lies in, in bytes; four times as far each time until found.

@@ -169,6 +169,7 @@ fn plan(names: &[&str], globs: &[&str]) -> Arc<Plan> {
         rules: names.chain(globs).map(rule).collect(),
         length: None,
         on_broken: OnBroken::Blank,
+        embedded: true,
         shown_metadata: Default::default(),
         shown_tags: Default::default(),
         pseudonym_scope: String::new(),

@@ -284,6 +284,8 @@ fn profile(fields: &mut Fields<'_>, sense: Sense, global: &mut Global, book: &mu
     let length = word(fields, "length", &[("record", LengthRule::Record), ("field", LengthRule::Field)], book);
     let on_broken = word(fields, "on_broken", &[("blank", OnBroken::Blank), ("cut", OnBroken::Cut)], book);
     let on_broken = on_broken.unwrap_or_default();
+    // Off must be said.
+    let embedded = fields.flag_or("embedded", true, book);
     let (show_metadata, show_tags) = (shown(fields, &METADATA, book), shown(fields, &TAGS, book));
     let mut reveal_to = BTreeSet::new();
     for role in fields.texts("reveal_to", book) {
@@ -293,7 +295,7 @@ fn profile(fields: &mut Fields<'_>, sense: Sense, global: &mut Global, book: &mu
         }
     }
     let name = name?.it.into();
-    Some(Profile { name, paths, fields: hidden, action, length, on_broken, show_metadata, show_tags, reveal_to })
+    Some(Profile { name, paths, fields: hidden, action, length, on_broken, embedded, show_metadata, show_tags, reveal_to })
 }
 
 /// Names that a profile lets through: the key of its list, which names can stand there, and what to write.

@@ -86,6 +86,8 @@ pub struct Masks {
     pub length: Option<LengthRule>,
     /// What becomes of broken records.
     pub on_broken: OnBroken,
+    /// Whether strings that hold JSON are read as such, and the rules hold in them, too.
+    pub embedded: bool,
     /// Names of user metadata that every profile lets through: lower case, without `x-amz-meta-`.
     pub shown_metadata: BTreeSet<Box<str>>,
     /// Keys of tags that every profile lets through.

@@ -12,7 +12,7 @@ use crate::identity::RoleName;
 use crate::limits;
 
 /// Version of the redactor as far as what it shows is concerned; altering it alters every view's ETag.
-const ENGINE: &str = "tracegate redact v3";
+const ENGINE: &str = "tracegate redact v4";
 
 /// The profiles of a policy set as one role meets them. A set of profiles is a word: bit `n` is profile `n`.
 pub(super) struct MaskSets {
@@ -53,12 +53,14 @@ impl MaskSets {
         let length = lengths.iter().copied().find(|rule| *rule == LengthRule::Record).or(lengths.first().copied());
         let cut = self.of(set).any(|profile| profile.on_broken == OnBroken::Cut);
         let on_broken = if cut { OnBroken::Cut } else { OnBroken::Blank };
+        let embedded = self.of(set).any(|profile| profile.embedded);
         let shown_metadata = self.shown(set, |profile| &profile.show_metadata);
         let shown_tags = self.shown(set, |profile| &profile.show_tags);
         let mut masks = Masks {
             rules,
             length,
             on_broken,
+            embedded,
             shown_metadata,
             shown_tags,
             pseudonym_scope: self.pseudonym_scope(set),
@@ -110,6 +112,9 @@ fn digest(masks: &Masks) -> [u8; 32] {
         OnBroken::Blank => "blank",
         OnBroken::Cut => "cut",
     });
+    if !masks.embedded {
+        part("not-embedded");
+    }
     part(&masks.pseudonym_scope);
     for (what, names) in [("show-metadata", &masks.shown_metadata), ("show-tags", &masks.shown_tags)] {
         names.iter().for_each(|name| part(&format!("{what} {name}")));
@@ -145,6 +150,7 @@ mod tests {
             action,
             length: None,
             on_broken: OnBroken::Blank,
+            embedded: true,
             show_metadata: Default::default(),
             show_tags: Default::default(),
             reveal_to: Default::default(),

@@ -151,6 +151,8 @@ pub struct Profile {
     pub length: Option<LengthRule>,
     /// What becomes of broken records.
     pub on_broken: OnBroken,
+    /// Whether strings that hold JSON are read as such. Other profiles may want it all the same.
+    pub embedded: bool,
     /// Names of user metadata that stay visible, in lower case and without `x-amz-meta-`. All others are hidden.
     pub show_metadata: BTreeSet<Box<str>>,
     /// Keys of tags that stay visible. All others are hidden.

@@ -13,6 +13,11 @@ use super::token;
 use crate::limits;
 use crate::policy::mask::{LengthRule, MaskAction, OnBroken};
 
+mod hashed;
+mod texts;
+
+use hashed::Hashed;
+
 /// The editor of one stream. Positions in the object are *offsets*, those in the chunk *indices*, and those in what was
 /// made *places*.
 pub(super) struct Editor {
@@ -28,6 +33,8 @@ pub(super) struct Editor {
     /// everywhere.
     levels: Vec<Level>,
     positions: Vec<u64>,
+    /// Strings around what is read.
+    texts: usize,
     /// The positions of the value that comes next, and the rule that hides it, once its name was told.
     next: Vec<u64>,
     verdict: Option<usize>,
@@ -47,11 +54,20 @@ pub(super) struct Editor {
 
 #[derive(Debug, Clone, Copy)]
 struct Level {
-    object: bool,
+    of: Of,
     /// Elements that began.
     elements: u64,
     /// Whether a member was kept: only then does a comma belong before the next one.
     kept: bool,
+}
+
+/// What a level is within.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Object,
+    Array,
+    /// A string that is read as JSON: its documents stand in its place.
+    Text,
 }
 
 /// A value that does not pass.
@@ -63,6 +79,8 @@ struct Hidden {
     /// Where the input that it replaces begins.
     offset: u64,
     kind: Kind,
+    /// Strings around it.
+    texts: usize,
     with: With,
 }
 
@@ -72,15 +90,17 @@ enum With {
     Token,
     /// That of a record.
     Blank,
+    /// What is left of the text of a string.
+    Rest,
     Pseudonym(Box<Hashed>),
 }
 
-/// A scalar that is hashed as it passes.
-struct Hashed {
-    hasher: blake3::Hasher,
-    text: Text,
-    /// Index of its first byte that is not hashed yet.
-    from: usize,
+/// The place of a byte: its index in the chunk, and in the text that it lies in, which is the chunk itself but within
+/// strings. A character that is escaped stands where its escape begins.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spot {
+    pub(super) chunk: usize,
+    pub(super) text: usize,
 }
 
 /// A comma (or first name) that may have to be taken back, because the member behind it may be dropped.
@@ -101,6 +121,7 @@ impl Editor {
             output: Output::default(),
             levels: Vec::new(),
             positions: Vec::new(),
+            texts: 0,
             next: plan.paths().start().to_vec(),
             verdict: None,
             named: false,
@@ -115,13 +136,13 @@ impl Editor {
         }
     }
 
-    /// Takes the next chunk; its predecessor was wholly used.
-    pub(super) fn take(&mut self, chunk: Bytes) {
-        if let Some(Hidden { kind, with: With::Pseudonym(hashed), .. }) = &mut self.hidden {
+    /// Takes the next chunk; its predecessor was wholly used, but for so many bytes that stand in both.
+    pub(super) fn take(&mut self, chunk: Bytes, again: usize) {
+        if let Some(Hidden { kind, texts: 0, with: With::Pseudonym(hashed), .. }) = &mut self.hidden {
             hashed.hash(&self.chunk, self.chunk.len(), *kind);
             hashed.from = 0;
         }
-        self.offset += self.chunk.len() as u64;
+        self.offset += (self.chunk.len() - again) as u64;
         self.chunk = chunk;
         self.passing = self.passing.map(|_| 0);
     }
@@ -199,6 +220,7 @@ impl Editor {
         }
         self.levels.clear();
         self.positions.clear();
+        self.texts = 0;
         (self.verdict, self.named, self.hidden, self.undecided, self.slack) = (None, false, None, None, 0);
     }
 
@@ -232,36 +254,39 @@ impl Editor {
             return None;
         };
         let top = &self.positions[self.positions.len() - self.next.len()..];
-        if !level.object {
-            let index = level.elements;
-            level.elements += 1;
-            return self.plan.paths().element(top, index, &mut self.next);
-        }
-        if !named {
-            self.plan.paths().unnamed(top, &mut self.next);
+        match level.of {
+            Of::Array => {
+                let index = level.elements;
+                level.elements += 1;
+                return self.plan.paths().element(top, index, &mut self.next);
+            }
+            Of::Object if named => {}
+            Of::Object => self.plan.paths().unnamed(top, &mut self.next),
+            Of::Text => self.next.copy_from_slice(top),
         }
         self.verdict.take()
     }
 
-    fn hide(&mut self, at: usize, kind: Kind, rule: usize) {
+    fn hide(&mut self, at: Spot, kind: Kind, rule: usize) {
         let with = match self.plan.rule(rule).action {
             MaskAction::Mask => With::Token,
             MaskAction::Drop => With::Null,
             MaskAction::Hmac => token::domain(kind).map_or(With::Token, |domain| {
                 let mut hasher = self.plan.pseudonym_hasher();
                 hasher.update(domain);
-                let from = at + usize::from(kind == Kind::String);
+                let from = at.text + usize::from(kind == Kind::String);
                 With::Pseudonym(Box::new(Hashed { hasher, text: Text::default(), from }))
             }),
         };
         self.count(rule);
-        self.hide_with(at, kind, with);
+        self.hide_with(at.chunk, kind, with);
     }
 
     fn hide_with(&mut self, at: usize, kind: Kind, with: With) {
         self.flush(at);
         self.passing = None;
-        self.hidden = Some(Hidden { open: 1, due: false, offset: self.offset(at), kind, with });
+        let (offset, texts) = (self.offset(at), self.texts);
+        self.hidden = Some(Hidden { open: 1, due: false, offset, kind, texts, with });
     }
 
     fn count(&mut self, rule: usize) {
@@ -272,21 +297,42 @@ impl Editor {
     /// The hidden value ended: its token, and its slack.
     fn show_token(&mut self, at: usize, mut hidden: Hidden) {
         let width = self.offset(at) - hidden.offset;
-        if let With::Pseudonym(hashed) = &mut hidden.with {
+        if let With::Pseudonym(hashed) = &mut hidden.with
+            && hidden.texts == 0
+        {
             hashed.hash(&self.chunk, at, hidden.kind);
         }
+        let quotes = token::quotes(hidden.texts);
         let written = match &hidden.with {
             With::Nothing => 0,
             With::Blank => self.constant(token::BLANK_RECORD),
             With::Null => self.constant(token::null(width)),
-            With::Pseudonym(hashed) if width >= token::PSEUDONYM_BYTES => {
-                self.output.copy(&token::pseudonym(&hashed.hasher));
-                token::PSEUDONYM_BYTES
+            With::Rest => self.constant(token::rest(width)),
+            With::Pseudonym(hashed) if width >= token::PSEUDONYM_BYTES + quotes => {
+                self.quoted(&token::pseudonym(&hashed.hasher), hidden.texts)
             }
-            With::Token | With::Pseudonym(_) => self.constant(token::constant(hidden.kind, width)),
+            With::Token | With::Pseudonym(_) => {
+                let bare = if hidden.kind == Kind::String { width.saturating_sub(quotes) } else { width };
+                self.quoted(token::constant(hidden.kind, bare), hidden.texts)
+            }
         };
         self.owe(width - written);
         self.passing = Some(at);
+    }
+
+    /// What begins now lies within another thing.
+    fn descend(&mut self, of: Of) {
+        if self.plan.paths().are_nested() {
+            self.levels.push(Level { of, elements: 0, kept: false });
+            self.positions.extend_from_slice(&self.next);
+        }
+    }
+
+    /// A token within so many strings.
+    fn quoted(&mut self, token: &[u8], texts: usize) -> u64 {
+        let before = self.output.len();
+        token::write(token, texts, &mut self.output);
+        self.output.len() - before
     }
 
     fn constant(&mut self, token: &'static [u8]) -> u64 {
@@ -318,7 +364,8 @@ impl Editor {
         }
     }
 
-    pub(super) fn begin(&mut self, at: usize, kind: Kind) -> Result<(), Broken> {
+    pub(super) fn begin(&mut self, spot: Spot, kind: Kind) -> Result<(), Broken> {
+        let at = spot.chunk;
         let bracket = matches!(kind, Kind::Object | Kind::Array);
         if let Some(hidden) = &mut self.hidden {
             if std::mem::take(&mut hidden.due) {
@@ -332,10 +379,9 @@ impl Editor {
             }
             self.hide_with(at, kind, With::Blank);
         } else if let Some(rule) = self.rule_of_next() {
-            self.hide(at, kind, rule);
-        } else if bracket && self.plan.paths().are_nested() {
-            self.levels.push(Level { object: kind == Kind::Object, elements: 0, kept: false });
-            self.positions.extend_from_slice(&self.next);
+            self.hide(spot, kind, rule);
+        } else if bracket {
+            self.descend(if kind == Kind::Object { Of::Object } else { Of::Array });
         }
         Ok(())
     }
@@ -398,7 +444,7 @@ impl Editor {
             self.count(rule);
             self.rewind(mark.place);
             let (offset, kind) = (mark.offset, Kind::Scalar);
-            self.hidden = Some(Hidden { open: 1, due: true, offset, kind, with: With::Nothing });
+            self.hidden = Some(Hidden { open: 1, due: true, offset, kind, texts: 0, with: With::Nothing });
         } else if let Some(level) = self.levels.last_mut() {
             level.kept = true;
         }
@@ -417,22 +463,6 @@ impl Editor {
         self.owe(1);
         self.passing = Some(at + 1);
         self.undecided = Some(Mark { offset: self.offset(at + 1), place: self.place(at + 1) });
-    }
-}
-
-impl Hashed {
-    /// Hashes what of the value stands before that index, its closing quote included.
-    fn hash(&mut self, chunk: &[u8], at: usize, kind: Kind) {
-        let hasher = &mut self.hasher;
-        if kind == Kind::String {
-            let mut update = |bytes: &[u8]| {
-                hasher.update(bytes);
-            };
-            // A fault is one of a record that is broken: nothing is made of this hash.
-            self.text.scan(&chunk[..at], self.from, &mut update).ok();
-        } else {
-            hasher.update(&chunk[self.from..at]);
-        }
     }
 }
 

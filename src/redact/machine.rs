@@ -17,7 +17,7 @@ mod avx2;
 
 use super::filter::Filter;
 use super::grammar::{Attention, Broken, Events, Grammar, Kind, Name, State};
-use block::{Block, Found, Wanted};
+use block::{Block, Found, Wanted, escapes};
 use carry::Carry;
 use portable::Portable;
 use tier::{BLOCK, LEAD, Tier, Window};
@@ -44,6 +44,9 @@ pub(super) enum Instructions {
     Bytes,
 }
 
+/// Bytes of which [`Instructions::escaping`] tells at once.
+pub(super) const ESCAPING: usize = BLOCK;
+
 impl Instructions {
     /// The best that this machine has.
     pub(super) fn detected() -> Self {
@@ -52,6 +55,19 @@ impl Instructions {
             return Instructions::Avx2(tier);
         }
         Instructions::Portable
+    }
+
+    /// Which of these bytes of a string's text, of which the first one is not escaped, are backslashes that escape.
+    #[inline]
+    pub(super) fn escaping(self, text: &[u8; ESCAPING]) -> u64 {
+        let backslash = match self {
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx2(tier) => tier.backslashes(text),
+            Instructions::Portable => Portable.backslashes(text),
+            #[cfg(test)]
+            Instructions::Bytes => Portable.backslashes(text),
+        };
+        if backslash == 0 { 0 } else { escapes(backslash, 0).1 }
     }
 }
 
@@ -67,7 +83,7 @@ pub(super) struct Machine {
     carry: Carry,
     grammar: Grammar,
     name: Name,
-    /// The last bytes of the chunk before.
+    /// The last bytes that were read.
     lead: [u8; LEAD],
     /// Bytes that the grammar is to read after the next doubt, and the offset up to which it read after the last one.
     stretch: u64,
@@ -108,14 +124,14 @@ impl Machine {
     pub(super) fn restart(&mut self) {
         self.grammar.restart();
         self.carry = Carry::at_line();
-        self.pace = if self.lines { Pace::Blocks } else { Pace::Bytes(0) };
+        self.pace = Pace::Blocks;
         #[cfg(test)]
         if matches!(self.instructions, Instructions::Bytes) {
             self.pace = Pace::Bytes(u64::MAX);
         }
     }
 
-    /// Reads the chunk from `at` on. Its first byte has that offset.
+    /// Reads the chunk from `at` on, behind what was read before. Its first byte has that offset.
     ///
     /// # Errors
     /// The first byte that cannot stand where it does, or what the listener refuses. Then only [`Machine::restart`] is of
@@ -128,12 +144,13 @@ impl Machine {
         sight: &Sight,
         events: &mut impl Events,
     ) -> Result<(), Broken> {
+        let start = at;
         while at < chunk.len() {
             at = match self.pace {
-                Pace::Blocks => match self.blocks(chunk, at, offset, sight, events)? {
+                Pace::Blocks => match self.blocks(chunk, start, at, offset, sight, events)? {
                     Ran::Through => chunk.len(),
                     Ran::Doubt(doubt) => {
-                        self.doubt(chunk, doubt, offset, events);
+                        self.doubt(chunk, start, doubt, offset, events);
                         doubt
                     }
                 },
@@ -153,14 +170,45 @@ impl Machine {
         if in_name {
             self.name.goes_on(chunk);
         }
-        self.lead = lead(self.lead, chunk, chunk.len());
+        self.lead = lead(self.lead, &chunk[start..], chunk.len() - start);
         Ok(())
+    }
+
+    /// Tells the end of a word that ended just before that index, which is known without what comes behind it.
+    pub(super) fn end_word(&mut self, at: usize, events: &mut impl Events) {
+        if self.pace == Pace::Blocks
+            && events.attention() == Attention::Scalar
+            && !matches!(self.carry.state(), State::InNumber(_) | State::InWord(..))
+        {
+            events.end(at, Kind::Scalar);
+        }
     }
 
     /// The end of all bytes: refuses what is open.
     pub(super) fn finish(&mut self, events: &mut impl Events) -> Result<(), Broken> {
         self.hand_over(self.lead, 0, events);
         self.grammar.finish(events)
+    }
+
+    /// Whether a member was begun in the document, with its name and colon.
+    pub(super) fn has_members(&self) -> bool {
+        match self.pace {
+            Pace::Blocks => self.carry.members != 0,
+            Pace::Bytes(_) => self.grammar.members,
+        }
+    }
+
+    /// Whether reading stands within a string, or a member's name.
+    pub(super) fn is_within_text(&self) -> bool {
+        match self.pace {
+            Pace::Blocks => self.carry.string != 0,
+            Pace::Bytes(_) => matches!(self.grammar.state, State::InString | State::InName),
+        }
+    }
+
+    /// Whether a document was read to its end, before the byte that was refused.
+    pub(super) fn is_whole(&self) -> bool {
+        self.grammar.is_whole()
     }
 
     /// Whether nothing but white space was seen, at the end.
@@ -177,6 +225,7 @@ impl Machine {
     fn blocks(
         &mut self,
         chunk: &[u8],
+        start: usize,
         at: usize,
         offset: u64,
         sight: &Sight,
@@ -189,7 +238,7 @@ impl Machine {
         };
         let wanted = Wanted { lines: if self.lines { !0 } else { 0 }, filter };
         let mut blocks =
-            Blocks { carry: &mut self.carry, name: &mut self.name, lead: self.lead, offset, wanted, sight };
+            Blocks { carry: &mut self.carry, name: &mut self.name, lead: self.lead, start, offset, wanted, sight };
         match self.instructions {
             #[cfg(target_arch = "x86_64")]
             Instructions::Avx2(tier) => tier.run(&mut blocks, chunk, at, events),
@@ -200,8 +249,8 @@ impl Machine {
     }
 
     /// The grammar reads on from that index, further each time that this did not help.
-    fn doubt(&mut self, chunk: &[u8], at: usize, offset: u64, events: &mut impl Events) {
-        self.hand_over(lead(self.lead, chunk, at), at, events);
+    fn doubt(&mut self, chunk: &[u8], start: usize, at: usize, offset: u64, events: &mut impl Events) {
+        self.hand_over(lead(self.lead, &chunk[start..], at - start), at, events);
         let here = offset + at as u64;
         self.stretch = if here == self.judged { (2 * self.stretch).min(STRETCH_MAX) } else { BLOCK as u64 };
         self.pace = Pace::Bytes(here + self.stretch);
@@ -214,11 +263,7 @@ impl Machine {
         }
         self.carry.tell(lead, &mut self.grammar);
         // That a word has ended the grammar knows at its last byte, the blocks at the next one.
-        if events.attention() == Attention::Scalar
-            && !matches!(self.grammar.state, State::InNumber(_) | State::InWord(..))
-        {
-            events.end(at, Kind::Scalar);
-        }
+        self.end_word(at, events);
     }
 
     /// The grammar has read up to that offset: blocks go on, if they can.
@@ -228,7 +273,7 @@ impl Machine {
             return;
         }
         let name_bytes = here.saturating_sub(self.name.open + 1);
-        if let Some(carry) = Carry::of(&self.grammar, self.lines, name_bytes) {
+        if let Some(carry) = Carry::of(&self.grammar, name_bytes) {
             self.carry = carry;
             self.pace = Pace::Blocks;
             self.judged = here;
@@ -258,7 +303,9 @@ enum Ran {
 struct Blocks<'a> {
     carry: &'a mut Carry,
     name: &'a mut Name,
+    /// The last bytes that were read before the chunk's byte at `start`.
     lead: [u8; LEAD],
+    start: usize,
     /// Offset of the chunk's first byte.
     offset: u64,
     wanted: Wanted<'a>,
@@ -275,7 +322,7 @@ impl Blocks<'_> {
             let window = at.checked_sub(LEAD).and_then(|from| chunk[from..].first_chunk::<{ LEAD + BLOCK }>());
             let window = window.unwrap_or_else(|| {
                 // At the chunk's start or end it is copied together.
-                copied = copy(self.lead, chunk, at);
+                copied = copy(lead(self.lead, &chunk[self.start..], at - self.start), chunk, at);
                 &copied
             });
             let len = (chunk.len() - at).min(BLOCK);
@@ -303,10 +350,10 @@ impl Blocks<'_> {
 }
 
 /// The block at that index, or what there is of it, behind its lead.
-fn copy(before: [u8; LEAD], chunk: &[u8], at: usize) -> Window {
+fn copy(lead: [u8; LEAD], chunk: &[u8], at: usize) -> Window {
     let mut window = [0; LEAD + BLOCK];
     let len = (chunk.len() - at).min(BLOCK);
-    window[..LEAD].copy_from_slice(&lead(before, chunk, at));
+    window[..LEAD].copy_from_slice(&lead);
     window[LEAD..][..len].copy_from_slice(&chunk[at..at + len]);
     window
 }

@@ -21,6 +21,7 @@ pub mod versions;
 pub mod write;
 
 mod editor;
+mod embedded;
 mod filter;
 mod glob;
 mod grammar;

@@ -17,6 +17,7 @@ pub struct Plan {
     profiles: Arc<[Box<str>]>,
     length: Option<LengthRule>,
     on_broken: OnBroken,
+    embedded: bool,
     pseudonyms: SecretKey,
     drops: bool,
     paths: Paths,
@@ -53,6 +54,7 @@ impl Plan {
             profiles: profiles.into(),
             length: masks.length,
             on_broken: masks.on_broken,
+            embedded: masks.embedded,
             pseudonyms: SecretKey::from_bytes(pseudonym_key.prf(&[masks.pseudonym_scope.as_bytes()])),
         }
     }
@@ -72,6 +74,11 @@ impl Plan {
 
     pub(super) fn on_broken(&self) -> OnBroken {
         self.on_broken
+    }
+
+    /// Whether strings are read as JSON, too.
+    pub(super) fn embedded(&self) -> bool {
+        self.embedded
     }
 
     pub(super) fn rule(&self, rule: usize) -> Rule {
@@ -136,6 +143,7 @@ mod tests {
             rules: vec![MaskRule { profile: "ids".into(), field, action: MaskAction::Mask }],
             length: None,
             on_broken: OnBroken::Blank,
+            embedded: true,
             shown_metadata: Default::default(),
             shown_tags: Default::default(),
             pseudonym_scope: "role".into(),

@@ -10,11 +10,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::editor::Editor;
+use super::editor::{Editor, Spot};
+use super::embedded::{Embedded, may_hold_json};
 use super::grammar::{Attention, Broken, Events, Kind};
-#[cfg(test)]
-use super::machine::Instructions;
-use super::machine::Machine;
+use super::machine::{Instructions, Machine};
 use super::output::Shown;
 use super::plan::Plan;
 use super::tally::Tally;
@@ -23,6 +22,8 @@ use crate::limits;
 use crate::policy::mask::{Format, OnBroken};
 
 const HOLD: u64 = limits::HOLD_BYTES_MAX as u64;
+/// Bytes of the next chunk that are read behind an escape that began in the one before.
+const JOINED: usize = 1024;
 const TOO_FAR_APART: &str = "too much white space before a member";
 const BOM: [u8; 3] = *b"\xEF\xBB\xBF";
 
@@ -53,11 +54,14 @@ pub struct Redactor {
     bom: usize,
     /// The last byte of the chunk before.
     last: u8,
+    /// The last bytes of the chunk before, which belong to an escape that goes on in the next one.
+    again: Bytes,
 }
 
 /// What is made of one record after the other.
 struct Rewriter {
     editor: Editor,
+    embedded: Embedded,
     tally: Tally,
     record: Record,
 }
@@ -79,6 +83,7 @@ impl Redactor {
             rewriter: Rewriter {
                 tally: Tally::new(&plan),
                 editor: Editor::new(plan.clone(), plan.length(format), offset),
+                embedded: Embedded::new(Instructions::detected()),
                 record: Record { offset, place: 0 },
             },
             plan,
@@ -86,6 +91,7 @@ impl Redactor {
             fault: None,
             bom: if offset == 0 { 0 } else { BOM.len() },
             last: b'\n',
+            again: Bytes::new(),
         }
     }
 
@@ -99,28 +105,31 @@ impl Redactor {
     #[cfg(test)]
     pub(super) fn with(mut self, instructions: Instructions) -> Self {
         self.machine = Machine::with(instructions, self.format == Format::Jsonl);
+        self.rewriter.embedded = Embedded::new(instructions);
         self
     }
 
     /// Takes the next bytes of the object and adds to `shown` what may leave now.
     ///
     /// After an error what was added is sound, and is all that may ever leave.
-    pub fn write(&mut self, chunk: Bytes, shown: &mut Shown) -> Result<(), Fault> {
+    pub fn write(&mut self, mut chunk: Bytes, shown: &mut Shown) -> Result<(), Fault> {
         self.live()?;
-        let Some(&last) = chunk.last() else { return Ok(()) };
-        self.rewriter.editor.take(chunk.clone());
-        let read = self.read(&chunk);
-        self.last = last;
-        self.settle(read, chunk.len(), shown)
+        while !self.again.is_empty() && !chunk.is_empty() {
+            let more = chunk.split_to(chunk.len().min(JOINED));
+            let again = std::mem::take(&mut self.again);
+            self.piece([again.as_ref(), &more].concat().into(), again.len(), shown)?;
+        }
+        if chunk.is_empty() { Ok(()) } else { self.piece(chunk, 0, shown) }
     }
 
     /// Says that all bytes were written, and adds the rest to `shown`. Nothing can be written afterwards.
     pub fn end(&mut self, shown: &mut Shown) -> Result<(), Fault> {
         self.live()?;
-        self.rewriter.editor.take(Bytes::new());
-        let finished = self.finish();
-        self.settle(finished, 0, shown)?;
-        self.fault = Some(Fault { offset: self.rewriter.editor.offset(0), reason: "it has ended" });
+        let (again, at) = (std::mem::take(&mut self.again), self.again.len());
+        self.rewriter.editor.take(again, at);
+        let finished = self.finish(at);
+        self.settle(finished, at, shown)?;
+        self.fault = Some(Fault { offset: self.rewriter.editor.offset(at), reason: "it has ended" });
         Ok(())
     }
 
@@ -132,15 +141,26 @@ impl Redactor {
     /// Bytes that are kept between chunks.
     #[cfg(test)]
     pub(super) fn footprint(&self) -> usize {
-        self.machine.footprint() + self.rewriter.editor.footprint()
+        self.machine.footprint() + self.rewriter.editor.footprint() + self.rewriter.embedded.footprint()
     }
 
     fn live(&self) -> Result<(), Fault> {
         self.fault.map_or(Ok(()), Err)
     }
 
-    fn read(&mut self, chunk: &[u8]) -> Result<(), Fault> {
-        let mut at = 0;
+    /// Reads a chunk from `at` on; what stands before it was the end of the last one.
+    fn piece(&mut self, chunk: Bytes, at: usize, shown: &mut Shown) -> Result<(), Fault> {
+        let Some(&last) = chunk.last() else { return Ok(()) };
+        self.rewriter.editor.take(chunk.clone(), at);
+        self.rewriter.embedded.go_on(at);
+        let read = self.read(&chunk, at);
+        self.last = last;
+        self.settle(read, chunk.len(), shown)?;
+        self.again = chunk.slice(self.readable(chunk.len())..);
+        Ok(())
+    }
+
+    fn read(&mut self, chunk: &[u8], mut at: usize) -> Result<(), Fault> {
         while at < chunk.len() {
             at = if self.skipping.is_some() {
                 self.skip(chunk, at)?
@@ -148,7 +168,9 @@ impl Redactor {
                 self.byte_order_mark(chunk, at)?
             } else {
                 let offset = self.rewriter.editor.offset(0);
-                match self.machine.feed(chunk, at, offset, self.plan.sight(), &mut self.rewriter) {
+                let read = self.machine.feed(chunk, at, offset, self.plan.sight(), &mut self.rewriter);
+                self.rewriter.reads(read.map_or_else(|broken| broken.at, |()| chunk.len()));
+                match read {
                     Ok(()) => chunk.len(),
                     Err(broken) => {
                         self.broken(broken.at, broken.reason)?;
@@ -160,19 +182,20 @@ impl Redactor {
         Ok(())
     }
 
-    fn finish(&mut self) -> Result<(), Fault> {
+    /// All ends before that index.
+    fn finish(&mut self, at: usize) -> Result<(), Fault> {
         if self.skipping.is_none() && self.bom > 0 && self.bom < BOM.len() {
-            self.broken(0, "not JSON")?;
+            self.broken(at, "not JSON")?;
         }
         if self.skipping.is_none()
             && let Err(broken) = self.machine.finish(&mut self.rewriter)
         {
-            self.broken(broken.at, broken.reason)?;
+            self.broken(at, broken.reason)?;
         }
         if self.skipping.take().is_some() {
-            self.blank(0, false);
+            self.blank(at, false);
         }
-        self.rewriter.line_ends_before(0, self.machine.is_blank());
+        self.rewriter.line_ends_before(at, self.machine.is_blank());
         Ok(())
     }
 
@@ -203,6 +226,7 @@ impl Redactor {
             return Err(fault);
         }
         self.rewriter.editor.rewind(self.rewriter.record.place);
+        self.rewriter.embedded.abandon();
         self.skipping = Some(fault);
         Ok(())
     }
@@ -250,16 +274,22 @@ impl Redactor {
         self.rewriter.editor.unplace(true);
     }
 
+    /// How much is decided of what is read up to that index: not yet an escape in a string that is read as JSON.
+    fn readable(&self, until: usize) -> usize {
+        let since = self.rewriter.embedded.since().map(|since| since - self.rewriter.editor.offset(0));
+        since.map_or(until, |since| until.min(since as usize))
+    }
+
     /// After a chunk of that length was read: what is sound leaves.
     fn settle(&mut self, read: Result<(), Fault>, len: usize, shown: &mut Shown) -> Result<(), Fault> {
         // A record longer than the hold leaves as far as it was validated, also up to a fault in it.
         let sound_until = read.map_or_else(|fault| fault.offset, |()| self.rewriter.editor.offset(len));
         if self.skipping.is_none() && sound_until - self.rewriter.record.offset > HOLD {
-            let at = sound_until.saturating_sub(self.rewriter.editor.offset(0));
-            self.rewriter.editor.flush(at as usize);
+            let at = sound_until.saturating_sub(self.rewriter.editor.offset(0)) as usize;
+            self.rewriter.editor.flush(self.readable(at));
             self.rewriter.editor.release(self.rewriter.editor.decided(), shown);
         } else if read.is_ok() {
-            self.rewriter.editor.flush(len);
+            self.rewriter.editor.flush(self.readable(len));
             self.rewriter.editor.release(self.rewriter.record.place, shown);
         } else {
             self.rewriter.editor.rewind(self.rewriter.record.place);
@@ -275,6 +305,11 @@ impl Redactor {
 }
 
 impl Rewriter {
+    /// Everything before that index was read: so is what lies in a string.
+    fn reads(&mut self, until: usize) {
+        self.embedded.read(until, &mut self.editor);
+    }
+
     /// A line ended just before that index: what was made of it may leave.
     fn line_ends_before(&mut self, at: usize, blank: bool) {
         if !blank {
@@ -290,10 +325,17 @@ impl Rewriter {
 
 impl Events for Rewriter {
     fn begin(&mut self, at: usize, kind: Kind) -> Result<(), Broken> {
-        self.editor.begin(at, kind)
+        self.editor.begin(Spot { chunk: at, text: at }, kind)?;
+        if kind == Kind::String && self.editor.shows_text() && may_hold_json(self.editor.chunk().get(at + 1)) {
+            self.embedded.begin(at + 1, &mut self.editor);
+        }
+        Ok(())
     }
 
     fn end(&mut self, at: usize, kind: Kind) {
+        if kind == Kind::String {
+            self.embedded.end(at - 1, &mut self.editor);
+        }
         self.editor.end(at, kind);
     }
 
@@ -320,11 +362,16 @@ impl Events for Rewriter {
 
     #[inline]
     fn attention(&self) -> Attention {
-        self.editor.attention()
+        if self.embedded.is_open() { Attention::String } else { self.editor.attention() }
     }
 
     #[inline]
     fn watches_roots(&self) -> bool {
         self.editor.is_unplaced()
+    }
+
+    #[inline]
+    fn watches_texts(&self) -> bool {
+        self.editor.plan().embedded()
     }
 }

@@ -34,6 +34,7 @@ fn masks(profiles: &[&str]) -> Arc<Masks> {
         rules: profiles.iter().map(rule).collect(),
         length: None,
         on_broken: OnBroken::Blank,
+        embedded: true,
         shown_metadata: Default::default(),
         shown_tags: Default::default(),
         pseudonym_scope: String::new(),

@@ -184,6 +184,7 @@ fn plan() -> Arc<Plan> {
         rules: vec![MaskRule { profile: "pii".into(), field, action: MaskAction::Mask }],
         length: None,
         on_broken: OnBroken::Blank,
+        embedded: true,
         shown_metadata: Default::default(),
         shown_tags: Default::default(),
         pseudonym_scope: String::new(),

@@ -90,7 +90,7 @@ fn depth_and_names_are_bounded() {
     ] {
         for size in [usize::MAX, 1, 64] {
             let (_, ended, _) = feed(&plan, Format::Json, object.as_bytes(), || size);
-            assert_eq!(ended.map_err(|fault| (fault.offset as usize, fault.reason)), expected);
+            assert_eq!(ended.map_err(|fault| (fault.offset as usize, fault.reason)), expected, "{size}");
         }
     }
 }

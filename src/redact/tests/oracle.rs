@@ -1,6 +1,8 @@
 //! What redaction means, said a second time and naively: the whole text in memory, a tree of spans, recursion, and a
 //! matcher over whole paths. Shares no code with the engine.
 
+mod texts;
+
 use crate::keyring::SecretKey;
 use crate::policy::mask::{Format, LengthRule, MaskAction, Masks, OnBroken, Step};
 
@@ -123,7 +125,15 @@ impl View<'_> {
         }
         let mut done = value.from;
         match &value.node {
-            Node::Text(_) | Node::Word => {}
+            Node::Word => {}
+            Node::Text(_) => {
+                for edit in self.text(text, value.from + 1..value.to - 1, path) {
+                    out.extend_from_slice(&text[done..edit.from]);
+                    out.extend_from_slice(&edit.token);
+                    self.owe(edit.to - edit.from - edit.token.len(), out, slack);
+                    done = edit.to;
+                }
+            }
             Node::Array(elements) => {
                 for (index, element) in elements.iter().enumerate() {
                     out.extend_from_slice(&text[done..element.from]);
@@ -164,16 +174,21 @@ impl View<'_> {
 
     fn token(&self, text: &[u8], value: &Value, action: MaskAction) -> Vec<u8> {
         let written = &text[value.from..value.to];
-        let null = if written.len() >= 4 { &b"null"[..] } else { b"0" };
-        if action == MaskAction::Drop {
-            return null.to_vec();
-        }
         let hashed = match &value.node {
             Node::Text(decoded) => Some([b"s", decoded.as_slice()].concat()),
             Node::Word => Some([b"v", written].concat()),
             Node::Array(_) | Node::Object(_) => None,
         };
-        if let (MaskAction::Hmac, Some(hashed), 20..) = (action, hashed, written.len()) {
+        self.token_of(matches!(value.node, Node::Text(_)), hashed, written.len(), action)
+    }
+
+    /// That of a value so wide, where quotes are one byte each.
+    fn token_of(&self, string: bool, hashed: Option<Vec<u8>>, width: usize, action: MaskAction) -> Vec<u8> {
+        let null = if width >= 4 { &b"null"[..] } else { b"0" };
+        if action == MaskAction::Drop {
+            return null.to_vec();
+        }
+        if let (MaskAction::Hmac, Some(hashed), 20..) = (action, hashed, width) {
             let mut hasher = self.key.hasher();
             hasher.update(&hashed);
             let digest = hasher.finalize();
@@ -184,11 +199,11 @@ impl View<'_> {
             });
             return format!("\"p_{}\"", characters.collect::<String>()).into_bytes();
         }
-        match (&value.node, written.len()) {
-            (Node::Text(_), 12..) => b"\"[REDACTED]\"".to_vec(),
-            (Node::Text(_), 5..) => b"\"***\"".to_vec(),
-            (Node::Text(_), _) => b"\"\"".to_vec(),
-            (Node::Word | Node::Array(_) | Node::Object(_), _) => null.to_vec(),
+        match (string, width) {
+            (true, 12..) => b"\"[REDACTED]\"".to_vec(),
+            (true, 5..) => b"\"***\"".to_vec(),
+            (true, _) => b"\"\"".to_vec(),
+            (false, _) => null.to_vec(),
         }
     }
 }
