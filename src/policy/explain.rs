@@ -118,6 +118,11 @@ pub fn still_shows(profile: &Profile) -> Vec<&'static str> {
         Some(LengthRule::Field) => "the length of each value stays",
         None => "lengths stay: of a record in JSONL, of each value in a document",
     });
+    shown.push(if profile.embedded {
+        "fields in strings that are no JSON from their beginning on stay"
+    } else {
+        "fields in strings stay, also in those that hold JSON, unless another profile reads these"
+    });
     shown.push("the size of a compressed object can confirm a guess of a value");
     shown
 }

@@ -295,7 +295,18 @@ fn profile(fields: &mut Fields<'_>, sense: Sense, global: &mut Global, book: &mu
         }
     }
     let name = name?.it.into();
-    Some(Profile { name, paths, fields: hidden, action, length, on_broken, embedded, show_metadata, show_tags, reveal_to })
+    Some(Profile {
+        name,
+        paths,
+        fields: hidden,
+        action,
+        length,
+        on_broken,
+        embedded,
+        show_metadata,
+        show_tags,
+        reveal_to,
+    })
 }
 
 /// Names that a profile lets through: the key of its list, which names can stand there, and what to write.

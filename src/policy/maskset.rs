@@ -199,6 +199,16 @@ mod tests {
     }
 
     #[test]
+    fn strings_are_left_alone_only_if_every_profile_says_so() {
+        let read = profile("read", "t/*", &["a"], MaskAction::Mask);
+        let left = |name: &str| Profile { embedded: false, ..profile(name, "t/*", &["a"], MaskAction::Mask) };
+        let all = vec![read, left("one"), left("two")];
+        let embedded = |set: u64| masks("one", all.clone(), set).embedded;
+        assert_eq!([0b001, 0b010, 0b110, 0b011].map(embedded), [true, false, false, true]);
+        assert_ne!(masks("one", all.clone(), 0b001).digest, masks("one", all, 0b010).digest);
+    }
+
+    #[test]
     fn only_what_every_profile_lets_through_is_shown() {
         let names = |names: &[&str]| names.iter().map(|name| Box::from(*name)).collect::<BTreeSet<Box<str>>>();
         let plain = profile("plain", "t/*", &["a"], MaskAction::Mask);

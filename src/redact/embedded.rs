@@ -13,9 +13,12 @@
 mod unescape;
 mod within;
 
+use std::sync::Arc;
+
 use super::editor::Editor;
 use super::grammar::Broken;
 use super::machine::{Instructions, Machine};
+use super::plan::Plan;
 use crate::limits;
 use unescape::{Filled, Unescaped};
 use within::{Below, Within};
@@ -33,6 +36,7 @@ struct Level {
     /// From 1: strings around what is read.
     number: usize,
     instructions: Instructions,
+    plan: Arc<Plan>,
     reading: Reading,
     machine: Machine,
     unescaped: Unescaped,
@@ -67,7 +71,7 @@ impl Embedded {
     /// A string begins whose text begins at that index of the chunk.
     pub(super) fn begin(&mut self, from: usize, editor: &mut Editor) {
         let instructions = self.instructions;
-        self.outermost.get_or_insert_with(|| Level::new(1, instructions)).begin(from, editor);
+        self.outermost.get_or_insert_with(|| Level::new(1, instructions, editor.plan())).begin(from, editor);
     }
 
     /// Whether one is read.
@@ -128,10 +132,11 @@ fn open(level: &mut Option<Box<Level>>) -> Option<&mut Level> {
 }
 
 impl Level {
-    fn new(number: usize, instructions: Instructions) -> Box<Self> {
+    fn new(number: usize, instructions: Instructions, plan: &Arc<Plan>) -> Box<Self> {
         Box::new(Self {
             number,
             instructions,
+            plan: plan.clone(),
             reading: Reading::Nothing,
             machine: Machine::with(instructions, false),
             unescaped: Unescaped::new(instructions),
@@ -206,14 +211,14 @@ impl Level {
 
     /// Reads the window, which begins at that index of what lies below.
     fn feed(&mut self, below: &Below<'_>, from: usize, editor: &mut Editor) {
-        let plan = editor.plan().clone();
-        let Self { machine, unescaped, deeper, .. } = self;
+        let Self { plan, machine, unescaped, deeper, .. } = self;
         if let Some(deeper) = open(deeper) {
             deeper.from = 0;
         }
         let text = unescaped.text();
         let here = Below::Text { bytes: text, unescaped, from, below };
-        let mut within = Within { editor, here, number: self.number, instructions: self.instructions, deeper, committed: false };
+        let mut within =
+            Within { editor, here, number: self.number, instructions: self.instructions, deeper, committed: false };
         let mut at = 0;
         let failed = loop {
             let read = machine.feed(text, at, self.offset, plan.sight(), &mut within);

@@ -6,6 +6,8 @@ use super::super::machine::{ESCAPING, Instructions};
 use crate::limits;
 
 const WINDOW: usize = limits::EMBEDDED_WINDOW_BYTES;
+/// The first window is a small one: most prose is told from JSON by a few bytes.
+const FIRST_WINDOW: usize = 256;
 /// Bytes that are copied at once.
 const RUN: usize = 16;
 
@@ -14,6 +16,8 @@ pub(super) struct Unescaped {
     instructions: Instructions,
     text: Box<[u8; WINDOW + ESCAPING]>,
     len: usize,
+    /// Bytes that the next window is read from, at most.
+    window: usize,
     /// From each of these places of the text on it is written byte by byte from that place of what was read on, up to
     /// the next one of them. Both count from the window's start.
     runs: Vec<(u16, u16)>,
@@ -31,7 +35,11 @@ enum Escape {
     /// Behind a backslash; and behind a high surrogate, if one waits for its pair.
     Backslash(Option<u16>),
     /// Within the digits of a unit of UTF-16.
-    Unit { high: Option<u16>, left: u8, unit: u16 },
+    Unit {
+        high: Option<u16>,
+        left: u8,
+        unit: u16,
+    },
     /// Behind a high surrogate.
     High(u16),
 }
@@ -51,6 +59,7 @@ impl Unescaped {
             instructions,
             text: Box::new([0; WINDOW + ESCAPING]),
             len: 0,
+            window: WINDOW,
             runs: Vec::with_capacity(WINDOW / 2 + 2),
             carried: 0,
             escape: Escape::None,
@@ -60,7 +69,7 @@ impl Unescaped {
 
     /// Before the first byte of a string.
     pub(super) fn restart(&mut self) {
-        (self.escape, self.len) = (Escape::None, 0);
+        (self.escape, self.len, self.window) = (Escape::None, 0, FIRST_WINDOW);
     }
 
     /// The window's text.
@@ -113,16 +122,18 @@ impl Unescaped {
 
     /// Fills the window that begins at `from` from `at` on.
     pub(super) fn fill(&mut self, read: &[u8], from: usize, at: usize, place: impl Fn(usize) -> u64) -> Filled {
-        let end = read.len().min(from + WINDOW);
+        let end = read.len().min(from + self.window);
+        self.window = WINDOW;
         let mut at = at;
         while at < end {
-            if self.escape == Escape::None
-                && at + ESCAPING <= end
-                && let Some(block) = read.get(at..).and_then(<[u8]>::first_chunk::<{ ESCAPING + RUN }>)
-            {
-                at += self.block(block, at - from);
-                // One that is told here is read below.
-                if read.get(at) != Some(&b'\\') {
+            if self.escape == Escape::None {
+                let most = end - at;
+                at += match read[at..].first_chunk::<{ ESCAPING + RUN }>() {
+                    Some(block) if most >= ESCAPING => self.block(block, ESCAPING, at - from),
+                    Some(_) | None => self.block(&padded(&read[at..end]), most.min(ESCAPING), at - from),
+                };
+                // Where that stops is an escape, which is read below.
+                if at == end || read[at] != b'\\' {
                     continue;
                 }
             }
@@ -134,9 +145,9 @@ impl Unescaped {
         Filled::To(at)
     }
 
-    /// Reads a block but for escapes that are not read here: gives how far.
+    /// Reads so many bytes of a block but for escapes that are not read here: gives how far.
     #[inline]
-    fn block(&mut self, block: &[u8; ESCAPING + RUN], from: usize) -> usize {
+    fn block(&mut self, block: &[u8; ESCAPING + RUN], len: usize, from: usize) -> usize {
         let whole = block.first_chunk().expect("it is longer");
         let mut rest = self.instructions.escaping(whole);
         let mut done = 0;
@@ -146,7 +157,7 @@ impl Unescaped {
             self.run(block, done, at);
             done = at;
             let plain = SHORT[usize::from(block[at + 1])];
-            if plain == 0 || at + 1 == ESCAPING {
+            if plain == 0 || at + 1 == len {
                 return done;
             }
             self.text[self.len] = plain;
@@ -154,8 +165,8 @@ impl Unescaped {
             done = at + 2;
             self.runs.push((self.len as u16, (from + done) as u16));
         }
-        self.run(block, done, ESCAPING);
-        ESCAPING
+        self.run(block, done, len);
+        len
     }
 
     /// Copies a run of a block: more than it, and what is more is written over.
@@ -204,6 +215,14 @@ impl Unescaped {
         self.escape = next;
         Some(step)
     }
+}
+
+/// What is less than a block, as one that ends in zeros.
+fn padded(bytes: &[u8]) -> [u8; ESCAPING + RUN] {
+    let mut block = [0; ESCAPING + RUN];
+    let len = bytes.len().min(ESCAPING);
+    block[..len].copy_from_slice(&bytes[..len]);
+    block
 }
 
 enum Step {

@@ -85,7 +85,8 @@ impl Events for Within<'_> {
         if self.editor.hides() {
             self.committed = true;
         } else if kind == Kind::String && may_hold_json(self.here.bytes().get(at + 1)) {
-            let deeper = self.deeper.get_or_insert_with(|| Level::new(self.number + 1, self.instructions));
+            let new = || Level::new(self.number + 1, self.instructions, self.editor.plan());
+            let deeper = self.deeper.get_or_insert_with(new);
             deeper.begin(at + 1, self.editor);
         }
         Ok(())

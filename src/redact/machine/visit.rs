@@ -23,7 +23,12 @@ impl Blocks<'_> {
             }
             Sight::Brackets(_) => found.candidates | found.newlines | found.open | found.close | texts,
         };
-        if watched != 0 || events.attention() != Attention::Names {
+        let due = match events.attention() {
+            Attention::Names => watched,
+            Attention::String => found.closing,
+            Attention::Value | Attention::Scalar | Attention::Brackets => !0,
+        };
+        if due != 0 {
             self.watched(&Told { found: *found, valid, chunk, at }, watched, events)?;
         }
         Ok(())

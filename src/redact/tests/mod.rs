@@ -1,6 +1,7 @@
 //! What every test of the engine uses: masks in short form, feeding in pieces, and random documents.
 
 mod differential;
+mod embedded;
 mod examples;
 mod hostile;
 mod machine;

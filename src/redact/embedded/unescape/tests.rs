@@ -78,7 +78,20 @@ fn plainly(written: &[u8]) -> (Written, Option<u64>) {
 
 #[test]
 fn a_text_is_the_same_in_any_pieces_and_every_byte_has_its_place() {
-    let parts = ["a", "plain words of some length ", "é", "\\n", "\\\"", "\\\\", "\\/", "\\u0041", "\\u00e9", "\\u20AC", "\\ud83d\\ude00", "😀"];
+    let parts = [
+        "a",
+        "plain words of some length ",
+        "é",
+        "\\n",
+        "\\\"",
+        "\\\\",
+        "\\/",
+        "\\u0041",
+        "\\u00e9",
+        "\\u20AC",
+        "\\ud83d\\ude00",
+        "😀",
+    ];
     let faults = ["\\ud83d", "\\ude00", "\\ud83dx", "\\ud83d\\n", "\\ud83d\\u0041", "\\u00", "\\"];
     for seed in seeds(2000) {
         let mut random = Random(seed);
