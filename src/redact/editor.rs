@@ -468,7 +468,7 @@ impl Editor {
 
 /// The name that is so written.
 fn decoded<'a>(written: &'a [u8], room: &'a mut Vec<u8>) -> &'a [u8] {
-    if !written.contains(&b'\\') {
+    if written.iter().all(|byte| *byte != b'\\') {
         return written;
     }
     room.clear();

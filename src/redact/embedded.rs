@@ -80,19 +80,18 @@ impl Embedded {
         is_open(&self.outermost)
     }
 
-    /// Reads on up to that index of the editor's chunk.
-    pub(super) fn read(&mut self, until: usize, editor: &mut Editor) {
+    /// Reads on to the end of these first bytes of the editor's chunk.
+    pub(super) fn read(&mut self, bytes: &[u8], editor: &mut Editor) {
         if let Some(level) = open(&mut self.outermost) {
-            let chunk = editor.chunk().clone();
-            level.read(&Below::Chunk { bytes: &chunk[..until], offset: editor.offset(0) }, editor);
+            level.read(&Below::Chunk { bytes, offset: editor.offset(0) }, editor);
         }
     }
 
-    /// The string's closing quote stands at that index.
-    pub(super) fn end(&mut self, at: usize, editor: &mut Editor) {
-        self.read(at, editor);
+    /// The string's closing quote stands behind these bytes of the chunk.
+    pub(super) fn end(&mut self, bytes: &[u8], editor: &mut Editor) {
+        self.read(bytes, editor);
         if let Some(level) = open(&mut self.outermost) {
-            level.end(at, editor);
+            level.end(bytes.len(), editor);
         }
     }
 

@@ -61,6 +61,8 @@ pub struct Redactor {
 /// What is made of one record after the other.
 struct Rewriter {
     editor: Editor,
+    /// The editor's, too.
+    chunk: Bytes,
     embedded: Embedded,
     tally: Tally,
     record: Record,
@@ -83,6 +85,7 @@ impl Redactor {
             rewriter: Rewriter {
                 tally: Tally::new(&plan),
                 editor: Editor::new(plan.clone(), plan.length(format), offset),
+                chunk: Bytes::new(),
                 embedded: Embedded::new(Instructions::detected()),
                 record: Record { offset, place: 0 },
             },
@@ -152,6 +155,7 @@ impl Redactor {
     fn piece(&mut self, chunk: Bytes, at: usize, shown: &mut Shown) -> Result<(), Fault> {
         let Some(&last) = chunk.last() else { return Ok(()) };
         self.rewriter.editor.take(chunk.clone(), at);
+        self.rewriter.chunk = chunk.clone();
         self.rewriter.embedded.go_on(at);
         let read = self.read(&chunk, at);
         self.last = last;
@@ -307,7 +311,7 @@ impl Redactor {
 impl Rewriter {
     /// Everything before that index was read: so is what lies in a string.
     fn reads(&mut self, until: usize) {
-        self.embedded.read(until, &mut self.editor);
+        self.embedded.read(&self.chunk[..until], &mut self.editor);
     }
 
     /// A line ended just before that index: what was made of it may leave.
@@ -326,7 +330,7 @@ impl Rewriter {
 impl Events for Rewriter {
     fn begin(&mut self, at: usize, kind: Kind) -> Result<(), Broken> {
         self.editor.begin(Spot { chunk: at, text: at }, kind)?;
-        if kind == Kind::String && self.editor.shows_text() && may_hold_json(self.editor.chunk().get(at + 1)) {
+        if kind == Kind::String && self.editor.shows_text() && may_hold_json(self.chunk.get(at + 1)) {
             self.embedded.begin(at + 1, &mut self.editor);
         }
         Ok(())
@@ -334,7 +338,7 @@ impl Events for Rewriter {
 
     fn end(&mut self, at: usize, kind: Kind) {
         if kind == Kind::String {
-            self.embedded.end(at - 1, &mut self.editor);
+            self.embedded.end(&self.chunk[..at - 1], &mut self.editor);
         }
         self.editor.end(at, kind);
     }

@@ -17,6 +17,9 @@ pub(super) fn quotes(texts: usize) -> u64 {
 /// Writes a token as it stands within so many strings.
 pub(super) fn write(token: &[u8], texts: usize, output: &mut Output) {
     const BACKSLASHES: [u8; (1 << limits::EMBEDDED_LEVELS_MAX) - 1] = [b'\\'; (1 << limits::EMBEDDED_LEVELS_MAX) - 1];
+    if texts == 0 {
+        return output.copy(token);
+    }
     let backslashes = &BACKSLASHES[..(1 << texts) - 1];
     let Some(bare) = token.strip_prefix(b"\"").and_then(|token| token.strip_suffix(b"\"")) else {
         return output.copy(token);

@@ -14,11 +14,6 @@ impl Editor {
         &self.plan
     }
 
-    /// The chunk that is read.
-    pub(in crate::redact) fn chunk(&self) -> &Bytes {
-        &self.chunk
-    }
-
     /// The string that began just now is read; gives what [`Editor::text_ends`] wants.
     pub(in crate::redact) fn text_begins(&mut self) -> usize {
         let floor = self.levels.len();

@@ -2,10 +2,14 @@
 //!
 //! What is read was read as JSON before: an escape that JSON does not have is a fault all the same, and ends the text.
 
+use std::ops::Range;
+
 use super::super::machine::{ESCAPING, Instructions};
 use crate::limits;
 
 const WINDOW: usize = limits::EMBEDDED_WINDOW_BYTES;
+/// Room for a window, and what is copied behind it.
+const ROOM: usize = WINDOW + 2 * ESCAPING;
 /// The first window is a small one: most prose is told from JSON by a few bytes.
 const FIRST_WINDOW: usize = 256;
 /// Bytes that are copied at once.
@@ -14,7 +18,7 @@ const RUN: usize = 16;
 /// A window of text. An escape may begin in one and end in a later one.
 pub(super) struct Unescaped {
     instructions: Instructions,
-    text: Box<[u8; WINDOW + ESCAPING]>,
+    text: Box<[u8; ROOM]>,
     len: usize,
     /// Bytes that the next window is read from, at most.
     window: usize,
@@ -57,7 +61,7 @@ impl Unescaped {
     pub(super) fn new(instructions: Instructions) -> Self {
         Self {
             instructions,
-            text: Box::new([0; WINDOW + ESCAPING]),
+            text: Box::new([0; ROOM]),
             len: 0,
             window: WINDOW,
             runs: Vec::with_capacity(WINDOW / 2 + 2),
@@ -147,38 +151,31 @@ impl Unescaped {
 
     /// Reads so many bytes of a block but for escapes that are not read here: gives how far.
     #[inline]
-    fn block(&mut self, block: &[u8; ESCAPING + RUN], len: usize, from: usize) -> usize {
+    fn block(&mut self, block: &[u8; ESCAPING + RUN], count: usize, from: usize) -> usize {
         let whole = block.first_chunk().expect("it is longer");
         let mut rest = self.instructions.escaping(whole);
+        // Its own, so that it can be kept in a register.
+        let mut len = self.len;
         let mut done = 0;
         while rest != 0 {
             let at = rest.trailing_zeros() as usize;
             rest &= rest - 1;
-            self.run(block, done, at);
+            copy(block, done..at, &mut self.text, len);
+            len += at - done;
             done = at;
             let plain = SHORT[usize::from(block[at + 1])];
-            if plain == 0 || at + 1 == len {
+            if plain == 0 || at + 1 == count {
+                self.len = len;
                 return done;
             }
-            self.text[self.len] = plain;
-            self.len += 1;
+            self.text[len] = plain;
+            len += 1;
             done = at + 2;
-            self.runs.push((self.len as u16, (from + done) as u16));
+            self.runs.push((len as u16, (from + done) as u16));
         }
-        self.run(block, done, len);
-        len
-    }
-
-    /// Copies a run of a block: more than it, and what is more is written over.
-    #[inline]
-    fn run(&mut self, block: &[u8; ESCAPING + RUN], from: usize, to: usize) {
-        let mut at = from;
-        while at < to {
-            let into = self.len + at - from;
-            self.text[into..into + RUN].copy_from_slice(&block[at..at + RUN]);
-            at += RUN;
-        }
-        self.len += to - from;
+        copy(block, done..count, &mut self.text, len);
+        self.len = len + count - done;
+        count
     }
 
     fn push(&mut self, bytes: &[u8]) {
@@ -214,6 +211,16 @@ impl Unescaped {
         };
         self.escape = next;
         Some(step)
+    }
+}
+
+/// Copies a run of a block to that place: more than it, and what is more is written over.
+#[inline(always)]
+fn copy(block: &[u8; ESCAPING + RUN], run: Range<usize>, text: &mut [u8; ROOM], to: usize) {
+    text[to..to + RUN].copy_from_slice(&block[run.start..run.start + RUN]);
+    // Most runs are short.
+    for at in (RUN..run.len()).step_by(RUN) {
+        text[to + at..to + at + RUN].copy_from_slice(&block[run.start + at..run.start + at + RUN]);
     }
 }
 
