@@ -128,7 +128,8 @@ impl Redactor {
     /// Says that all bytes were written, and adds the rest to `shown`. Nothing can be written afterwards.
     pub fn end(&mut self, shown: &mut Shown) -> Result<(), Fault> {
         self.live()?;
-        let (again, at) = (std::mem::take(&mut self.again), self.again.len());
+        let again = std::mem::take(&mut self.again);
+        let at = again.len();
         self.rewriter.editor.take(again, at);
         let finished = self.finish(at);
         self.settle(finished, at, shown)?;

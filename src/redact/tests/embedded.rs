@@ -250,3 +250,20 @@ fn beyond_the_hold_only_an_open_escape_waits() {
     redactor.end(&mut shown).unwrap();
     assert!((100..WIDEST).contains(&waited), "{waited}");
 }
+
+/// An object that ends, or breaks, within an escape of a text: what waits does not leave, in any pieces.
+#[test]
+fn an_escape_that_never_ends_does_not_leave() {
+    let plan = plan(&masks(&[("** k", Mask)]));
+    let pad = "p".repeat(2 * limits::HOLD_BYTES_MAX);
+    for (end, waits) in [("", 0), ("\\", 1), ("\\u00", 4), ("\\u005cu00", 9), ("\\\\ud83d\\u005c", 13), ("x", 0)] {
+        for broken in ["", "\0"] {
+            let object = format!("{{\"pad\":\"{pad}\",\"a\":\"[\\\"{end}{broken}");
+            for size in [usize::MAX, 1, 1000, 65_536] {
+                let (out, ended, _) = feed(&plan, Format::Json, object.as_bytes(), || size);
+                let fault = object.len() - broken.len();
+                assert_eq!((ended.unwrap_err().offset as usize, out.len()), (fault, fault - waits), "{end:?} {size}");
+            }
+        }
+    }
+}
