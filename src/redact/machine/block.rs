@@ -196,13 +196,8 @@ impl<'a, T: Tier, const WHOLE: bool> Block<'a, T, WHOLE> {
         next.members |= colon;
         let firsts = (is.open | is.blank | strings.backslash) >> 1 | self.last_bit();
         let carried = std::mem::replace(&mut next.name, carries);
-        let candidates = match inside & !sum {
-            0 if names == 0 => 0,
-            within => {
-                let names = Names { within, closing: names, carried };
-                self.filtered(&names, strings.backslash, next, wanted.filter)?
-            }
-        };
+        let named = Names { within: inside & !sum, closing: names, carried };
+        let candidates = self.filtered(&named, strings.backslash, next, wanted.filter)?;
         Some(Found {
             names,
             candidates,
@@ -227,6 +222,9 @@ impl<'a, T: Tier, const WHOLE: bool> Block<'a, T, WHOLE> {
     /// The names that the filter lets through. `None` if one may be too long.
     #[inline(always)]
     fn filtered(&self, names: &Names, backslash: u64, next: &mut Carry, filter: &Filter) -> Option<u64> {
+        if names.within | names.closing == 0 {
+            return Some(0);
+        }
         // Only what fills whole blocks can be too long.
         if names.within == !0 && names.carried == 1 {
             next.name_bytes += u64::from(self.len);
