@@ -467,3 +467,7 @@ fn space_min(text: &str) -> Result<u64, &'static str> {
     let enough = bytes >= limits::LOG_SPACE_FLOOR_BYTES;
     if enough { Ok(bytes) } else { Err("must be 64MiB or more: the log needs room for another segment") }
 }
+
+/// What tests begin with.
+#[cfg(test)]
+pub(crate) const LEAST: &str = include_str!("../tests/support/least.toml");

@@ -141,6 +141,8 @@ pub const JWT_KID_BYTES_MAX: usize = 256;
 pub const JWT_SUBJECT_BYTES_MAX: usize = 255;
 /// Verified tokens that are kept, so that a bearer token's signature is checked once.
 pub const VERIFIED_TOKENS_MAX: u64 = 1024;
+/// Sessions whose tokens are kept opened.
+pub const OPENED_SESSIONS_MAX: u64 = 4096;
 /// Shortest `RoleSessionName`, in bytes (STS).
 pub const SESSION_NAME_BYTES_MIN: usize = 2;
 /// Longest `RoleSessionName`, in bytes (STS).
@@ -329,16 +331,26 @@ pub const BACKEND_POOL_MAX: usize = 256;
 pub const BACKEND_POOL_SWEEP: Duration = Duration::from_secs(5);
 /// Largest head of a response of the backend, in bytes. It has at most 100 header lines (hyper's own bound).
 pub const BACKEND_HEAD_BYTES_MAX: usize = 64 * 1024;
-/// Most bytes that are read from the backend at once. A stream holds up to three such pieces: read, redacted, on its way out.
-pub const BACKEND_READ_BYTES_MAX: usize = 32 * 1024;
+/// Most bytes of a body that are read from the backend at once, where few arrive. A stream holds up to three such pieces:
+/// read, redacted, on its way out.
+pub const BACKEND_READ_BYTES_MAX: usize = 256 * 1024;
+/// What the bodies that arrive read at once between them, in bytes, where that leaves each as much as the next bound.
+pub const BACKEND_READ_BYTES_TOTAL: usize = 8 * 1024 * 1024;
+/// Bytes that each body may read at once, however many arrive. Its buffer has twice as many (hyper's halves no further).
+pub const BACKEND_READ_BYTES_MIN: usize = 16 * 1024;
 /// Largest error document of the backend that is read, in bytes; of a larger one only the status counts.
 pub const BACKEND_ERROR_BYTES_MAX: usize = 64 * 1024;
-/// Longest page of a listing of the backend, in bytes: a thousand keys with every byte percent-encoded fit twice.
+/// Longest page of a listing of the backend, in bytes: a thousand keys with every byte percent-encoded fit twice. It has at
+/// most the entries that were asked for, of which there are at most [`PAGE_KEYS_MAX`].
 pub const BACKEND_LISTING_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Deepest nesting of a document of the backend.
 pub const XML_DEPTH_MAX: usize = 16;
 /// Time that the source of the façade's own credential has to give it.
 pub const BACKEND_CREDENTIAL_TIMEOUT: Duration = Duration::from_secs(20);
+/// Time for which that source is left alone after a failure; twice as long after each further one.
+pub const BACKEND_CREDENTIAL_PAUSE_FIRST: Duration = Duration::from_secs(1);
+/// Longest of these times.
+pub const BACKEND_CREDENTIAL_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// Age at which the façade's own credential is asked for anew, if it does not end earlier.
 pub const BACKEND_CREDENTIAL_AGE_MAX: Duration = Duration::from_secs(15 * 60);
 /// Time before its end at which the façade's own credential is asked for anew.
@@ -375,6 +387,10 @@ pub const UNPACK_RATIO_MAX: u64 = 200;
 pub const UNPACKED_BYTES_MAX: u64 = 16 * 1024 * 1024 * 1024;
 /// Objects that are rendered at a time; others wait.
 pub const RENDERS_MAX: usize = 2;
+/// Objects that are rendered at a time for one caller; less than [`RENDERS_MAX`], so that nobody has all turns.
+pub const RENDERS_PER_CALLER_MAX: usize = 1;
+/// Time for which one goes on that nobody waits for any more: clients that give up ask again.
+pub const RENDER_LINGER: Duration = Duration::from_secs(30);
 /// Most time that one rendering may take.
 pub const RENDER_TIME: Duration = Duration::from_secs(15 * 60);
 /// Renderings that are kept; each has a file open.

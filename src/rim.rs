@@ -168,30 +168,34 @@ impl Rim {
 
     /// Who comes in, and how.
     async fn entrance(&self, asked: &Asked) -> Result<Entrance, Refusal> {
-        Ok(self.entered(asked).await?.0)
+        let claimed = asked.claimed()?;
+        self.entered(asked, &claimed).await
     }
 
-    /// Who comes in, and how; of a signature also what the signatures in a body go on from.
-    async fn entered(&self, asked: &Asked) -> Result<(Entrance, Option<ChunkSigner>), Refusal> {
-        let parts = &asked.parts;
+    /// Who comes in with that credential.
+    async fn entered(&self, asked: &Asked, claimed: &Claimed) -> Result<Entrance, Refusal> {
         let rules = self.gateway.rules.load_full();
-        match Claimed::read(&parts.method, &parts.uri, &parts.headers, asked.now)? {
+        match claimed {
             Claimed::None => Err(Refusal::new(
                 Code::AccessDenied,
                 "Anonymous access is forbidden: sign the request with a session's keys, or send Authorization: Bearer.",
             )),
             Claimed::Bearer(claim) => {
                 asked.check_private()?;
-                let who = self.authority.bearer(&claim, &rules.book, asked.now).await?;
-                Ok((Entrance::Proven(Arc::new(who)), None))
+                let who = self.authority.bearer(claim, &rules.book, asked.now).await?;
+                Ok(Entrance::Proven(Arc::new(who)))
             }
             Claimed::Signed(claim) => {
-                let session = self.authority.opened(&claim, &rules.book, asked.now)?;
-                let secret = self.authority.secret_for(&claim.access_key_id);
-                let signer = secret.and_then(|secret| claim.chunk_signer(&secret));
-                Ok((Entrance::Signed(Arc::new(session)), signer))
+                let session = self.authority.opened(claim, &rules.book, asked.now)?;
+                Ok(Entrance::Signed(Arc::new(session)))
             }
         }
+    }
+
+    /// What the signatures in the body go on from.
+    fn chunk_signer(&self, claimed: &Claimed) -> Option<ChunkSigner> {
+        let Claimed::Signed(claim) = claimed else { return None };
+        claim.chunk_signer(&self.authority.secret_for(&claim.access_key_id)?)
     }
 
     /// Whose signature this is; nothing is served.
@@ -387,6 +391,11 @@ impl Rim {
 }
 
 impl Asked {
+    /// The credential that the request states.
+    fn claimed(&self) -> Result<Claimed, Refusal> {
+        Claimed::read(&self.parts.method, &self.parts.uri, &self.parts.headers, self.now)
+    }
+
     /// A bearer token is as good as a password: it is read where nobody else could have.
     fn check_private(&self) -> Result<(), Refusal> {
         if self.private {

@@ -105,6 +105,8 @@ pub struct Metrics {
     pub log_free_bytes: Gauge<u64, AtomicU64>,
     /// 1 while the log records, 0 when nothing is served for its sake.
     pub log_records: Gauge,
+    /// Renderings of compressed objects that could not be kept, as the redaction counts them.
+    pub renderings_unkept: Counter,
     /// 1 while the last look found the bucket locked, 0 since one did not; only where the lock is required.
     pub lock_verified: Family<BucketLabel, Gauge>,
 }
@@ -136,6 +138,7 @@ impl Metrics {
             log_queued: Gauge::default(),
             log_free_bytes: Gauge::default(),
             log_records: Gauge::default(),
+            renderings_unkept: Counter::default(),
             lock_verified: Family::default(),
         };
         let registry = &mut metrics.registry;
@@ -174,6 +177,7 @@ impl Metrics {
         registry.register("log_queued", "Entries that wait for the disk", metrics.log_queued.clone());
         registry.register("log_free_bytes", "Free bytes of the log's disk", metrics.log_free_bytes.clone());
         registry.register("log_records", "1 while the log records", metrics.log_records.clone());
+        registry.register("renderings_unkept", "Renderings that could not be kept", metrics.renderings_unkept.clone());
         registry.register(
             "lock_verified",
             "1 while the last look found the bucket locked",

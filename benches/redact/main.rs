@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use serde_json::Value;
 use tracegate::keyring::SecretKey;
-use tracegate::policy::mask::{FieldPath, Format, MaskAction, MaskRule, Masks, OnBroken, Step};
+use tracegate::policy::mask::{FieldPath, Format, MaskAction, MaskRule, Masks, Step};
 use tracegate::redact::output::Shown;
 use tracegate::redact::plan::Plan;
 use tracegate::redact::redactor::Redactor;
@@ -186,15 +186,6 @@ fn plan(names: &[&str], globs: &[&str], embedded: bool) -> Arc<Plan> {
         field: FieldPath { steps: vec![Step::Descend, step] },
         action: MaskAction::Mask,
     };
-    let masks = Masks {
-        rules: names.chain(globs).map(rule).collect(),
-        length: None,
-        on_broken: OnBroken::Blank,
-        embedded,
-        shown_metadata: Default::default(),
-        shown_tags: Default::default(),
-        pseudonym_scope: String::new(),
-        digest: [0; 32],
-    };
+    let masks = Masks { embedded, ..Masks::of(names.chain(globs).map(rule).collect()) };
     Arc::new(Plan::compile(&masks, &SecretKey::from_bytes([0; 32])))
 }

@@ -1,6 +1,7 @@
 //! The listener for operators: liveness, readiness, metrics. It serves no object and takes no command.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::Router;
 use axum::extract::State;
@@ -61,6 +62,7 @@ async fn metrics(State(watched): State<Arc<Watched>>) -> impl IntoResponse {
     metrics.log_queued.set(stats.queued as u64);
     metrics.log_free_bytes.set(stats.free_bytes);
     metrics.log_records.set(i64::from(records(stats.state)));
+    metrics.renderings_unkept.inner().store(watched.rim.gateway.redaction.unkept(), Ordering::Relaxed);
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], metrics.text())
 }

@@ -90,9 +90,11 @@ impl Committer {
                 self.writer.commit(items, (self.clock)())?;
             }
             if gone {
+                self.write_outcomes()?;
                 return Ok(None);
             }
             if let Some(asked) = stop {
+                self.write_outcomes()?;
                 self.write_refusals(true)?;
                 let note = Item { body: wire::stopped(), class: Class::Note, done: None };
                 self.writer.commit([note], (self.clock)())?;
@@ -112,9 +114,12 @@ impl Committer {
     /// intents were sent before.
     fn gather(&mut self, first: Option<Message>) -> (Vec<Item>, Option<oneshot::Sender<()>>) {
         self.linger = None;
-        let (mut items, mut early): (Vec<Item>, Vec<Item>) =
-            self.outcomes.take().into_iter().partition(Item::follows_a_written_intent);
-        let mut bytes = 0;
+        let told = self.outcomes.take(limits::JOURNAL_BATCH_BYTES_MAX);
+        let mut bytes = told.iter().map(|item| item.body.len()).sum::<usize>();
+        let (mut items, mut early): (Vec<Item>, Vec<Item>) = told.into_iter().partition(Item::follows_a_written_intent);
+        if !self.outcomes.is_empty() {
+            self.begin_to_linger();
+        }
         // Also where nothing came: what was sent before these outcomes were told may hold their intents.
         let mut next = first.or_else(|| self.inbox.try_recv().ok());
         let mut stop = None;
@@ -122,8 +127,6 @@ impl Committer {
             match message {
                 Message::Stop(asked) => {
                     stop = Some(asked);
-                    // Told since the ones above were taken, and before whoever stops did so.
-                    early.extend(self.outcomes.take());
                     break;
                 }
                 Message::Outcomes => self.begin_to_linger(),
@@ -145,6 +148,17 @@ impl Committer {
         }
         items.append(&mut early);
         (items, stop)
+    }
+
+    /// Writes every outcome that was told, batch by batch: at the end of the log nothing is left.
+    fn write_outcomes(&mut self) -> Result<(), Fatal> {
+        loop {
+            let told = self.outcomes.take(limits::JOURNAL_BATCH_BYTES_MAX);
+            if told.is_empty() {
+                return Ok(());
+            }
+            self.writer.commit(told, (self.clock)())?;
+        }
     }
 
     /// Sees to it that outcomes are written before long, whether or not somebody comes for whom the log is synced.

@@ -42,9 +42,24 @@ impl Outcomes {
         if items.len() == 1 { Told::First } else { Told::Another }
     }
 
-    /// Takes all of them.
-    pub(super) fn take(&self) -> Vec<Item> {
-        self.waiting().as_mut().map(std::mem::take).unwrap_or_default()
+    /// Takes the first of them, of so many bytes together at most, but one at least, if there is one. What it leaves,
+    /// whoever takes has to come for again, unasked.
+    pub(super) fn take(&self, most: usize) -> Vec<Item> {
+        let mut waiting = self.waiting();
+        let Some(items) = waiting.as_mut() else { return Vec::new() };
+        let mut bytes = 0;
+        let within = |item: &&Item| {
+            bytes += item.body.len();
+            bytes <= most
+        };
+        let count = items.iter().take_while(within).count().max(1).min(items.len());
+        let rest = items.split_off(count);
+        std::mem::replace(items, rest)
+    }
+
+    /// Whether none waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting().as_ref().is_none_or(Vec::is_empty)
     }
 
     /// Puts these before what was told meanwhile; whoever does takes them later, unasked.
@@ -92,12 +107,24 @@ mod tests {
     fn the_first_wakes_and_the_rest_go_with_it() {
         let outcomes = Outcomes::new();
         assert_eq!([outcomes.tell(item("1")), outcomes.tell(item("2"))], [Told::First, Told::Another]);
-        let taken = outcomes.take();
+        let taken = outcomes.take(usize::MAX);
         assert_eq!(bodies(&taken), [b"1", b"2"]);
         assert_eq!(outcomes.tell(item("3")), Told::First);
         outcomes.put_back(taken);
         assert_eq!(outcomes.tell(item("4")), Told::Another);
-        assert_eq!(bodies(&outcomes.take()), [b"1", b"2", b"3", b"4"]);
+        assert_eq!(bodies(&outcomes.take(usize::MAX)), [b"1", b"2", b"3", b"4"]);
+    }
+
+    #[test]
+    fn what_is_taken_at_once_is_bounded_and_in_order() {
+        let outcomes = Outcomes::new();
+        for body in ["22", "333", "4444", "1", "1"] {
+            outcomes.tell(item(body));
+        }
+        for (most, taken) in [(5, &[&b"22"[..], b"333"][..]), (3, &[b"4444"]), (0, &[b"1"]), (9, &[b"1"]), (9, &[])] {
+            assert_eq!(bodies(&outcomes.take(most)), taken);
+        }
+        assert!(outcomes.is_empty());
     }
 
     #[test]
@@ -107,6 +134,6 @@ mod tests {
         outcomes.end();
         assert_eq!(outcomes.tell(item("2")), Told::TooLate);
         outcomes.put_back(vec![item("3")]);
-        assert!(outcomes.take().is_empty());
+        assert!(outcomes.take(usize::MAX).is_empty());
     }
 }

@@ -13,6 +13,7 @@ mod copy;
 mod delete;
 mod listing;
 mod outsider;
+mod pausing;
 mod proof;
 mod read;
 mod scratch;
@@ -26,6 +27,8 @@ mod versions;
 mod write;
 mod xml;
 
+#[cfg(test)]
+mod answer_tests;
 #[cfg(test)]
 mod real;
 #[cfg(test)]
@@ -56,6 +59,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
+use self::pausing::Pausing;
 use self::thin::{Settings, Thin};
 use self::trouble::Asked;
 use super::Trouble;
@@ -208,7 +212,7 @@ pub async fn connect(options: AwsOptions) -> Result<Aws, AwsError> {
 
 /// Who signs; `None` is nobody.
 async fn provider(credentials: Credentials, region: Region) -> Option<SharedCredentialsProvider> {
-    Some(match credentials {
+    let source = match credentials {
         Credentials::Anonymous => return None,
         Credentials::Chain => {
             SharedCredentialsProvider::new(DefaultCredentialsChain::builder().region(region).build().await)
@@ -223,7 +227,8 @@ async fn provider(credentials: Credentials, region: Region) -> Option<SharedCred
                 session_token.map(|token| token.expose().to_owned()),
             ))
         }
-    })
+    };
+    Some(SharedCredentialsProvider::new(Pausing::new(source)))
 }
 
 fn checked(endpoint: String) -> Result<String, AwsError> {

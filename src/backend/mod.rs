@@ -174,6 +174,9 @@ pub enum Trouble {
     /// The backend did not answer in time.
     #[error("the backend did not answer in time")]
     Timeout,
+    /// It is not the backend: what is made of what it brought cannot be kept on our own disk.
+    #[error("a rendering cannot be kept in the folder of [renderings]: {0}")]
+    Unkept(String),
     /// The backend cannot be reached, or answered what S3 does not.
     #[error("the backend failed: {0}")]
     Broken(String),

@@ -4,6 +4,8 @@ use super::Trouble;
 use crate::s3::error::{Code, Refusal};
 use crate::s3::payload::UploadError;
 
+const NO_ROOM: &str = "The service has no room for what this view shows of compressed objects; its operators must act.";
+
 impl Trouble {
     /// The refusal to answer with. Missing looks like forbidden, unless the caller may list there.
     pub fn refusal(&self, may_list: bool) -> Refusal {
@@ -64,6 +66,7 @@ impl Trouble {
                 Code::ServiceUnavailable,
                 "The service cannot read the real bucket with its own credential; its operators must act.",
             ),
+            Trouble::Unkept(_) => (Code::ServiceUnavailable, NO_ROOM),
             Trouble::Busy => (Code::SlowDown, "Please reduce your request rate."),
             Trouble::Timeout | Trouble::Broken(_) => {
                 (Code::ServiceUnavailable, "The real bucket does not answer; try again later.")

@@ -1,6 +1,7 @@
 //! The ring's file and the control store through every step of a rotation.
 
 use super::*;
+use crate::config::LEAST;
 use crate::identity::revocation_log::{Entry, RevocationLog, Target};
 
 struct Deployment {
@@ -119,10 +120,7 @@ async fn the_configuration_must_be_the_one_of_the_key_file() {
     let other = all.dir.path().join("other.toml");
     all.step(KeysCommand::Init { file: other.clone(), id: "x".into() }).await.unwrap();
     let config = all.dir.path().join("tracegate.toml");
-    let text = "version = 1\n[listen]\nhttp = [\"127.0.0.1:0\"]\n[backend]\nkind = \"memory\"\n[[bucket]]\nname = \
-                \"traces\"\n[policies]\ndir = \"p\"\n[keys]\nfile = \"keys.toml\"\n[log]\ndir = \"l\"\nname = \
-                \"r\"\n[control]\ndir = \"control\"\n";
-    std::fs::write(&config, text).unwrap();
+    std::fs::write(&config, LEAST).unwrap();
     let store = || StoreArgs { config: Some(config.clone()), control: None };
     assert_eq!(store().control(&all.file).unwrap(), all.control());
     let error = store().control(&other).unwrap_err().to_string();

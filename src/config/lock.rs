@@ -169,14 +169,12 @@ fn object_lock(name: ObjectLockName) -> ObjectLock {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Config;
+    use super::super::{Config, LEAST};
     use super::*;
 
-    const BEFORE: &str = "version = 1\n[listen]\nhttp = [\"127.0.0.1:9000\"]\n[backend]\nkind = \"s3\"\n[[bucket]]\nname = \
-        \"traces\"\n[policies]\ndir = \"p\"\n[keys]\nfile = \"k\"\n[log]\ndir = \"l\"\nname = \"r\"\n[control]\ndir = \"c\"\n";
-
     fn parsed(lock: &str) -> Result<LockConfig, String> {
-        let config = Config::parse(&format!("{BEFORE}{lock}"), Path::new("t.toml"), Path::new("/etc/tg"));
+        let before = LEAST.replace("kind = \"memory\"", "kind = \"s3\"");
+        let config = Config::parse(&format!("{before}{lock}"), Path::new("t.toml"), Path::new("/etc/tg"));
         config.map(|config| config.lock).map_err(|mistakes| mistakes[0].message.clone())
     }
 
@@ -216,7 +214,7 @@ mod tests {
         }
         let many = vec!["\"arn:aws:iam::123456789012:role/t\""; limits::PRINCIPALS_MAX + 1].join(",");
         assert!(parsed(&format!("[lock]\nprincipals = [{many}]\n")).unwrap_err().contains("at most"));
-        let memory = BEFORE.replace("\"s3\"", "\"memory\"") + "[lock]\n";
+        let memory = format!("{LEAST}[lock]\n");
         assert!(Config::parse(&memory, Path::new("t"), Path::new("/")).is_err());
     }
 

@@ -2,25 +2,6 @@
 
 use super::*;
 
-const LEAST: &str = r#"
-    version = 1
-    [listen]
-    http = ["127.0.0.1:9000"]
-    [backend]
-    kind = "memory"
-    [[bucket]]
-    name = "traces"
-    [policies]
-    dir = "policies"
-    [keys]
-    file = "keys.toml"
-    [log]
-    dir = "/var/log/tracegate"
-    name = "r1"
-    [control]
-    dir = "control"
-"#;
-
 fn mistakes(text: &str) -> Vec<(usize, String)> {
     let parsed = Config::parse(text, Path::new("t.toml"), Path::new("/etc/tg"));
     parsed.err().unwrap_or_default().into_iter().map(|mistake| (mistake.line, mistake.message)).collect()

@@ -4,10 +4,11 @@
 //! the ring. Nothing is stored. What a caller shows is an [`OpenedSession`] until the signature is verified with that
 //! secret; only then does it become an [`Identity`].
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
+use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
 
 use super::access_key::AccessKeyId;
@@ -17,7 +18,7 @@ use super::secret::SecretText;
 use super::sigv4::{Presigned, SignedClaim};
 use super::{Claims, Identity, Proof, RoleName};
 use crate::keyring::{KeyRing, Purpose};
-use crate::limits::SESSION_TOKEN_BYTES_MAX;
+use crate::limits::{OPENED_SESSIONS_MAX, SESSION_TOKEN_BYTES_MAX};
 use crate::s3::error::{Code, Refusal};
 
 /// What an unknown key, a forged or swapped token and a wrong signature are all answered with, word for word.
@@ -33,6 +34,8 @@ pub fn signature_refused() -> Refusal {
 #[derive(Debug, Clone)]
 pub struct Sessions {
     ring: Arc<ArcSwap<KeyRing>>,
+    /// What was opened, by the digest of access key id and token: a session asks many times.
+    opened: Cache<[u8; 32], Arc<Unsealed>>,
 }
 
 /// A fresh session, for its holder only.
@@ -104,6 +107,16 @@ pub struct OpenedSession {
     presigned: Option<Presigned>,
 }
 
+/// What a token holds, and the secret that goes with its access key id.
+#[derive(Debug)]
+struct Unsealed {
+    /// The ring that opened it: under another one it is opened anew.
+    ring: Weak<KeyRing>,
+    identity: Identity,
+    admitted_by: Claims,
+    secret: SecretText,
+}
+
 /// What is sealed. Short names: clients carry it in each request.
 #[derive(Serialize, Deserialize)]
 struct Payload {
@@ -130,7 +143,7 @@ const VERSION: u8 = 1;
 impl Sessions {
     /// Sessions under this ring, which may be swapped at any time.
     pub fn new(ring: Arc<ArcSwap<KeyRing>>) -> Self {
-        Self { ring }
+        Self { ring, opened: Cache::new(OPENED_SESSIONS_MAX) }
     }
 
     /// Issues a session to somebody who may assume the role.
@@ -178,23 +191,45 @@ impl Sessions {
 
     /// Opens the session of a signed request. Forged, swapped and unknown look like a wrong signature.
     pub fn open(&self, claim: &SignedClaim, now: Timestamp) -> Result<OpenedSession, Refusal> {
-        let ring = self.ring.load();
         let id = AccessKeyId::parse(&claim.access_key_id).ok_or_else(signature_refused)?;
-        let opened = ring.open(Purpose::Session, claim.session_token.expose(), id.as_str().as_bytes());
-        let plain = opened.map_err(|_| signature_refused())?;
-        let mut payload: Payload = serde_json::from_str(&plain).map_err(|_| signature_refused())?;
-        let admitted_by = std::mem::take(&mut payload.by);
-        let identity = payload.into_identity(&id, claim.presigned.is_some()).ok_or_else(signature_refused)?;
+        let unsealed = self.unsealed(&id, &claim.session_token)?;
+        let Unsealed { admitted_by, secret, .. } = &*unsealed;
+        let (admitted_by, secret) = (admitted_by.clone(), secret.clone());
+        let proof = if claim.presigned.is_some() { Proof::Presigned } else { Proof::Signature };
+        let identity = Identity { proof, ..unsealed.identity.clone() };
         if now >= identity.expires {
             return Err(expired());
         }
-        let secret = id.secret(&ring).ok_or_else(signature_refused)?;
         Ok(OpenedSession { identity, admitted_by, secret, presigned: claim.presigned })
+    }
+
+    fn unsealed(&self, id: &AccessKeyId, token: &SecretText) -> Result<Arc<Unsealed>, Refusal> {
+        let ring = self.ring.load();
+        let mut digest = blake3::Hasher::new();
+        // The id has one length.
+        digest.update(id.as_str().as_bytes()).update(token.expose().as_bytes());
+        let digest = *digest.finalize().as_bytes();
+        if let Some(unsealed) = self.opened.get(&digest)
+            && std::ptr::eq(unsealed.ring.as_ptr(), Arc::as_ptr(&ring))
+        {
+            return Ok(unsealed);
+        }
+        let unsealed = unseal(&ring, id, token).ok_or_else(signature_refused)?;
+        self.opened.insert(digest, unsealed.clone());
+        Ok(unsealed)
     }
 }
 
+fn unseal(ring: &Arc<KeyRing>, id: &AccessKeyId, token: &SecretText) -> Option<Arc<Unsealed>> {
+    let plain = ring.open(Purpose::Session, token.expose(), id.as_str().as_bytes()).ok()?;
+    let mut payload: Payload = serde_json::from_str(&plain).ok()?;
+    let admitted_by = std::mem::take(&mut payload.by);
+    let (identity, secret) = (payload.into_identity(id)?, id.secret(ring)?);
+    Some(Arc::new(Unsealed { ring: Arc::downgrade(ring), identity, admitted_by, secret }))
+}
+
 impl Payload {
-    fn into_identity(self, id: &AccessKeyId, presigned: bool) -> Option<Identity> {
+    fn into_identity(self, id: &AccessKeyId) -> Option<Identity> {
         if self.v != VERSION {
             return None;
         }
@@ -209,7 +244,7 @@ impl Payload {
             parent: Some(self.par),
             issued: Timestamp::from_second(self.iat).ok()?,
             expires: Timestamp::from_second(self.exp).ok()?,
-            proof: if presigned { Proof::Presigned } else { Proof::Signature },
+            proof: Proof::Signature,
         })
     }
 }

@@ -98,6 +98,24 @@ pub struct Masks {
     pub digest: [u8; 32],
 }
 
+impl Masks {
+    /// These rules alone and every default, for what shows bytes without a policy set, as measurements do.
+    ///
+    /// The digest is that of no set: plans of such masks are compiled, and not kept by it.
+    pub fn of(rules: Vec<MaskRule>) -> Self {
+        Self {
+            rules,
+            length: None,
+            on_broken: OnBroken::Blank,
+            embedded: true,
+            shown_metadata: BTreeSet::new(),
+            shown_tags: BTreeSet::new(),
+            pseudonym_scope: String::new(),
+            digest: [0; 32],
+        }
+    }
+}
+
 impl fmt::Display for FieldPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("$")?;

@@ -74,6 +74,9 @@ impl Instructions {
 /// Most bytes that the grammar reads at a stretch after a doubt; after one doubt it reads a block.
 const STRETCH_MAX: u64 = 4096;
 
+/// What stands before a record, as far as it counts.
+const LINE_END: [u8; LEAD] = [b'\n'; LEAD];
+
 /// Reads JSON in any pieces. State is constant in size, but for the name that is read.
 pub(super) struct Machine {
     instructions: Instructions,
@@ -112,7 +115,7 @@ impl Machine {
             carry: Carry::at_line(),
             grammar: Grammar::new(lines),
             name: Name::default(),
-            lead: [0; LEAD],
+            lead: LINE_END,
             stretch: BLOCK as u64,
             judged: 0,
         };
@@ -120,9 +123,11 @@ impl Machine {
         machine
     }
 
-    /// Forgets everything: the next byte begins a record.
+    /// Forgets everything: the next byte begins a record. What a chunk before may have left open, a character, counts no
+    /// more.
     pub(super) fn restart(&mut self) {
         self.grammar.restart();
+        self.lead = LINE_END;
         self.carry = Carry::at_line();
         self.pace = Pace::Blocks;
         #[cfg(test)]

@@ -158,19 +158,33 @@ impl Redaction {
         ring.active(Purpose::Pseudonym).1.prf(&[b"plans"])
     }
 
-    fn plan(&self, masks: &Arc<Masks>) -> Arc<Plan> {
-        let ring = self.ring.load();
-        let plans = self.plans.load();
-        if plans.0 == Self::tag(&ring) {
-            return plans.1.of(masks);
-        }
-        let fresh = Arc::new(Self::fresh(&ring));
-        self.plans.store(fresh.clone());
-        fresh.1.of(masks)
+    /// How many renderings of compressed objects could not be kept, since the start.
+    pub fn unkept(&self) -> u64 {
+        self.renderings.unkept()
     }
 
-    fn etag_key(&self) -> SecretKey {
-        self.ring.load().active(Purpose::ETag).1
+    /// The keys as they are now.
+    fn keyed(&self) -> Keyed {
+        let ring = self.ring.load();
+        let mut plans = self.plans.load_full();
+        if plans.0 != Self::tag(&ring) {
+            plans = Arc::new(Self::fresh(&ring));
+            self.plans.store(plans.clone());
+        }
+        Keyed { etag: ring.active(Purpose::ETag).1, plans }
+    }
+}
+
+/// The keys of the redaction, from one reading of the ring: the tag of what is shown and the plan by which it is made belong
+/// together, also where the ring changes in between.
+struct Keyed {
+    etag: SecretKey,
+    plans: Arc<([u8; 32], Plans)>,
+}
+
+impl Keyed {
+    fn plan(&self, masks: &Arc<Masks>) -> Arc<Plan> {
+        self.plans.1.of(masks)
     }
 }
 

@@ -10,11 +10,11 @@ use futures::stream;
 
 use super::etag::view_etag;
 use super::format::{self, Framing, Unframed};
-use super::packed::Work;
+use super::packed::{Caller, Work};
 use super::plan::Plan;
 use super::stream::{self as redacted, ShowError, Source, Window};
 use super::tally::TallyCell;
-use super::{Raw, Redacted, Redaction};
+use super::{Keyed, Raw, Redacted, Redaction};
 use crate::audit::{Intent, Recorded};
 use crate::backend::{Backend, Fetch, Trouble};
 use crate::limits;
@@ -108,7 +108,7 @@ pub fn show_head(
         Some(masks) => {
             framing(&op.key, &head)?;
             let part = op.part.map(|part| only_part(part, head.size)).transpose()?;
-            (redaction.head(head, &op.bucket, &op.key, masks), part.flatten())
+            (redaction.keyed().head(head, &op.bucket, &op.key, masks), part.flatten())
         }
     };
     let range_counts = conditional::settle(&op.preconditions, &head)?;
@@ -134,7 +134,7 @@ pub fn show_attributes(
     Ok(Redacted::of(match recorded.view().masks() {
         None => attributes,
         Some(masks) => Attributes {
-            head: redaction.head(attributes.head, &op.bucket, &op.key, masks),
+            head: redaction.keyed().head(attributes.head, &op.bucket, &op.key, masks),
             checksums: Default::default(),
             checksum_type: None,
             parts: None,
@@ -196,7 +196,8 @@ async fn masked_object(
     let size = object.head.size;
     let framing = framing(&op.key, &object.head)?;
     let pin = object.head.etag.clone();
-    let head = redaction.head(object.head, &op.bucket, &op.key, masks);
+    let keyed = redaction.keyed();
+    let head = keyed.head(object.head, &op.bucket, &op.key, masks);
     let range_counts = conditional::settle(&op.preconditions, &head)?;
     let range = match (op.range.filter(|_| range_counts), op.part) {
         (Some(range), _) => Some(conditional::resolve(range, size)?),
@@ -209,13 +210,13 @@ async fn masked_object(
     }
     let asked_range = op.range.is_some();
     let (brought, body) = (object.range, object.body);
-    let plan = redaction.plan(masks);
+    let (plan, caller) = (keyed.plan(masks), Caller::of(recorded.who()));
     let source = Arc::new(Pinned { backend: backend.clone(), recorded, pin });
     if let Framing::Packed(packed) = framing {
         let work = Work { source, packed, plan, size };
         // It is read anew once its turn has come: a body that waits would break off.
         drop(body);
-        let rendering = redaction.renderings.of(&head.etag, work).await;
+        let rendering = redaction.renderings.of(&head.etag, work, &caller).await;
         let rendering = rendering.map_err(refused)?;
         let tally = Some(rendering.tally.clone());
         let body = rendering.read(range.unwrap_or(ContentRange { first: 0, last: size - 1 }));
@@ -224,7 +225,7 @@ async fn masked_object(
     let tally = TallyCell::new(&plan);
     let body = match range.filter(|_| asked_range) {
         Some(range) => {
-            // A backend may ignore a range, and bring the whole.
+            // It brought the whole where what was first asked of it lay outside.
             let (first, last) = brought.map_or((0, size - 1), |brought| (brought.first, brought.last));
             let window = Window { first, last, body };
             part_of(source, size, range, window, framing, &plan, &tally).await
@@ -295,6 +296,7 @@ fn refused(error: ShowError) -> Refusal {
         ShowError::TooFar => Refusal::new(Code::NotImplemented, format!("This view redacts: {error}.")),
         ShowError::Unframed(why) => unframed(&why.to_string()),
         ShowError::Backend(error) => Trouble::Broken(error.to_string()).refusal(false),
+        ShowError::Unkept(error) => Trouble::Unkept(error).refusal(false),
     }
 }
 
@@ -322,11 +324,11 @@ impl Source for Pinned {
     }
 }
 
-impl Redaction {
+impl Keyed {
     /// The head that the view shows: its own tag, nothing that tells of the original's bytes, and of what its writer
     /// noted only what a policy names.
-    fn head(&self, head: ObjectHead, bucket: &Bucket, key: &Key, masks: &Masks) -> ObjectHead {
-        let etag = view_etag(&self.etag_key(), bucket, key, &head.etag, head.last_modified, &masks.digest);
+    pub(super) fn head(&self, head: ObjectHead, bucket: &Bucket, key: &Key, masks: &Masks) -> ObjectHead {
+        let etag = view_etag(&self.etag, bucket, key, &head.etag, head.last_modified, &masks.digest);
         let packed = matches!(format::of_head(key.as_str(), &head), Framing::Packed(_));
         let content_encoding = head.content_encoding.filter(|_| packed);
         let mut user_metadata = head.user_metadata;

@@ -135,20 +135,9 @@ impl Plans {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::mask::{FieldPath, MaskRule, Step};
 
     fn masks(digest: u8) -> Arc<Masks> {
-        let field = FieldPath { steps: vec![Step::Descend, Step::Name("user_id".into())] };
-        Arc::new(Masks {
-            rules: vec![MaskRule { profile: "ids".into(), field, action: MaskAction::Mask }],
-            length: None,
-            on_broken: OnBroken::Blank,
-            embedded: true,
-            shown_metadata: Default::default(),
-            shown_tags: Default::default(),
-            pseudonym_scope: "role".into(),
-            digest: [digest; 32],
-        })
+        Arc::new(Masks { digest: [digest; 32], ..crate::redact::tests::masks(&[("** user_id", MaskAction::Mask)]) })
     }
 
     #[test]
@@ -162,7 +151,7 @@ mod tests {
     #[test]
     fn a_plan_prints_no_key() {
         let printed = format!("{:?}", Plan::compile(&masks(1), &SecretKey::from_bytes([0xAB; 32])));
-        assert_eq!(printed, r#"Plan { rules: 1, profiles: ["ids"], .. }"#);
+        assert_eq!(printed, r#"Plan { rules: 1, profiles: ["first"], .. }"#);
     }
 
     #[test]

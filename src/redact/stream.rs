@@ -40,6 +40,9 @@ pub enum ShowError {
     /// The backend failed, or sent another length than it had said.
     #[error(transparent)]
     Backend(BodyError),
+    /// It is not the backend: what is made of the object cannot be kept, as where our own disk is full (503).
+    #[error("what is made of the object cannot be kept: {0}")]
+    Unkept(String),
 }
 
 /// The object again, from any place: the network is on the other side, and pins it to one version.
@@ -191,6 +194,7 @@ impl From<BodyError> for ShowError {
     fn from(error: BodyError) -> Self {
         match error {
             BodyError::Unshowable { offset, reason } => Self::Unshowable(Fault { offset, reason }),
+            BodyError::Unkept(error) => Self::Unkept(error),
             BodyError::Backend(_) => Self::Backend(error),
         }
     }

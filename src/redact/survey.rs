@@ -108,7 +108,7 @@ impl Redaction {
             Err(trouble) => return Err(trouble),
         };
         let size = object.head.size;
-        let plan = self.plan(examined.masks());
+        let plan = self.keyed().plan(examined.masks());
         let tally = TallyCell::new(&plan);
         if size == 0 {
             return Ok(Finding::Shown(tally));
@@ -137,6 +137,7 @@ fn unshown(error: ShowError) -> Result<Finding, Trouble> {
     match error {
         ShowError::Unshowable(fault) => Ok(Finding::Refused(Why::Unshowable(fault))),
         ShowError::Unframed(why) => Ok(Finding::Refused(Why::Unframed(why))),
+        ShowError::Unkept(error) => Err(Trouble::Unkept(error)),
         ShowError::TooFar | ShowError::Backend(_) => Err(Trouble::Broken(error.to_string())),
     }
 }
@@ -163,6 +164,7 @@ async fn drained(mut body: Body, tally: Arc<TallyCell>) -> Result<Finding, Troub
         match shown {
             Ok(_) => {}
             Err(BodyError::Unshowable { offset, reason }) => return Ok(Finding::Cut(Fault { offset, reason })),
+            Err(BodyError::Unkept(error)) => return Err(Trouble::Unkept(error)),
             Err(error @ BodyError::Backend(_)) => return Err(Trouble::Broken(error.to_string())),
         }
     }

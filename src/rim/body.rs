@@ -239,8 +239,10 @@ impl Right {
 fn ended_by(error: &(dyn std::error::Error + 'static)) -> Ended {
     let mut cause = Some(error);
     while let Some(error) = cause {
-        if let Some(BodyError::Unshowable { offset, reason }) = error.downcast_ref() {
-            return Ended::Unshowable { offset: *offset, reason };
+        match error.downcast_ref() {
+            Some(BodyError::Unshowable { offset, reason }) => return Ended::Unshowable { offset: *offset, reason },
+            Some(BodyError::Unkept(_)) => return Ended::Cut("what was kept of the object could not be read back"),
+            Some(BodyError::Backend(_)) | None => {}
         }
         cause = error.source();
     }

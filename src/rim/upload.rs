@@ -20,6 +20,7 @@ use crate::limits::{REVOCATION_POLL, UPLOAD_IDLE_TIMEOUT};
 use crate::s3::error::{Code, Refusal};
 use crate::s3::payload::head::{BodyHead, ChecksumsOf, Framing};
 use crate::s3::payload::{Fate, Upload, UploadError};
+use crate::s3::wire;
 use intake::Intake;
 
 /// Opens the body of a request. `signer` is that of a signed head; without one, bodies with signed chunks are refused.
@@ -27,7 +28,9 @@ pub fn open<B>(parts: &http::request::Parts, body: B, signer: Option<ChunkSigner
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
 {
-    opened(BodyHead::read(&parts.headers, ChecksumsOf::Body)?, body, signer, UPLOAD_IDLE_TIMEOUT)
+    let head = BodyHead::read(&parts.headers, ChecksumsOf::Body)?;
+    let head = head.with_presigned(wire::presigned_checksum(&parts.uri)?)?;
+    opened(head, body, signer, UPLOAD_IDLE_TIMEOUT)
 }
 
 /// Opens the body of a `CompleteMultipartUpload`, as [`open`]: the checksums among its headers are not the body's, but the

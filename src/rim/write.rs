@@ -37,7 +37,9 @@ impl Rim {
         op: OpName,
         incoming: Incoming,
     ) -> Result<Response<Closing>, Refused> {
-        let (entrance, signer) = self.entered(&asked).await?;
+        let claimed = asked.claimed()?;
+        let entrance = self.entered(&asked, &claimed).await?;
+        let signer = self.chunk_signer(&claimed);
         let mut call = self.call(&asked, entrance, Some(op));
         let mut parts = asked.parts;
         let who = match &call.entrance {

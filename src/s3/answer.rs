@@ -19,6 +19,9 @@ pub enum BodyError {
     /// The backend's connection broke, stalled, or it sent another length than it had said.
     #[error("the backend's body broke off: {0}")]
     Backend(String),
+    /// What we keep of the object ourselves cannot be read back.
+    #[error("what is kept of the object cannot be read: {0}")]
+    Unkept(String),
     /// The object could not be shown under the view: the offset of the fault and its class, never its bytes.
     #[error("the object cannot be shown from byte {offset} on: {reason}")]
     Unshowable {

@@ -5,9 +5,10 @@
 
 use http::{HeaderMap, Method, Uri, header};
 
-use super::checksum::Algorithm;
+use super::checksum::{Algorithm, Checksum};
 use super::error::{Code, Refusal};
 use super::operation::OpName;
+use super::payload::head::several_checksums;
 use super::shape::{Carries, shape};
 use crate::limits;
 
@@ -101,10 +102,28 @@ pub fn operation(method: &Method, uri: &Uri, headers: &HeaderMap, host_bucket: b
     Ok(op)
 }
 
-/// Whether it is what the AWS SDK for JavaScript (3.729 and later) puts into a presigned query: the checksum of no bytes
-/// at all, since it does not know the body yet. S3 does not look at it there.
+/// Whether it says something of the body's checksum, as SDKs put it into a presigned query: that of Go in title case.
 fn is_checksum(name: &str) -> bool {
-    name == "x-amz-sdk-checksum-algorithm" || Algorithm::from_header(name).is_some()
+    let name = name.to_ascii_lowercase();
+    name == "x-amz-sdk-checksum-algorithm" || Algorithm::from_header(&name).is_some()
+}
+
+/// The checksum that a presigned query states of the body to come; `None` where it states none.
+///
+/// S3 looks at none of them there. But whoever signed one meant it, so it counts here as it does in a header. One is an
+/// exception: that of no bytes at all, which the AWS SDK for JavaScript (3.729 and later) puts into every presigned upload,
+/// since it does not know the body yet. It says nothing.
+pub fn presigned_checksum(uri: &Uri) -> Result<Option<Checksum>, Refusal> {
+    let mut found = None;
+    for (name, value) in parameters(uri)? {
+        let Some(algorithm) = Algorithm::from_header(&name.to_ascii_lowercase()) else { continue };
+        let stated = Checksum::of_body(algorithm, &value)
+            .ok_or_else(|| Refusal::new(Code::InvalidRequest, format!("Value for {name} in the query is invalid.")))?;
+        if stated != Checksum::computed(algorithm, b"") && found.replace(stated).is_some() {
+            return Err(several_checksums());
+        }
+    }
+    Ok(found)
 }
 
 /// Refuses headers that ask for what we would have to ignore, where ignoring is not harmless.
@@ -288,6 +307,11 @@ mod tests {
                 "/traces/a?X-Amz-Signature=y&x-amz-checksum-crc32=A&x-amz-sdk-checksum-algorithm=C",
                 OpName::PutObject,
             ),
+            (
+                "PUT",
+                "/traces/a?X-Amz-Signature=y&X-Amz-Checksum-Sha256=A&X-Amz-Sdk-Checksum-Algorithm=C",
+                OpName::PutObject,
+            ),
             ("PUT", "/traces/a?x-id=PutObject", OpName::PutObject),
             ("PUT", "/traces/a?partNumber=1&uploadId=u", OpName::UploadPart),
             ("PUT", "/traces/a?tagging&versionId=v", OpName::PutObjectTagging),
@@ -347,6 +371,27 @@ mod tests {
             ("GET", "/traces/a?%ff=1", Code::InvalidUri),
         ] {
             assert_eq!(named(method, target), Err(code), "{method} {target}");
+        }
+    }
+
+    #[test]
+    fn regression_a_checksum_in_a_presigned_query_counts_unless_it_is_that_of_nothing() {
+        const SHA256: &str = "FeKw08M4keuw8e9gnsQZQgwg4yDOlMZfvIwzEkSOsiU=";
+        let of = |algorithm, value| Ok(Checksum::of_body(algorithm, value));
+        let refused = Err(Code::InvalidRequest);
+        for (query, want) in [
+            ("", Ok(None)),
+            ("X-Amz-Signature=y&x-id=PutObject", Ok(None)),
+            ("x-amz-checksum-crc32=AAAAAA%3D%3D&x-amz-sdk-checksum-algorithm=CRC32", Ok(None)),
+            ("x-amz-checksum-crc32=y%2FQ5Jg%3D%3D", of(Algorithm::Crc32, "y/Q5Jg==")),
+            (&format!("X-Amz-Checksum-Sha256={SHA256}"), of(Algorithm::Sha256, SHA256)),
+            ("x-amz-checksum-crc32=AAAAAA==&x-amz-checksum-crc32c=4waSgw==", of(Algorithm::Crc32c, "4waSgw==")),
+            ("x-amz-checksum-crc32=y/Q5Jg==&x-amz-checksum-crc32c=4waSgw==", refused.clone()),
+            ("x-amz-checksum-crc32=AAAA", refused.clone()),
+            ("x-amz-checksum-crc32=", refused),
+        ] {
+            let uri: Uri = format!("/traces/a?{query}").parse().unwrap();
+            assert_eq!(presigned_checksum(&uri).map_err(|refusal| refusal.code), want, "{query}");
         }
     }
 

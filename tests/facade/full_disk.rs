@@ -149,6 +149,31 @@ async fn a_full_disk_stores_no_listing_and_keeps_the_room_for_what_it_took() {
     assert_eq!(requests, expected);
 }
 
+/// Nor is there room for what a view shows of compressed objects: that is no fault of the bucket, and told as what it is.
+#[tokio::test]
+async fn regression_renderings_on_a_full_disk_are_our_own_fault() {
+    let test = "full_disk::regression_renderings_on_a_full_disk_are_our_own_fault";
+    if !on_a_small_disk(test) {
+        return;
+    }
+    let facade = Facade::start().await;
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6));
+    packed.write_all(b"{\"email\":\"ada@example.com\"}\n").unwrap();
+    facade.put("a.jsonl.gz", packed.finish().unwrap());
+    facade.put("b.jsonl", "{}\n");
+    two_segments_made(&facade).await;
+    fill(&filler(&facade), None);
+    let masked = async |key: &str| facade.as_role("masked", Ask::get(format!("/traces/{key}"))).await;
+    let refused = masked("a.jsonl.gz").await;
+    assert_eq!((refused.status, refused.code()), (503, "ServiceUnavailable"), "{}", refused.text());
+    assert!(refused.text().contains("operators must act") && !refused.text().contains("real bucket"));
+    assert_eq!(metric(&facade, "tracegate_renderings_unkept_total").await, 1);
+    assert_eq!(masked("b.jsonl").await.status, 200, "what is not compressed needs no room");
+    std::fs::remove_file(filler(&facade)).unwrap();
+    assert_eq!(masked("a.jsonl.gz").await.status, 200);
+    assert_eq!(metric(&facade, "tracegate_renderings_unkept_total").await, 1);
+}
+
 #[tokio::test]
 async fn a_start_without_space_for_the_log_ends_with_the_reason() {
     let space = Some(SpaceLeft { warn: u64::MAX, min: u64::MAX });

@@ -9,25 +9,7 @@ use serde_json::Value;
 use super::facade::Facade;
 use super::wire::Ask;
 
-const CONFIG: &str = r#"
-version = 1
-[listen]
-http = ["127.0.0.1:0"]
-[backend]
-kind = "memory"
-seed = "seed"
-[[bucket]]
-name = "traces"
-[policies]
-dir = "policies"
-[keys]
-file = "keys.toml"
-[log]
-dir = "unused"
-name = "unused"
-[control]
-dir = "control"
-"#;
+const LEAST: &str = include_str!("../support/least.toml");
 
 const GOOD: &str = "{\"email\":\"ada@example.com\"}\n{\"n\":1}\n";
 
@@ -59,7 +41,8 @@ fn fill(facade: &Facade) {
         std::fs::write(file, &bytes).unwrap();
         facade.put(&key, bytes);
     }
-    std::fs::write(facade.dir.path().join("tracegate.toml"), CONFIG).unwrap();
+    let config = LEAST.replace("kind = \"memory\"", "kind = \"memory\"\nseed = \"seed\"");
+    std::fs::write(facade.dir.path().join("tracegate.toml"), config).unwrap();
 }
 
 fn scan(facade: &Facade, words: &[&str]) -> Output {

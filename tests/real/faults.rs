@@ -16,6 +16,8 @@ use crate::support::{self, seed};
 
 /// What a backend may say, and the façade must not.
 const WORDS: &str = "inner-words of AKIAINNERINNERINNER";
+/// What a sound answer says of an object.
+const KNOWN: &str = "etag: \"0cc1\"\r\nlast-modified: Fri, 20 Nov 2026 06:00:00 GMT\r\n";
 
 /// The façade, what stands between it and SeaweedFS, and that: one of its own, whose keys nobody else lists.
 struct Troubled {
@@ -132,6 +134,8 @@ fn each_fault_of_the_backend_is_its_own_error_of_s3() {
         ("no-body", said("200 OK", "", ""), 503, "ServiceUnavailable"),
         ("hangs-up", Fault::HangsUp, 503, "ServiceUnavailable"),
         ("half-a-head", Fault::Says("HTTP/1.1 200 OK\r\ncontent-le".to_owned()), 503, "ServiceUnavailable"),
+        ("a-piece", said("206 Partial Content", KNOWN, "{}\n"), 503, "ServiceUnavailable"),
+        ("created", said("201 Created", KNOWN, "{}\n"), 503, "ServiceUnavailable"),
         ("long-head", said("200 OK", &"x-pad: 0123456789\r\n".repeat(50_000), "{}"), 503, "ServiceUnavailable"),
     ] {
         let key = format!("model-B/faults/{name}.jsonl");

@@ -123,6 +123,39 @@ async fn sixty_four_writers_share_syncs_and_lose_nothing() {
     assert_eq!(reopen(dir.path()).unwrap().orphans, 0);
 }
 
+/// Many requests that end while the disk is busy: their outcomes go out in batches of bounded size, and none is lost.
+#[tokio::test]
+async fn regression_outcomes_count_towards_the_size_of_a_batch() {
+    const REQUESTS: usize = 6000;
+    let dir = tempfile::tempdir().unwrap();
+    let faults = Arc::new(Faults::default());
+    let disk = Arc::new(FaultyDisk(Arc::clone(&faults)));
+    let (journal, _) = Journal::open_on(disk, options(dir.path()), Sizes::STANDARD).unwrap();
+    let queued: Vec<_> = (0..REQUESTS).map(|_| journal.queue(permit("a"), &facts()).unwrap()).collect();
+    let mut open = Vec::new();
+    for queued in queued {
+        open.push(queued.durable().await.unwrap().into_parts().1);
+    }
+    faults.hold_sync.store(true, Ordering::SeqCst);
+    let busy = journal.queue(permit("b"), &facts()).unwrap();
+    eventually("the disk is at it", || faults.in_sync.load(Ordering::SeqCst)).await;
+    faults.largest_write.store(0, Ordering::SeqCst);
+    let version = Some("v".repeat(crate::limits::LOG_TEXT_BYTES_MAX));
+    for entry in open {
+        entry.close(Outcome { version_id: version.clone(), ..Outcome::new(200, Ended::Ok) });
+    }
+    faults.hold_sync.store(false, Ordering::SeqCst);
+    drop(busy.durable().await.unwrap());
+    journal.close().await;
+    let largest = faults.largest_write.load(Ordering::SeqCst) as usize;
+    let bodies = crate::limits::JOURNAL_BATCH_BYTES_MAX;
+    // Beside its body each entry has a frame and a front, of at most a third of these bodies.
+    assert!(bodies / 2 < largest && largest < bodies + bodies / 3, "{largest}");
+    let outcomes = of_kind(dir.path(), "s3.complete");
+    assert_eq!(outcomes.iter().filter(|entry| entry["outcome"] == "ok").count(), REQUESTS);
+    assert_eq!(reopen(dir.path()).unwrap().orphans, 0);
+}
+
 #[tokio::test]
 async fn a_full_queue_refuses_before_anything_is_asked() {
     let dir = tempfile::tempdir().unwrap();

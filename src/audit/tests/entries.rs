@@ -7,7 +7,7 @@ use crate::audit::shape;
 use crate::audit::wire;
 use crate::audit::{Auditable, Ended, Event, ListingShown, Outcome, Tally};
 use crate::limits;
-use crate::policy::mask::{FieldPath, MaskAction, MaskRule, Masks, OnBroken, Step};
+use crate::policy::mask::{FieldPath, MaskAction, MaskRule, Masks, Step};
 use crate::policy::permit::{Denial, PolicyDigest};
 use crate::s3::operation::{ETag, ListObjects, ListVersion, OpName, RangeAsk, Tags};
 
@@ -30,16 +30,7 @@ fn masks(profiles: &[&str]) -> Arc<Masks> {
         field: FieldPath { steps: vec![Step::Name("x".into())] },
         action: MaskAction::Mask,
     };
-    Arc::new(Masks {
-        rules: profiles.iter().map(rule).collect(),
-        length: None,
-        on_broken: OnBroken::Blank,
-        embedded: true,
-        shown_metadata: Default::default(),
-        shown_tags: Default::default(),
-        pseudonym_scope: String::new(),
-        digest: [9; 32],
-    })
+    Arc::new(Masks { digest: [9; 32], ..Masks::of(profiles.iter().map(rule).collect()) })
 }
 
 #[test]

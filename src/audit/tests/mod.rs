@@ -127,6 +127,8 @@ struct Faults {
     no_new_files: AtomicBool,
     /// Free bytes that the disk owns up to; 0 is plenty.
     free: AtomicU64,
+    /// Bytes of the largest write so far.
+    largest_write: AtomicU64,
 }
 
 struct FaultyDisk(Arc<Faults>);
@@ -170,6 +172,7 @@ impl Disk for FaultyDisk {
 
 impl SegmentFile for FaultyFile {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+        self.faults.largest_write.fetch_max(bytes.len() as u64, Ordering::SeqCst);
         if self.faults.fail_write.load(Ordering::SeqCst) {
             return Err(io::Error::other("input/output error"));
         }

@@ -8,7 +8,8 @@ use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::Checksum;
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
-use http::{HeaderMap, HeaderValue};
+use http::response::Parts;
+use http::{HeaderMap, HeaderValue, StatusCode};
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 
@@ -18,27 +19,55 @@ use crate::s3::answer::{Attributes, Body, BodyError, ContentRange, Headed, Objec
 use crate::s3::conditional::date;
 use crate::s3::operation::{ETag, RangeAsk};
 
-/// A range that a store ignores is answered with the whole; where a place in the object counts, that is no answer.
+/// An object with its bytes: all of them, or the range or part that was asked for.
 pub(super) fn object(found: Answer, fetch: &Fetch, idle: Duration) -> Result<Object, Trouble> {
-    let asked = fetch.range;
-    let told = Headers(&found.head.headers);
-    let length = told.number("content-length")?.ok_or_else(|| broken("it did not send a length"))?;
-    let (range, size) = match told.text("content-range")?.map(content_range).transpose()? {
-        None if asked.is_some() && fetch.pin.is_some() => return Err(broken("it ignores ranges")),
-        None => (None, length),
-        Some((range, size)) if range.len() == length && answers(range, size, asked) => (Some(range), size),
-        Some(_) => return Err(broken("its range is not the one asked for")),
-    };
-    Ok(Object { head: object_head(told, size)?, range, body: body(found.body, length, idle) })
+    let Extent { length, range, size } = extent(&found.head, fetch.part, fetch.range)?;
+    Ok(Object { head: object_head(Headers(&found.head.headers), size)?, range, body: body(found.body, length, idle) })
 }
 
-pub(super) fn head(found: &Answer) -> Result<Headed, Trouble> {
-    let told = Headers(&found.head.headers);
-    let (range, size) = match told.text("content-range")?.map(content_range).transpose()? {
-        Some((range, size)) => (Some(range), size),
-        None => (None, told.number("content-length")?.ok_or_else(|| broken("it did not send a length"))?),
-    };
-    Ok(Headed { head: object_head(told, size)?, range })
+/// The head of an object, or of the part that was asked for.
+pub(super) fn head(found: &Answer, part: Option<u32>) -> Result<Headed, Trouble> {
+    let Extent { range, size, .. } = extent(&found.head, part, None)?;
+    Ok(Headed { head: object_head(Headers(&found.head.headers), size)?, range })
+}
+
+/// What of an object an answer holds, in bytes.
+struct Extent {
+    length: u64,
+    /// `None` is all of it.
+    range: Option<ContentRange>,
+    /// Of the whole object.
+    size: u64,
+}
+
+/// A 200 without `Content-Range` is the whole object, and that only where the whole was asked for; a 206 is the range of its
+/// `Content-Range` (RFC 9110, 15.3.7). Whatever fits neither is no answer: a piece taken for the whole would be served, and
+/// judged, as the object.
+fn extent(head: &Parts, part: Option<u32>, asked: Option<RangeAsk>) -> Result<Extent, Trouble> {
+    let told = Headers(&head.headers);
+    let length = told.number("content-length")?.ok_or_else(|| broken("it did not send a length"))?;
+    let whole = || Ok(Extent { length, range: None, size: length });
+    let of_part = part.is_some() || asked.is_some();
+    match (head.status, told.text("content-range")?.map(content_range).transpose()?) {
+        // Nothing has no range: some stores send it whole.
+        (StatusCode::OK, None) if !of_part || length == 0 => whole(),
+        (StatusCode::OK, None) => Err(broken("it ignores what range or part it is asked for")),
+        // The first part of an object is empty only if the object is.
+        (StatusCode::PARTIAL_CONTENT, None) if part == Some(1) && length == 0 => whole(),
+        (StatusCode::PARTIAL_CONTENT, None) => Err(broken("it sent a range and does not say which")),
+        (StatusCode::PARTIAL_CONTENT, Some((range, size)))
+            if of_part && range.len() == length && answers(range, size, asked) =>
+        {
+            Ok(Extent { length, range: Some(range), size })
+        }
+        (StatusCode::OK | StatusCode::PARTIAL_CONTENT, Some(_)) => Err(broken("its range is not the one asked for")),
+        (status, _) => Err(unexpected(status)),
+    }
+}
+
+/// A status that is no error, and that S3 does not answer with.
+pub(super) fn unexpected(status: StatusCode) -> Trouble {
+    broken(&format!("it answered with an unexpected status: {}", status.as_u16()))
 }
 
 /// What GetObject and HeadObject tell of an object.
@@ -133,6 +162,11 @@ pub(super) fn decoded(name: Option<&str>, encoded: bool) -> Result<String, Troub
     let text =
         percent_decode_str(&spaced).decode_utf8().map_err(|_| broken("its listing holds a name that is not UTF-8"))?;
     Ok(text.into_owned())
+}
+
+/// Refuses a page of a listing that has more entries than it was asked for.
+pub(super) fn bounded(entries: usize, max: u32) -> Result<(), Trouble> {
+    if entries <= max as usize { Ok(()) } else { Err(broken("its listing has more entries than it was asked for")) }
 }
 
 /// `bytes FIRST-LAST/SIZE` (RFC 9110, section 14.4).

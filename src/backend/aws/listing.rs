@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::answer::{broken, decoded, no_time, tag, unreadable};
+use super::answer::{bounded, broken, decoded, no_time, tag, unreadable};
 use super::xml;
 use crate::backend::Trouble;
 use crate::s3::answer::{Batch, Item, Listed};
@@ -30,12 +30,13 @@ struct Entry {
 }
 
 impl Page {
-    /// Reads the document.
+    /// Reads the document, of at most so many entries.
     ///
     /// # Errors
-    /// What is no such document.
-    pub(super) fn read(document: &[u8]) -> Result<Self, Trouble> {
+    /// What is no such document, or holds more.
+    pub(super) fn read(document: &[u8], max: u32) -> Result<Self, Trouble> {
         let (mut page, mut entry, mut is_listing) = (Self::default(), Entry::default(), false);
+        let mut entries = 0;
         let mut is_truncated = Some(false);
         let read = xml::read(document, |path, text| {
             let mut text = || std::mem::take(text);
@@ -51,12 +52,18 @@ impl Page {
                 ["ListBucketResult", "Contents", "StorageClass"] => entry.storage_class = Some(text()),
                 ["ListBucketResult", "CommonPrefixes", "Prefix"] => entry.name = Some(text()),
                 ["ListBucketResult", kind @ ("Contents" | "CommonPrefixes")] => {
-                    page.entries.push(Entry { is_key: *kind == "Contents", ..std::mem::take(&mut entry) });
+                    let entry = Entry { is_key: *kind == "Contents", ..std::mem::take(&mut entry) };
+                    entries += 1;
+                    // Of those beyond the bound none is kept, only counted.
+                    if page.entries.len() < max as usize {
+                        page.entries.push(entry);
+                    }
                 }
                 _ => {}
             }
         });
         read.filter(|()| is_listing).ok_or_else(unreadable)?;
+        bounded(entries, max)?;
         page.is_truncated = is_truncated.ok_or_else(unreadable)?;
         Ok(page)
     }
@@ -122,7 +129,7 @@ mod tests {
     fn said(body: &str) -> Result<(Vec<String>, Option<String>), Trouble> {
         let document =
             format!("<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{body}</ListBucketResult>");
-        let batch = Page::read(document.as_bytes())?.batch()?.unwrap_or_default();
+        let batch = Page::read(document.as_bytes(), 1000)?.batch()?.unwrap_or_default();
         Ok((batch.items.iter().map(|item| item.name().to_owned()).collect(), batch.more_after))
     }
 
@@ -137,7 +144,7 @@ mod tests {
         let names = vec!["a/".to_owned(), "b & <".to_owned()];
         assert_eq!(said(&body), Ok((names, Some("b & <".to_owned()))));
         let page = format!("<ListBucketResult>{}</ListBucketResult>", key("k"));
-        let batch = Page::read(page.as_bytes()).unwrap().batch().unwrap().unwrap();
+        let batch = Page::read(page.as_bytes(), 1000).unwrap().batch().unwrap().unwrap();
         let [Item::Key(listed)] = &batch.items[..] else { panic!("{batch:?}") };
         assert_eq!((listed.size, &*listed.etag.0), (3, "0cc1"));
         assert_eq!(listed.last_modified, "2026-11-20T06:00:00Z".parse().unwrap());
@@ -146,7 +153,7 @@ mod tests {
     #[test]
     fn what_is_no_page_or_lacks_something_is_an_error() {
         for document in ["", "<html></html>", "<ListBucketResult><Contents></ListBucketResult>", "<ListBucketResult>"] {
-            assert_eq!(Page::read(document.as_bytes()).map(drop), Err(unreadable()), "{document}");
+            assert_eq!(Page::read(document.as_bytes(), 1000).map(drop), Err(unreadable()), "{document}");
         }
         let time = "<LastModified>2026-11-20T06:00:00Z</LastModified>";
         for entry in [

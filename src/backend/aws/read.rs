@@ -50,7 +50,7 @@ impl Aws {
         self.check_unfolded(bucket, key, version).await?;
         let (query, headers) = (parameters(part, version), Vec::new());
         let call = Call { method: Method::HEAD, bucket, key: Some(key), query, headers };
-        answer::head(&self.thin.send(asked(version), &call).await?)
+        answer::head(&self.thin.send(asked(version), &call).await?, part)
     }
 
     pub(super) async fn object_attributes(
@@ -111,7 +111,7 @@ impl Aws {
         ];
         let query = parameters.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
         let call = Call { method: Method::GET, bucket, key: None, query, headers: Vec::new() };
-        Page::read(&self.thin.document(Asked::Bucket, &call, limits::BACKEND_LISTING_BYTES_MAX).await?)
+        Page::read(&self.thin.document(Asked::Bucket, &call, limits::BACKEND_LISTING_BYTES_MAX).await?, max)
     }
 
     /// A store on a file system may fold empty segments (`a//b`, `/a`) and answer with the object of another key, which

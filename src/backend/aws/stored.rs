@@ -9,7 +9,7 @@ use aws_sdk_s3::operation::upload_part::UploadPartOutput;
 use aws_sdk_s3::operation::upload_part_copy::UploadPartCopyOutput;
 use aws_sdk_s3::types::{ChecksumType, EncodingType, MultipartUpload, Part};
 
-use super::answer::{broken, decoded, natural, tag, time};
+use super::answer::{bounded, broken, decoded, natural, tag, time};
 use crate::backend::Trouble;
 use crate::s3::answer::{Copied, PartCopied, PartListed, PartPage, Stored, UploadBatch, UploadListed};
 use crate::s3::checksum::{Algorithm, Checksum};
@@ -77,7 +77,8 @@ pub(super) fn part_copied(found: &UploadPartCopyOutput) -> Result<PartCopied, Tr
     Ok(Copied { stored, last_modified: time(result.last_modified())?, source_version })
 }
 
-pub(super) fn parts(found: ListPartsOutput) -> Result<PartPage, Trouble> {
+pub(super) fn parts(found: ListPartsOutput, max: u32) -> Result<PartPage, Trouble> {
+    bounded(found.parts().len(), max)?;
     let parts: Vec<PartListed> = found.parts().iter().map(part_listed).collect::<Result<_, _>>()?;
     let more_after = match (found.is_truncated.unwrap_or_default(), parts.last()) {
         (false, _) => None,
@@ -103,7 +104,8 @@ fn part_listed(part: &Part) -> Result<PartListed, Trouble> {
     })
 }
 
-pub(super) fn uploads(found: ListMultipartUploadsOutput) -> Result<UploadBatch, Trouble> {
+pub(super) fn uploads(found: ListMultipartUploadsOutput, max: u32) -> Result<UploadBatch, Trouble> {
+    bounded(found.uploads().len(), max)?;
     let encoded = found.encoding_type == Some(EncodingType::Url);
     let mut batch = UploadBatch::default();
     for upload in found.uploads() {

@@ -99,7 +99,7 @@ pub(super) fn error(status: &str, code: &str, message: &str) -> String {
     response(status, "Content-Type: application/xml\r\n", &body)
 }
 
-async fn get(server: &Canned, fetch: Fetch) -> Result<Object, Trouble> {
+pub(super) async fn get(server: &Canned, fetch: Fetch) -> Result<Object, Trouble> {
     Source::get(&server.aws, &bucket(), &key("k"), fetch).await
 }
 

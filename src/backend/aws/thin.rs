@@ -10,6 +10,7 @@ mod origin;
 mod place;
 mod pool;
 mod sign;
+mod traffic;
 
 #[cfg(test)]
 mod sign_tests;
@@ -24,7 +25,7 @@ use bytes::Bytes;
 use http::header::{HOST, USER_AGENT};
 use http::response::Parts;
 use http::uri::{PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use jiff::Timestamp;
 use percent_encoding::utf8_percent_encode;
 use rustls::RootCertStore;
@@ -34,6 +35,8 @@ use self::line::{Line, Lost, Payload};
 use self::origin::Origin;
 use self::place::Place;
 use self::sign::{Digest, Target};
+use self::traffic::Traffic;
+use super::answer::unexpected;
 use super::copy::PLAIN;
 use super::trouble::{self, Asked};
 use super::write::UNRESERVED;
@@ -82,7 +85,7 @@ pub(super) struct Call<'a> {
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// An answer that is no error, and its body.
+/// An answer that is no error, whatever its status among these, and its body.
 pub(super) struct Answer {
     pub(super) head: Parts,
     pub(super) body: Arriving,
@@ -93,6 +96,7 @@ impl Thin {
     pub(super) async fn new(settings: Settings<'_>) -> Result<Self, AwsError> {
         let Settings { endpoint, region, path_style, buckets, roots, credentials, timeouts } = settings;
         let (mut places, mut origins, mut tls) = (BTreeMap::new(), BTreeMap::new(), None);
+        let traffic = Arc::<Traffic>::default();
         for (bucket, inside) in buckets {
             let found = place::find(endpoint, region, path_style, inside).await?;
             let origin = match origins.get(&found.origin.to_string()) {
@@ -101,7 +105,8 @@ impl Thin {
                     if tls.is_none() && found.origin.scheme() == Some(&Scheme::HTTPS) {
                         tls = Some(origin::tls(roots.clone())?);
                     }
-                    let origin = Arc::new(Origin::new(found.origin.clone(), tls.as_ref(), timeouts.connect)?);
+                    let origin =
+                        Arc::new(Origin::new(found.origin.clone(), tls.as_ref(), timeouts.connect, traffic.clone())?);
                     origins.insert(found.origin.to_string(), origin.clone());
                     origin
                 }
@@ -119,8 +124,14 @@ impl Thin {
     /// Sends the request, and waits for the end of its answer, which is a document of at most so many bytes.
     pub(super) async fn document(&self, asked: Asked, call: &Call<'_>, most: usize) -> Result<Vec<u8>, Trouble> {
         self.in_time(async {
-            let document = self.answer_or_error(asked, call).await?.document(most).await;
-            document.ok_or_else(|| Trouble::Broken("its answer is too long, or broke off".to_owned()))
+            let mut answer = self.answer_or_error(asked, call).await?;
+            if answer.head.status != StatusCode::OK {
+                return Err(unexpected(answer.head.status));
+            }
+            answer
+                .document(most)
+                .await
+                .ok_or_else(|| Trouble::Broken("its answer is too long, or broke off".to_owned()))
         })
         .await
     }

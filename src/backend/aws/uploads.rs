@@ -62,6 +62,7 @@ impl Aws {
 
     pub(super) async fn list_parts(&self, op: &ListParts) -> Result<PartPage, Trouble> {
         self.check_apart(&op.bucket, &op.key).await?;
+        let max = op.max_parts.min(limits::PAGE_KEYS_MAX);
         let request = self
             .client
             .list_parts()
@@ -69,12 +70,13 @@ impl Aws {
             .key(op.key.as_str())
             .upload_id(&*op.upload.inside)
             .part_number_marker(op.after.to_string())
-            .max_parts(op.max_parts.min(limits::PAGE_KEYS_MAX).cast_signed());
-        stored::parts(self.settled(Asked::Upload, request.send()).await?)
+            .max_parts(max.cast_signed());
+        stored::parts(self.settled(Asked::Upload, request.send()).await?, max)
     }
 
     pub(super) async fn list_uploads(&self, bucket: &Bucket, ask: UploadsAsk) -> Result<UploadBatch, Trouble> {
         let (key_marker, id_marker) = ask.after.unzip();
+        let max = ask.max.min(limits::PAGE_KEYS_MAX);
         let request = self
             .client
             .list_multipart_uploads()
@@ -83,8 +85,8 @@ impl Aws {
             .set_key_marker(key_marker)
             .set_upload_id_marker(id_marker)
             .encoding_type(EncodingType::Url)
-            .max_uploads(ask.max.min(limits::PAGE_KEYS_MAX).cast_signed());
-        stored::uploads(self.settled(Asked::Bucket, request.send()).await?)
+            .max_uploads(max.cast_signed());
+        stored::uploads(self.settled(Asked::Bucket, request.send()).await?, max)
     }
 }
 

@@ -4,7 +4,7 @@ use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
 use aws_sdk_s3::types::{DeleteMarkerEntry, EncodingType, ObjectVersion};
 use jiff::Timestamp;
 
-use super::answer::{broken, decoded, natural, tag, time};
+use super::answer::{bounded, broken, decoded, natural, tag, time};
 use super::trouble::Asked;
 use super::{Aws, state_of};
 use crate::backend::{Trouble, VersionsAsk};
@@ -21,6 +21,7 @@ impl Aws {
 
     pub(super) async fn list_versions(&self, bucket: &Bucket, ask: VersionsAsk) -> Result<VersionBatch, Trouble> {
         let (key_marker, id_marker) = ask.after.unzip();
+        let max = ask.max.min(limits::PAGE_KEYS_MAX);
         let request = self
             .client
             .list_object_versions()
@@ -30,8 +31,8 @@ impl Aws {
             .set_version_id_marker(id_marker.flatten())
             .set_delimiter(ask.delimiter)
             .encoding_type(EncodingType::Url)
-            .max_keys(ask.max.min(limits::PAGE_KEYS_MAX).cast_signed());
-        batch(self.settled(Asked::Bucket, request.send()).await?)
+            .max_keys(max.cast_signed());
+        batch(self.settled(Asked::Bucket, request.send()).await?, max)
     }
 }
 
@@ -45,7 +46,8 @@ struct Placed {
     item: Option<VersionItem>,
 }
 
-fn batch(found: ListObjectVersionsOutput) -> Result<VersionBatch, Trouble> {
+fn batch(found: ListObjectVersionsOutput, max: u32) -> Result<VersionBatch, Trouble> {
+    bounded(found.versions().len() + found.delete_markers().len() + found.common_prefixes().len(), max)?;
     let encoded = found.encoding_type == Some(EncodingType::Url);
     let mut placed = Vec::new();
     for version in found.versions.unwrap_or_default() {

@@ -147,6 +147,30 @@ fn behind_every_piece_the_machine_stands_where_the_grammar_stands() {
     assert!(blocks > 1000, "{blocks}");
 }
 
+/// Behind a broken record, whatever its last bytes and wherever a chunk ends, a sound one is read as by a machine that
+/// never saw it: without a doubt, and not by the grammar.
+#[test]
+fn regression_what_a_broken_record_left_open_casts_no_doubt_on_the_next() {
+    let (record, broken) = (b"{\"a\":\"\xC3\xA9\"}\n".repeat(20), b"\x01".as_slice());
+    for open in ["\u{e9}", "\u{20ac}", "\u{1f600}"] {
+        for cut in 1..open.len() {
+            let before = [b"{\"a\":\"".as_slice(), &open.as_bytes()[..cut]].concat();
+            for tier in tiers() {
+                let mut machine = Machine::with(tier, true);
+                machine.feed(&before, 0, 0, &Sight::Names(Filter::default()), &mut Deaf).unwrap();
+                let at = before.len() as u64;
+                machine.feed(broken, 0, at, &Sight::Names(Filter::default()), &mut Deaf).unwrap_err();
+                machine.restart();
+                assert_eq!(machine.lead, LINE_END);
+                for (piece, offset) in record.chunks(7).zip((at + 100..).step_by(7)) {
+                    machine.feed(piece, 0, offset, &Sight::Names(Filter::default()), &mut Deaf).unwrap();
+                    assert!(machine.pace == Pace::Blocks && machine.judged == 0, "{open:?} cut at {cut}, {offset}");
+                }
+            }
+        }
+    }
+}
+
 /// Wants to know only whether reading goes on.
 struct Deaf;
 

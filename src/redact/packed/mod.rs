@@ -17,6 +17,7 @@ pub use render::{Packed, Rendering, once};
 pub use renderings::Renderings;
 
 pub(super) use render::Work;
+pub(super) use renderings::Caller;
 
 /// A compression that can be redacted through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -111,7 +111,7 @@ fn short() -> io::Error {
 }
 
 fn unkept(error: io::Error) -> ShowError {
-    ShowError::Backend(BodyError::Backend(format!("the rendering cannot be kept: {error}")))
+    ShowError::Unkept(error.to_string())
 }
 
 /// One try: everything between the object's bytes and the rendering's.
@@ -264,7 +264,10 @@ impl Rendering {
                 let read = task::spawn_blocking(move || rendering.piece(at)).await;
                 let read = read.unwrap_or_else(|_| Err(io::Error::other("reading broke down")));
                 let read = read.and_then(|piece| if piece.is_empty() { Err(short()) } else { Ok(piece) });
-                let mut piece = read.map_err(|error| BodyError::Backend(format!("a kept rendering: {error}")))?;
+                let mut piece = read.map_err(|error| {
+                    tracing::error!(%error, "a rendering cannot be read back");
+                    BodyError::Unkept(error.to_string())
+                })?;
                 piece.truncate(usize::try_from(range.last - at + 1).unwrap_or(usize::MAX));
                 let next = at + piece.len() as u64;
                 Ok(Some((piece, next)))

@@ -15,18 +15,18 @@ use super::render::{Packed, Rendering, Work};
 use super::{Codec, Renderings, Unpackable};
 use crate::keyring::SecretKey;
 use crate::limits;
-use crate::policy::mask::{FieldPath, Format, MaskAction, MaskRule, Masks, OnBroken, Step};
+use crate::policy::mask::{Format, MaskAction};
 use crate::redact::format::Unframed;
 use crate::redact::output::Shown;
 use crate::redact::plan::Plan;
 use crate::redact::redactor::Redactor;
 use crate::redact::stream::{ShowError, Source};
+use crate::redact::tests::masks;
 use crate::s3::answer::{Body, BodyError, ContentRange};
-use crate::s3::operation::ETag;
 
 const CODECS: [Codec; 2] = [Codec::Gzip, Codec::Zstd];
 
-fn pack(codec: Codec, text: &[u8]) -> Vec<u8> {
+pub(super) fn pack(codec: Codec, text: &[u8]) -> Vec<u8> {
     match codec {
         Codec::Gzip => {
             let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6));
@@ -178,22 +178,11 @@ impl Source for Stored {
     }
 }
 
-fn plan() -> Arc<Plan> {
-    let field = FieldPath { steps: vec![Step::Descend, Step::Name("email".into())] };
-    let masks = Masks {
-        rules: vec![MaskRule { profile: "pii".into(), field, action: MaskAction::Mask }],
-        length: None,
-        on_broken: OnBroken::Blank,
-        embedded: true,
-        shown_metadata: Default::default(),
-        shown_tags: Default::default(),
-        pseudonym_scope: String::new(),
-        digest: [0; 32],
-    };
-    Arc::new(Plan::compile(&masks, &SecretKey::from_bytes([0; 32])))
+pub(super) fn plan() -> Arc<Plan> {
+    Arc::new(Plan::compile(&masks(&[("** email", MaskAction::Mask)]), &SecretKey::from_bytes([0; 32])))
 }
 
-fn work(packed: Packed, bytes: &[u8]) -> Work {
+pub(super) fn work(packed: Packed, bytes: &[u8]) -> Work {
     let stored = Bytes::copy_from_slice(bytes);
     Work { source: Arc::new(Stored(stored)), packed, plan: plan(), size: bytes.len() as u64 }
 }
@@ -216,7 +205,7 @@ fn redacted(format: Format, text: &[u8]) -> Vec<u8> {
     shown.flat_map(|piece| piece.to_vec()).collect()
 }
 
-fn records() -> Vec<u8> {
+pub(super) fn records() -> Vec<u8> {
     let record = |n: u32| {
         let id = n.wrapping_mul(2_654_435_761);
         format!("{{\"email\":\"person-{id}@example.com\",\"n\":{id},\"text\":\"the model checks a refund\"}}\n")
@@ -280,24 +269,6 @@ fn what_does_not_fit_is_refused_and_what_hides_nothing_fits() {
     assert_eq!(decoded(Codec::Zstd, &packed, 3), Ok(vec![b'\n'; 100_000]));
     let refused = rendered(Packed { codec: Codec::Zstd, inside: Some(Format::Jsonl) }, &packed).err();
     assert!(matches!(refused, Some(ShowError::Unframed(Unframed::Packed(Unpackable::DoesNotFit)))), "{refused:?}");
-}
-
-#[test]
-fn renderings_are_made_once_and_bounded() {
-    let runtime = Runtime::new().unwrap();
-    let bytes = pack(Codec::Gzip, &records());
-    let packed = Packed { codec: Codec::Gzip, inside: Some(Format::Jsonl) };
-    let renderings = Renderings::open(std::env::temp_dir(), bytes.len() as u64).unwrap();
-    let of = async |tag: &str| renderings.of(&ETag(tag.into()), work(packed, &bytes)).await.unwrap();
-    runtime.block_on(async {
-        let (one, other) = tokio::join!(of("a"), of("a"));
-        assert!(Arc::ptr_eq(&one, &other) && Arc::ptr_eq(&one, &of("a").await));
-        assert!(!Arc::ptr_eq(&one, &of("b").await));
-    });
-    let small = Renderings::open(std::env::temp_dir(), bytes.len() as u64 - 1).unwrap();
-    let refused = runtime.block_on(small.of(&ETag("a".into()), work(packed, &bytes))).err();
-    assert!(matches!(refused, Some(ShowError::Unframed(Unframed::Packed(Unpackable::TooLarge)))), "{refused:?}");
-    assert!(Renderings::open("/nowhere/to/be/found".into(), 1).is_err());
 }
 
 proptest! {

@@ -38,22 +38,13 @@ fn field(text: &str) -> FieldPath {
     FieldPath { steps: text.split(' ').map(step).collect() }
 }
 
-fn masks(rules: &[(&str, MaskAction)]) -> Masks {
+pub(in crate::redact) fn masks(rules: &[(&str, MaskAction)]) -> Masks {
     let rule = |(at, (text, action)): (usize, &(&str, MaskAction))| MaskRule {
         profile: ["first", "second"][at % 2].into(),
         field: field(text),
         action: *action,
     };
-    Masks {
-        rules: rules.iter().enumerate().map(rule).collect(),
-        length: None,
-        on_broken: OnBroken::Blank,
-        embedded: true,
-        shown_metadata: Default::default(),
-        shown_tags: Default::default(),
-        pseudonym_scope: "role/profile".into(),
-        digest: [0; 32],
-    }
+    Masks { pseudonym_scope: "role/profile".into(), ..Masks::of(rules.iter().enumerate().map(rule).collect()) }
 }
 
 fn plan(masks: &Masks) -> Arc<Plan> {

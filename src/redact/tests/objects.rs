@@ -17,9 +17,9 @@ use crate::keyring::KeyRing;
 use crate::limits;
 use crate::policy::permit::Permit;
 use crate::policy::{Decision, Ruleset, decide};
-use crate::redact::Redaction;
 use crate::redact::object::{first_fetch, show};
 use crate::redact::packed::Renderings;
+use crate::redact::{Keyed, Redaction};
 use crate::s3::answer::ObjectHead;
 use crate::s3::conditional::resolve;
 use crate::s3::error::{Code, Refusal};
@@ -93,6 +93,12 @@ impl World {
         let fetches = self.backend.take_fetches().len();
         let range = object.range.map(|range| (range.first, range.last));
         Ok(Answer { head: object.head, range, bytes, fetches })
+    }
+
+    /// The head of some object that is shown as it is.
+    async fn raw_head(&self) -> ObjectHead {
+        self.put("raw/a", content("{}"));
+        self.whole("raw/a").await.head
     }
 
     async fn whole(&self, name: &str) -> Answer {
@@ -269,4 +275,26 @@ async fn compressed_bytes_are_never_shown() {
     world.put("masked/lines.jsonl", content(object));
     let found = world.get("masked/lines.jsonl", Some(span(150_000, 152_000)), Preconditions::default()).await.unwrap();
     assert!(found.bytes.iter().all(|byte| b"{} \n".contains(byte)), "{:?}", text(&found.bytes));
+}
+
+/// What a request marks and what it makes are of one reading of the keys, however they change meanwhile.
+#[tokio::test]
+async fn regression_the_tag_and_the_plan_are_of_the_same_keys() {
+    let dir = tempfile::tempdir().unwrap();
+    let ring = Arc::new(ArcSwap::from_pointee(KeyRing::ephemeral()));
+    let redaction = Redaction::new(ring.clone(), Renderings::open(dir.path().to_owned(), 1 << 20).unwrap());
+    let masks = Arc::new(masks(&[("** user_id", MaskAction::Hmac)]));
+    let text = b"{\"user_id\":\"somebody with a long name, so that the pseudonym fits\"}\n";
+    let (bucket, key) = ("traces".parse().unwrap(), "a".parse().unwrap());
+    let head = World::new().raw_head().await;
+    let both = |keyed: &Keyed| {
+        let shown = feed(&keyed.plan(&masks), Format::Jsonl, text, || usize::MAX).0;
+        (keyed.head(head.clone(), &bucket, &key, &masks).etag, shown)
+    };
+    let before = redaction.keyed();
+    let first = both(&before);
+    ring.store(Arc::new(KeyRing::ephemeral()));
+    let after = both(&redaction.keyed());
+    assert_eq!(both(&before), first);
+    assert!(after.0 != first.0 && after.1 != first.1, "other keys, other tags and pseudonyms");
 }

@@ -68,9 +68,19 @@ impl BodyHead {
             ChecksumsOf::Object => None,
         };
         if checksum.is_some() && trailer.is_some() {
-            return Err(several());
+            return Err(several_checksums());
         }
         Ok(Self { length, wire_length, framing, sha256, md5: content_md5(headers)?, checksum, trailer })
+    }
+
+    /// The same, with the checksum that is stated beside the headers, in a presigned query.
+    pub fn with_presigned(self, stated: Option<Checksum>) -> Result<Self, Refusal> {
+        match (&self.checksum, &self.trailer, stated) {
+            (_, _, None) => Ok(self),
+            (None, None, Some(stated)) => Ok(Self { checksum: Some(stated), ..self }),
+            (Some(same), None, Some(stated)) if *same == stated => Ok(self),
+            (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => Err(several_checksums()),
+        }
     }
 }
 
@@ -151,7 +161,7 @@ fn announced(headers: &HeaderMap, framing: Framing) -> Result<Option<Algorithm>,
     let algorithms: Option<Vec<Algorithm>> = names.collect();
     match algorithms.as_deref() {
         Some([one]) => Ok(Some(*one)),
-        Some(_) => Err(several()),
+        Some(_) => Err(several_checksums()),
         None => Err(invalid("The value specified in the x-amz-trailer header is not supported")),
     }
 }
@@ -169,7 +179,7 @@ fn stated(headers: &HeaderMap) -> Result<Option<Checksum>, Refusal> {
         let value = single(headers, name)?.and_then(|value| Checksum::of_body(algorithm, value));
         let checksum = value.ok_or_else(|| invalid(&format!("Value for {name} header is invalid.")))?;
         if found.replace(checksum).is_some() {
-            return Err(several());
+            return Err(several_checksums());
         }
     }
     Ok(found)
@@ -214,7 +224,8 @@ fn single<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, Ref
     }
 }
 
-fn several() -> Refusal {
+/// That a body has more than one checksum.
+pub(in crate::s3) fn several_checksums() -> Refusal {
     invalid("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
 }
 

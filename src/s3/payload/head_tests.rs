@@ -52,6 +52,24 @@ fn the_modes_of_content_sha256_are_read() {
 }
 
 #[test]
+fn a_checksum_beside_the_headers_must_not_be_another() {
+    let crc32 = |value| Checksum::of_body(Algorithm::Crc32, value);
+    let (digits, other) = (crc32("y/Q5Jg=="), crc32("NhCmhg=="));
+    let announced = || chunked(UNSIGNED, "x-amz-trailer: x-amz-checksum-crc32").unwrap();
+    for (head, stated, want) in [
+        (plain("").unwrap(), None, Some(None)),
+        (plain("").unwrap(), digits.clone(), Some(digits.clone())),
+        (plain("x-amz-checksum-crc32: y/Q5Jg==").unwrap(), None, Some(digits.clone())),
+        (plain("x-amz-checksum-crc32: y/Q5Jg==").unwrap(), digits.clone(), Some(digits.clone())),
+        (plain("x-amz-checksum-crc32: y/Q5Jg==").unwrap(), other, None),
+        (announced(), None, Some(None)),
+        (announced(), digits, None),
+    ] {
+        assert_eq!(head.with_presigned(stated).ok().map(|head| head.checksum), want);
+    }
+}
+
+#[test]
 fn checksums_are_read_from_headers_or_announced() {
     let head = plain(
         "x-amz-checksum-crc32: NhCmhg==\nx-amz-sdk-checksum-algorithm: CRC32\ncontent-md5: XUFAKrxLKna5cZ2REBfFkg==",

@@ -23,7 +23,9 @@ pub(super) struct Credential {
     end: Option<Timestamp>,
 }
 
-/// A source of credentials, and the last one.
+/// A source of credentials, which bounds itself how often and for how long it is asked ([`Pausing`]), and the last one.
+///
+/// [`Pausing`]: crate::backend::aws::pausing::Pausing
 pub(super) struct CredentialCache {
     source: SharedCredentialsProvider,
     last: ArcSwapOption<Credential>,
@@ -57,18 +59,13 @@ impl CredentialCache {
                 self.last.store(Some(new.clone()));
                 Ok(new)
             }
-            (Err(error), Some(last)) => {
-                tracing::warn!(error = %trouble::credential(&error), "the last credential is used on");
-                Ok(last)
-            }
+            (Err(_), Some(last)) => Ok(last),
             (Err(error), None) => Err(trouble::credential(&error)),
         }
     }
 
     async fn ask(&self, now: Timestamp) -> Result<Credential, CredentialsError> {
-        let patience = limits::BACKEND_CREDENTIAL_TIMEOUT;
-        let asked = tokio::time::timeout(patience, self.source.provide_credentials()).await;
-        let given = asked.map_err(|_| CredentialsError::provider_timed_out(patience))??;
+        let given = self.source.provide_credentials().await?;
         let end = given.expiry().and_then(|end| Timestamp::try_from(end).ok());
         let oldest = now + limits::BACKEND_CREDENTIAL_AGE_MAX;
         let renewal = end.map_or(oldest, |end| oldest.min(end - limits::BACKEND_CREDENTIAL_AHEAD));

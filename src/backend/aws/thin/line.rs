@@ -13,10 +13,11 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::pool::Pool;
+use super::traffic::{Counted, Traffic};
 use crate::limits;
 
 /// What a request carries.
@@ -26,6 +27,7 @@ pub(super) type Payload = http_body_util::Empty<Bytes>;
 pub(super) struct Line {
     sender: SendRequest<Payload>,
     connection: Connection<TokioIo<Wire>, Payload>,
+    traffic: Arc<Traffic>,
     /// Whether the connection ended; then it must not be driven any more.
     ended: bool,
     /// Since when nobody uses it.
@@ -41,15 +43,15 @@ pub(super) enum Lost {
 }
 
 impl Line {
-    /// Speaks HTTP/1.1 on a socket.
-    pub(super) async fn open(socket: impl Socket) -> hyper::Result<Box<Self>> {
-        let wire = TokioIo::new(Wire { socket: Box::new(socket), answered: false });
+    /// Speaks HTTP/1.1 on a socket. Its bodies belong to that traffic.
+    pub(super) async fn open(socket: impl Socket, traffic: Arc<Traffic>) -> hyper::Result<Box<Self>> {
+        let wire = Wire { socket: Box::new(socket), answered: false, traffic: traffic.clone() };
         let (sender, connection) = http1::Builder::new()
             .max_header_size(limits::BACKEND_HEAD_BYTES_MAX)
             .max_buf_size(limits::BACKEND_READ_BYTES_MAX)
-            .handshake(wire)
+            .handshake(TokioIo::new(wire))
             .await?;
-        Ok(Box::new(Self { sender, connection, ended: false, idle_since: Instant::now() }))
+        Ok(Box::new(Self { sender, connection, traffic, ended: false, idle_since: Instant::now() }))
     }
 
     /// Whether it can take a request. One that the peer closed cannot, nor one on which bytes came that nobody asked for.
@@ -86,14 +88,15 @@ impl Line {
 /// The body of an answer, which drives its connection, and gives it back once it is read to the end.
 pub(in crate::backend::aws) struct Arriving {
     body: Incoming,
-    line: Option<Box<Line>>,
+    line: Option<(Box<Line>, Counted)>,
     pool: Arc<Pool>,
 }
 
 impl Arriving {
     /// The body that came on that connection, which belongs to that pool.
     pub(super) fn new(body: Incoming, line: Box<Line>, pool: Arc<Pool>) -> Self {
-        let mut arriving = Self { body, line: Some(line), pool };
+        let counted = line.traffic.count();
+        let mut arriving = Self { body, line: Some((line, counted)), pool };
         if arriving.body.is_end_stream() {
             arriving.give_back();
         }
@@ -109,7 +112,7 @@ impl Arriving {
         if let Poll::Ready(came) = self.poll_body() {
             return Poll::Ready(came);
         }
-        if let Some(line) = &mut self.line {
+        if let Some((line, _)) = &mut self.line {
             line.drive(cx);
         }
         self.poll_body()
@@ -134,7 +137,7 @@ impl Arriving {
     }
 
     fn give_back(&mut self) {
-        if let Some(line) = self.line.take() {
+        if let Some((line, _)) = self.line.take() {
             self.pool.put(line);
         }
     }
@@ -145,10 +148,11 @@ pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Socket for T {}
 
-/// A socket that knows whether a byte came since the last one was sent.
+/// A socket that knows whether a byte came since the last one was sent, and reads as much at once as the traffic allows.
 struct Wire {
     socket: Box<dyn Socket>,
     answered: bool,
+    traffic: Arc<Traffic>,
 }
 
 impl AsyncRead for Wire {
@@ -158,7 +162,8 @@ impl AsyncRead for Wire {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
         let before = buffer.filled().len();
-        let read = Pin::new(&mut self.socket).poll_read(cx, buffer);
+        let most = self.traffic.read_bytes() as u64;
+        let read = Pin::new(&mut (&mut self.socket).take(most)).poll_read(cx, buffer);
         self.answered |= buffer.filled().len() > before;
         read
     }

@@ -13,6 +13,7 @@ use tower_service::Service as _;
 
 use super::line::Line;
 use super::pool::Pool;
+use super::traffic::Traffic;
 use crate::backend::Trouble;
 use crate::backend::aws::AwsError;
 use crate::backend::aws::trouble;
@@ -28,11 +29,17 @@ pub(super) struct Origin {
     patience: Duration,
     /// Connections that wait to be used.
     pub(super) pool: Arc<Pool>,
+    traffic: Arc<Traffic>,
 }
 
 impl Origin {
     /// Of an `http` address, or of an `https` one by that TLS. Nothing is connected yet.
-    pub(super) fn new(uri: Uri, tls: Option<&TlsConnector>, patience: Duration) -> Result<Self, AwsError> {
+    pub(super) fn new(
+        uri: Uri,
+        tls: Option<&TlsConnector>,
+        patience: Duration,
+        traffic: Arc<Traffic>,
+    ) -> Result<Self, AwsError> {
         let authority = uri.authority().ok_or(AwsError::Endpoint)?;
         let host = HeaderValue::from_str(authority.as_str()).map_err(|_| AwsError::Endpoint)?;
         let tls = match (uri.scheme_str(), tls) {
@@ -46,7 +53,7 @@ impl Origin {
         let mut connector = HttpConnector::new();
         connector.enforce_http(false);
         connector.set_nodelay(true);
-        Ok(Self { uri, host, connector, tls, patience, pool: Pool::swept() })
+        Ok(Self { uri, host, connector, tls, patience, pool: Pool::swept(), traffic })
     }
 
     /// A new connection.
@@ -60,8 +67,8 @@ impl Origin {
         std::future::poll_fn(|cx| connector.poll_ready(cx)).await?;
         let tcp = connector.call(self.uri.clone()).await?.into_inner();
         Ok(match &self.tls {
-            None => Line::open(tcp).await?,
-            Some((tls, name)) => Line::open(tls.connect(name.clone(), tcp).await?).await?,
+            None => Line::open(tcp, self.traffic.clone()).await?,
+            Some((tls, name)) => Line::open(tls.connect(name.clone(), tcp).await?, self.traffic.clone()).await?,
         })
     }
 }
