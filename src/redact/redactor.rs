@@ -132,7 +132,8 @@ impl Redactor {
     ///
     /// Every field stands here, so that one that is new cannot be left out.
     pub(super) fn checkpoint(&self) -> Option<Checkpoint> {
-        let Self { format: _, on_broken: _, plan: _, machine, rewriter, skipping, fault, bom, last, again, pads: _ } = self;
+        let Self { format: _, on_broken: _, plan: _, machine, rewriter, skipping, fault, bom, last, again, pads: _ } =
+            self;
         let Rewriter { editor, chunk: _, embedded, tally: _, record, several: _, value: _, judge, document: _, halted } =
             rewriter;
         // What is known of a record that is judged, or of a string that is read as JSON, is not carried.

@@ -43,7 +43,12 @@ impl Editor {
             fields: _,
             any_fields: _,
         } = self;
-        let between = *texts == 0 && verdict.is_none() && !named && undecided.is_none() && renaming.is_none() && output.has_left();
+        let between = *texts == 0
+            && verdict.is_none()
+            && !named
+            && undecided.is_none()
+            && renaming.is_none()
+            && output.has_left();
         if !between || hidden.as_ref().is_some_and(|hidden| !hidden.is_small()) {
             return None;
         }

@@ -267,3 +267,57 @@ fn an_escape_that_never_ends_does_not_leave() {
         }
     }
 }
+
+/// The end of a text would have to be escaped anew, and might not fit.
+#[test]
+fn of_a_text_within_a_string_no_end_is_shown() {
+    check(
+        &masks(&[("** k", Partial)]),
+        Format::Json,
+        r#"{"k":"0123456789ab","a":"{\"k\":\"0123456789ab\"}"}"#,
+        r#"{"k":"***89ab"     ,"a":"{\"k\":\"[REDACTED]\"  }"}"#,
+    );
+}
+
+#[test]
+fn an_object_within_a_string_whose_names_are_hidden_is_hidden() {
+    let hidden = Masks { names: names(&["people *"]), ..masks(&[]) };
+    for (object, expected) in [
+        (r#"{"people":"{\"anna\":1}","b":"{\"anna\":1}"}"#, r#"{"people":"null        ","b":"{\"anna\":1}"}"#),
+        (r#"{"people":"[{\"anna\":1},2]"}"#, r#"{"people":"[null        ,2]"}"#),
+        (r#"{"people":{"anna":"{\"anna\":1}"}}"#, r#"{"people":{"*1"  :"{\"anna\":1}"}}"#),
+        (r#"{"people":"[\"{\\\"anna\\\":1}\"]"}"#, r#"{"people":"[\"null          \"]"}"#),
+    ] {
+        check(&hidden, Format::Json, object, expected);
+    }
+}
+
+/// Of a string that is not kept as a whole nothing is.
+#[test]
+fn allow_lists_do_not_go_into_strings() {
+    let kept = |path: &str| Masks { keeps: vec![keep(&[path])], ..masks(&[("** k", Mask)]) };
+    for (path, object, expected) in [
+        ("a", r#"{"a":"{\"k\":1,\"b\":2}","c":"{\"k\":1}"}"#, r#"{"a":"{\"k\":0,\"b\":2}","c":"***"      }"#),
+        ("a b", r#"{"a":"{\"b\":1}"}"#, r#"{"a":"***"      }"#),
+    ] {
+        check(&kept(path), Format::Json, object, expected);
+    }
+}
+
+#[test]
+fn hidden_lengths_are_hidden_within_strings() {
+    let hidden = Masks { length: Some(LengthRule::Hidden), ..masks(&[("** k", Mask)]) };
+    let object = r#"{"a":"{\"k\":\"0123456789abcdef\"}"}"#;
+    check(&hidden, Format::Jsonl, object, &format!("{:64}", r#"{"a":"{\"k\":\"[REDACTED]\"}"}"#));
+}
+
+/// Where no path leads, nothing is to be hidden, and a text is not taken apart.
+#[test]
+fn strings_that_no_path_leads_to_pass() {
+    check(
+        &masks(&[("a b", Mask)]),
+        Format::Json,
+        r#"{"a":"{\"b\":1} x y z","c":"{\"b\":1} x y z"}"#,
+        r#"{"a":"{\"b\":0} ***  ","c":"{\"b\":1} x y z"}"#,
+    );
+}
