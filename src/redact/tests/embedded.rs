@@ -286,7 +286,7 @@ fn an_object_within_a_string_whose_names_are_hidden_is_hidden() {
         (r#"{"people":"{\"anna\":1}","b":"{\"anna\":1}"}"#, r#"{"people":"null        ","b":"{\"anna\":1}"}"#),
         (r#"{"people":"[{\"anna\":1},2]"}"#, r#"{"people":"[null        ,2]"}"#),
         (r#"{"people":{"anna":"{\"anna\":1}"}}"#, r#"{"people":{"*1"  :"{\"anna\":1}"}}"#),
-        (r#"{"people":"[\"{\\\"anna\\\":1}\"]"}"#, r#"{"people":"[\"null          \"]"}"#),
+        (r#"{"people":"[\"{\\\"anna\\\":1}\"]"}"#, r#"{"people":"[\"null            \"]"}"#),
     ] {
         check(&hidden, Format::Json, object, expected);
     }
