@@ -113,7 +113,7 @@ fn allow_list() -> Arc<Plan> {
     let paths = [&["trace_id"][..], &["model"], &["steps", "n"]];
     let path = |names: &[&str]| FieldPath { steps: names.iter().map(|name| Step::Name((*name).into())).collect() };
     let keep = KeepRule { profile: "bench".into(), fields: paths.map(path).into() };
-    let masks = Masks { keeps: vec![keep], ..Masks::of(Vec::new()) };
+    let masks = Masks { keeps: vec![keep], embedded: false, ..Masks::of(Vec::new()) };
     Arc::new(Plan::compile(&masks, &SecretKey::from_bytes([0; 32])))
 }
 
