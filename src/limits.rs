@@ -350,6 +350,10 @@ pub const TRAIL_BYTES_MIN: usize = 1024;
 pub const CHECKPOINTS_BYTES: u64 = 64 * 1024 * 1024;
 /// How long checkpoints are kept that nobody asks for.
 pub const CHECKPOINTS_IDLE: Duration = Duration::from_secs(3600);
+/// Levels at which strings are read as JSON: one within a text of the last of them is not shown if it begins as JSON does.
+pub const EMBEDDED_LEVELS_MAX: usize = 3;
+/// Bytes of a string that are read as JSON at once.
+pub const EMBEDDED_WINDOW_BYTES: usize = 4096;
 /// First look back from a range's start for the record that it lies in, in bytes; four times as far each time until found.
 pub const LOOK_BACK_BYTES: u64 = 64 * 1024;
 /// Furthest look back of any range, in bytes.

@@ -1,4 +1,4 @@
-//! What is redacted: four texts that are the same in every run.
+//! What is redacted: texts that are the same in every run.
 
 use super::common::{Random, WORDS, traces};
 
@@ -11,10 +11,12 @@ pub(crate) struct Corpus {
 }
 
 /// Traces with steps and tool calls; the same with long texts; small numbers under names of one character; and one
-/// document, indented, a quarter of it traces and the rest such numbers.
+/// document, indented, a quarter of it traces and the rest such numbers. And calls of tools, of which nearly all is JSON in
+/// strings.
 pub(crate) fn corpus(name: &'static str, bytes: usize) -> Corpus {
     match name {
         "traces" => Corpus { name, text: traces(bytes), lines: true },
+        "embedded" => Corpus { name, text: records(bytes, calls), lines: true },
         "long" => Corpus { name, text: records(bytes, long), lines: true },
         "dense" => Corpus { name, text: records(bytes, |out, random| dense(out, random, "\n")), lines: true },
         _ => Corpus { name: "pretty", text: pretty(bytes), lines: false },
@@ -43,6 +45,29 @@ fn long(out: &mut String, random: &mut Random) {
             out.push(' ');
         }
         out.push_str(&format!("\",\"email\":\"c{id:06x}@example.com\",\"ok\":true}}"));
+    }
+    out.push_str("]}\n");
+}
+
+/// Calls of tools with their arguments, and what came back.
+fn calls(out: &mut String, random: &mut Random) {
+    let id = random.below(u64::from(u32::MAX));
+    out.push_str(&format!("{{\"trace_id\":\"tr-{id:012x}\",\"calls\":["));
+    for call in 0..4 {
+        let comma = if call == 0 { "" } else { "," };
+        let items: Vec<String> = (0..4 + random.below(8))
+            .map(|item| {
+                let words: Vec<&str> = (0..10 + random.below(40)).map(|_| WORDS[random.below(16) as usize]).collect();
+                let (order, cents, words) = (random.below(1 << 30), random.below(100_000), words.join(" "));
+                format!("{{\"order_id\":{order},\"position\":{item},\"total\":{cents}.5,\"paid\":true,\"note\":\"{words}\"}}")
+            })
+            .collect();
+        let inner = format!(
+            "{{\"user_id\":\"user-{id:08x}\",\"query\":\"orders of last week\",\"limit\":{call},\"items\":[{}]}}",
+            items.join(",")
+        );
+        let inner = inner.replace('\\', "\\\\").replace('"', "\\\"");
+        out.push_str(&format!("{comma}{{\"name\":\"list_orders\",\"arguments\":\"{inner}\"}}"));
     }
     out.push_str("]}\n");
 }

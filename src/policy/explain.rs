@@ -154,6 +154,11 @@ fn of_fields(profile: &Profile) -> Vec<&'static str> {
         Some(LengthRule::Hidden) => "sizes stay, rounded up by at most a sixteenth; of lengths only what tokens tell",
         None => "lengths stay: of a record in JSONL, of each value in a document",
     });
+    shown.push(if profile.embedded {
+        "fields in strings that are no JSON from their beginning on stay"
+    } else {
+        "fields in strings stay, also in those that hold JSON, unless another profile reads these"
+    });
     shown
 }
 

@@ -276,6 +276,8 @@ fn profile(fields: &mut Fields<'_>, sense: Sense, global: &mut Global, book: &mu
     let on_broken = word(fields, "on_broken", &[("blank", OnBroken::Blank), ("cut", OnBroken::Cut)], book);
     let on_broken = on_broken.unwrap_or_default();
     let concatenated = word(fields, "format", &[("concatenated", true)], book).unwrap_or_default();
+    // Off must be said.
+    let embedded = fields.flag_or("embedded", true, book);
     let (show_metadata, show_tags) = (shown(fields, &METADATA, book), shown(fields, &TAGS, book));
     let mut reveal_to = BTreeSet::new();
     for role in fields.texts("reveal_to", book) {
@@ -296,6 +298,7 @@ fn profile(fields: &mut Fields<'_>, sense: Sense, global: &mut Global, book: &mu
         length,
         on_broken,
         concatenated,
+        embedded,
         show_metadata,
         show_tags,
         reveal_to,

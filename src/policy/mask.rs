@@ -119,6 +119,8 @@ pub struct Masks {
     pub on_broken: OnBroken,
     /// Whether a JSON object may hold several documents, one after the other.
     pub concatenated: bool,
+    /// Whether strings that hold JSON are read as such, and the rules hold in them, too.
+    pub embedded: bool,
     /// Names of user metadata that every profile lets through: lower case, without `x-amz-meta-`.
     pub shown_metadata: BTreeSet<Box<str>>,
     /// Keys of tags that every profile lets through.
@@ -143,6 +145,7 @@ impl Masks {
             length: None,
             on_broken: OnBroken::Blank,
             concatenated: false,
+            embedded: true,
             shown_metadata: BTreeSet::new(),
             shown_tags: BTreeSet::new(),
             pseudonym_scope: String::new(),

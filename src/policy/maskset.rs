@@ -13,7 +13,7 @@ use crate::identity::{Claims, RoleName};
 use crate::limits;
 
 /// Version of the redactor as far as what it shows is concerned; altering it alters every view's ETag.
-const ENGINE: &str = "tracegate redact v3";
+const ENGINE: &str = "tracegate redact v4";
 
 /// The profiles of a policy set as one role with its claims meets them. A set of profiles is a word: bit `n` is profile `n`.
 pub(super) struct MaskSets {
@@ -67,6 +67,7 @@ impl MaskSets {
         let on_broken = if cut { OnBroken::Cut } else { OnBroken::Blank };
         // What the objects are, one profile may know.
         let concatenated = self.of(set).any(|profile| profile.concatenated);
+        let embedded = self.of(set).any(|profile| profile.embedded);
         let shown_metadata = self.shown(set, |profile| &profile.show_metadata);
         let shown_tags = self.shown(set, |profile| &profile.show_tags);
         let rows: Vec<&Rows> = self.of(set).filter_map(|profile| profile.rows.as_ref()).collect();
@@ -78,6 +79,7 @@ impl MaskSets {
             length,
             on_broken,
             concatenated,
+            embedded,
             shown_metadata,
             shown_tags,
             pseudonym_scope: self.pseudonym_scope(set),
@@ -134,6 +136,9 @@ fn digest(masks: &Masks) -> [u8; 32] {
     if masks.concatenated {
         part("concatenated");
     }
+    if !masks.embedded {
+        part("not-embedded");
+    }
     part(&masks.pseudonym_scope);
     for (what, names) in [("show-metadata", &masks.shown_metadata), ("show-tags", &masks.shown_tags)] {
         names.iter().for_each(|name| part(&format!("{what} {name}")));
@@ -185,6 +190,7 @@ mod tests {
             length: None,
             on_broken: OnBroken::Blank,
             concatenated: false,
+            embedded: true,
             show_metadata: Default::default(),
             show_tags: Default::default(),
             reveal_to: Default::default(),
@@ -303,6 +309,16 @@ mod tests {
         let hidden = Profile { length: Some(LengthRule::Hidden), ..profile("d", "t/*", &["d"], MaskAction::Mask) };
         let record = Profile { length: Some(LengthRule::Record), ..a.clone() };
         assert_eq!(masks("one", vec![a, hidden, record], 0b111).length, Some(LengthRule::Hidden));
+    }
+
+    #[test]
+    fn strings_are_left_alone_only_if_every_profile_says_so() {
+        let read = profile("read", "t/*", &["a"], MaskAction::Mask);
+        let left = |name: &str| Profile { embedded: false, ..profile(name, "t/*", &["a"], MaskAction::Mask) };
+        let all = vec![read, left("one"), left("two")];
+        let embedded = |set: u64| masks("one", all.clone(), set).embedded;
+        assert_eq!([0b001, 0b010, 0b110, 0b011].map(embedded), [true, false, false, true]);
+        assert_ne!(masks("one", all.clone(), 0b001).digest, masks("one", all, 0b010).digest);
     }
 
     #[test]

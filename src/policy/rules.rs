@@ -160,6 +160,8 @@ pub struct Profile {
     pub on_broken: OnBroken,
     /// Whether a JSON object may hold several documents, one after the other (`format = "concatenated"`).
     pub concatenated: bool,
+    /// Whether strings that hold JSON are read as such. Other profiles may want it all the same.
+    pub embedded: bool,
     /// Names of user metadata that stay visible, in lower case and without `x-amz-meta-`. All others are hidden.
     pub show_metadata: BTreeSet<Box<str>>,
     /// Keys of tags that stay visible. All others are hidden.

@@ -70,6 +70,7 @@ fn profile(name: &str, paths: &[&str], reveal_to: &[&str]) -> Profile {
         length: Some(LengthRule::Record),
         on_broken: OnBroken::Blank,
         concatenated: false,
+        embedded: true,
         show_metadata: Default::default(),
         show_tags: Default::default(),
         reveal_to: reveal_to.iter().map(|role| role.parse().unwrap()).collect(),

@@ -276,10 +276,15 @@ impl<'n> Fields<'n> {
 
     /// `true` or `false`; absent is `false`.
     pub(super) fn flag(&mut self, name: &'static str, book: &mut Book<'_>) -> bool {
-        let Some(entry) = self.take(name) else { return false };
+        self.flag_or(name, false, book)
+    }
+
+    /// The same, with what counts where it is not said.
+    pub(super) fn flag_or(&mut self, name: &'static str, unsaid: bool, book: &mut Book<'_>) -> bool {
+        let Some(entry) = self.take(name) else { return unsaid };
         let Value::Bool(flag) = entry.node.value else {
             book.note(entry.node.at, format!("`{name}` is true or false, not {}", entry.node.value.kind()));
-            return false;
+            return unsaid;
         };
         flag
     }

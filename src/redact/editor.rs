@@ -1,7 +1,9 @@
 //! Rewrites what the grammar finds: hides the values that the plan names, lets everything else pass as it is.
 
 mod carried;
+mod hidden;
 mod names;
+mod texts;
 mod values;
 
 use std::sync::Arc;
@@ -10,14 +12,13 @@ use bytes::Bytes;
 
 use super::grammar::{Attention, Broken, Kind};
 use super::output::{Output, Shown};
-use super::partial::Tail;
 use super::plan::Plan;
-use super::reading::{Reading, decoded};
+use super::reading::decoded;
 use super::tally::Tally;
-use super::token;
 use crate::limits;
 use crate::policy::mask::{LengthRule, MaskAction, OnBroken};
 pub(super) use carried::Carried;
+use hidden::{Hidden, With};
 
 /// The editor of one stream. Positions in the object are *offsets*, those in the chunk *indices*, and those in what was
 /// made *places*.
@@ -34,6 +35,8 @@ pub(super) struct Editor {
     /// everywhere.
     levels: Vec<Level>,
     positions: Vec<u64>,
+    /// Strings around what is read.
+    texts: usize,
     /// The positions of the value that comes next, and the rule that hides it, once its name was told.
     next: Vec<u64>,
     verdict: Option<usize>,
@@ -55,7 +58,7 @@ pub(super) struct Editor {
 
 #[derive(Debug, Clone, Copy)]
 struct Level {
-    object: bool,
+    of: Of,
     /// Elements that began; of an object, members whose names were hidden, and those among them that got letters.
     elements: u64,
     letters: u32,
@@ -63,32 +66,21 @@ struct Level {
     kept: bool,
 }
 
-/// A value that is not looked into: hidden, or shown as it is.
-#[derive(Debug, Clone)]
-struct Hidden {
-    /// Brackets open within it, its own included.
-    open: u32,
-    /// Whether it is between the name of a dropped member and its value.
-    due: bool,
-    /// Where the input that it replaces begins.
-    offset: u64,
-    /// Bytes in its place that were made before it is over.
-    made: u64,
-    kind: Kind,
-    with: With,
+/// What a level is within.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Object,
+    Array,
+    /// A string that is read as JSON: its documents stand in its place.
+    Text,
 }
 
-#[derive(Debug, Clone)]
-enum With {
-    /// It passes.
-    Itself,
-    Nothing,
-    Null,
-    Token,
-    /// That of a record.
-    Blank,
-    Pseudonym(Box<Reading<blake3::Hasher>>),
-    Partial(Box<Reading<Tail>>),
+/// The place of a byte: its index in the chunk, and in the text that it lies in, which is the chunk itself but within
+/// strings. A character that is escaped stands where its escape begins.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spot {
+    pub(super) chunk: usize,
+    pub(super) text: usize,
 }
 
 /// A comma (or first name) that may have to be taken back, because the member behind it may be dropped.
@@ -109,6 +101,7 @@ impl Editor {
             output: Output::behind(offset),
             levels: Vec::new(),
             positions: Vec::new(),
+            texts: 0,
             next: plan.paths().start().to_vec(),
             verdict: None,
             named: false,
@@ -124,12 +117,12 @@ impl Editor {
         }
     }
 
-    /// Takes the next chunk; its predecessor was wholly used.
-    pub(super) fn take(&mut self, chunk: Bytes) {
-        if let Some(Hidden { kind, with, .. }) = &mut self.hidden {
+    /// Takes the next chunk; its predecessor was wholly used, but for so many bytes that stand in both.
+    pub(super) fn take(&mut self, chunk: Bytes, again: usize) {
+        if let Some(Hidden { kind, texts: 0, with, .. }) = &mut self.hidden {
             with.read(&self.chunk, self.chunk.len(), *kind);
         }
-        self.offset += self.chunk.len() as u64;
+        self.offset += (self.chunk.len() - again) as u64;
         self.chunk = chunk;
         self.passing = self.passing.map(|_| 0);
     }
@@ -142,11 +135,6 @@ impl Editor {
     /// Place in the output that the byte at that index has, or would have.
     pub(super) fn place(&self, at: usize) -> u64 {
         self.output.len() + self.passing.map_or(0, |from| (at - from) as u64)
-    }
-
-    /// The chunk that indices are of.
-    pub(super) fn chunk(&self) -> &Bytes {
-        &self.chunk
     }
 
     /// Offset behind the chunk.
@@ -224,6 +212,7 @@ impl Editor {
         }
         self.levels.clear();
         self.positions.clear();
+        self.texts = 0;
         (self.verdict, self.named, self.hidden, self.slack) = (None, false, None, 0);
         (self.undecided, self.renaming) = (None, None);
     }
@@ -232,7 +221,7 @@ impl Editor {
     pub(super) fn withhold(&mut self, offset: u64, place: u64, open: u32) {
         self.rewind(place);
         self.restart();
-        self.hidden = Some(Hidden { open, due: false, offset, made: 0, kind: Kind::Object, with: With::Blank });
+        self.hidden = Some(Hidden { open, ..Hidden::new(offset, Kind::Object, With::Blank) });
     }
 
     /// Whether the record that comes is behind a broken one. It stays so until it is said anew.
@@ -265,111 +254,17 @@ impl Editor {
             return None;
         };
         let top = &self.positions[self.positions.len() - self.next.len()..];
-        if !level.object {
-            let index = level.elements;
-            level.elements += 1;
-            return self.plan.paths().element(top, index, &mut self.next);
-        }
-        if !named {
-            self.plan.paths().unnamed(top, &mut self.next);
+        match level.of {
+            Of::Array => {
+                let index = level.elements;
+                level.elements += 1;
+                return self.plan.paths().element(top, index, &mut self.next);
+            }
+            Of::Object if named => {}
+            Of::Object => self.plan.paths().unnamed(top, &mut self.next),
+            Of::Text => self.next.copy_from_slice(top),
         }
         self.verdict.take()
-    }
-
-    fn hide(&mut self, at: usize, kind: Kind, rule: usize) {
-        let with = match self.plan.rule(rule).action {
-            MaskAction::Mask => With::Token,
-            MaskAction::Partial if kind == Kind::String => {
-                With::Partial(Box::new(Reading::new(Tail::default(), at, kind)))
-            }
-            MaskAction::Partial => With::Token,
-            MaskAction::Drop => With::Null,
-            MaskAction::Hmac => token::domain(kind).map_or(With::Token, |domain| {
-                let mut hasher = self.plan.pseudonym_hasher();
-                hasher.update(domain);
-                With::Pseudonym(Box::new(Reading::new(hasher, at, kind)))
-            }),
-        };
-        self.count(rule);
-        self.hide_with(at, kind, with);
-    }
-
-    fn hide_with(&mut self, at: usize, kind: Kind, with: With) {
-        self.flush(at);
-        self.passing = None;
-        self.hidden = Some(Hidden { open: 1, due: false, offset: self.offset(at), made: 0, kind, with });
-    }
-
-    /// Where white space stands in place of a value, it is made as the value passes: of one that is as long as the object
-    /// nothing has to be waited for.
-    fn hide_until(&mut self, at: usize) {
-        let end = self.offset(at);
-        let Some(hidden) = &mut self.hidden else { return };
-        let width = end.saturating_sub(hidden.offset);
-        if self.length != LengthRule::Field || hidden.due || width < token::SETTLED_BYTES {
-            return;
-        }
-        if hidden.made == 0 {
-            let token = match &hidden.with {
-                With::Nothing => b"",
-                With::Blank => token::BLANK_RECORD,
-                With::Null => token::null(width),
-                With::Token => token::constant(hidden.kind, width),
-                With::Itself | With::Pseudonym(_) | With::Partial(_) => return,
-            };
-            self.output.copy(token);
-            hidden.made = token.len() as u64;
-        }
-        self.output.spaces(width - hidden.made);
-        hidden.made = width;
-    }
-
-    fn count(&mut self, rule: usize) {
-        self.count_for(self.plan.rule(rule).profile);
-    }
-
-    fn count_for(&mut self, profile: usize) {
-        self.fields[profile] += 1;
-        self.any_fields = true;
-    }
-
-    /// The hidden value ended: its token, and its slack.
-    fn show_token(&mut self, at: usize, mut hidden: Hidden) {
-        if matches!(hidden.with, With::Itself) {
-            return;
-        }
-        let width = self.offset(at) - hidden.offset;
-        hidden.with.read(&self.chunk, at, hidden.kind);
-        let usual = token::constant(hidden.kind, width);
-        let written = match &hidden.with {
-            _ if hidden.made > 0 => hidden.made,
-            With::Itself | With::Nothing => 0,
-            With::Blank => self.token(token::BLANK_RECORD),
-            With::Null => self.token(token::null(width)),
-            With::Pseudonym(hashed) if width >= token::PSEUDONYM_BYTES => self.token(&token::pseudonym(&hashed.sink)),
-            With::Partial(tail) => match tail.sink.token() {
-                Some(token) => self.token(token.as_bytes()),
-                None => self.token(usual),
-            },
-            With::Token | With::Pseudonym(_) => self.token(usual),
-        };
-        self.owe(width - written);
-        self.passing = Some(at);
-    }
-
-    /// Writes it, and tells how many bytes it has.
-    fn token(&mut self, token: &[u8]) -> u64 {
-        self.output.copy(token);
-        token.len() as u64
-    }
-
-    fn owe(&mut self, spaces: u64) {
-        match self.length {
-            LengthRule::Record => self.slack += spaces,
-            LengthRule::Field => self.output.spaces(spaces),
-            // All of it follows at the object's end.
-            LengthRule::Hidden => {}
-        }
     }
 }
 
@@ -389,7 +284,8 @@ impl Editor {
         }
     }
 
-    pub(super) fn begin(&mut self, at: usize, kind: Kind) -> Result<(), Broken> {
+    pub(super) fn begin(&mut self, spot: Spot, kind: Kind) -> Result<(), Broken> {
+        let at = spot.chunk;
         let bracket = matches!(kind, Kind::Object | Kind::Array);
         if let Some(hidden) = &mut self.hidden {
             if std::mem::take(&mut hidden.due) {
@@ -403,11 +299,11 @@ impl Editor {
             }
             self.hide_with(at, kind, With::Blank);
         } else if self.plan.keeps() {
-            self.begin_under_keeps(at, kind);
+            self.begin_under_keeps(spot, kind);
         } else if let Some(rule) = self.rule_of_next() {
-            self.hide(at, kind, rule);
+            self.hide(spot, kind, rule);
         } else if bracket && self.plan.paths().are_nested() {
-            self.descend(at, kind);
+            self.enter(at, kind);
         }
         Ok(())
     }
@@ -476,7 +372,7 @@ impl Editor {
             self.count(rule);
             self.rewind(mark.place);
             let (offset, kind) = (mark.offset, Kind::Scalar);
-            self.hidden = Some(Hidden { open: 1, due: true, offset, made: 0, kind, with: With::Nothing });
+            self.hidden = Some(Hidden { due: true, ..Hidden::new(offset, kind, With::Nothing) });
             return;
         }
         if let Some(level) = self.levels.last_mut() {
@@ -500,16 +396,5 @@ impl Editor {
         self.owe(1);
         self.passing = Some(at + 1);
         self.undecided = Some(Mark { offset: self.offset(at + 1), place: self.place(at + 1) });
-    }
-}
-
-impl With {
-    /// Reads what of the hidden value stands before that index of the chunk.
-    fn read(&mut self, chunk: &[u8], until: usize, kind: Kind) {
-        match self {
-            With::Itself | With::Nothing | With::Null | With::Token | With::Blank => {}
-            With::Pseudonym(hashed) => hashed.read(chunk, until, kind),
-            With::Partial(tail) => tail.read(chunk, until, kind),
-        }
     }
 }

@@ -53,6 +53,8 @@ pub(super) trait Events {
     fn attention(&self) -> Attention;
     /// Whether it wants to be told of the beginnings of records, too.
     fn watches_roots(&self) -> bool;
+    /// Whether it wants to be told of strings that may hold JSON, too.
+    fn watches_texts(&self) -> bool;
 }
 
 /// What a listener waits for. One that is told more takes it, and does nothing.
@@ -152,6 +154,8 @@ pub(super) struct Grammar {
     pub(super) text: Text,
     /// Open brackets, `true` for an object.
     pub(super) open: Vec<bool>,
+    /// Whether a member's colon was read.
+    pub(super) members: bool,
     /// A newline outside of strings ends the record, and is legal only between values of the top; these are objects and
     /// arrays.
     lines: bool,
@@ -162,7 +166,7 @@ pub(super) struct Grammar {
 impl Grammar {
     /// Before the first byte of a document, or of a record if `lines`.
     pub(super) fn new(lines: bool) -> Self {
-        Self { state: State::Value, text: Text::default(), open: Vec::new(), lines, several: false }
+        Self { state: State::Value, text: Text::default(), open: Vec::new(), members: false, lines, several: false }
     }
 
     /// The same for documents that follow each other, with white space between them or without.
@@ -171,11 +175,17 @@ impl Grammar {
         self
     }
 
+    /// Whether they may.
+    pub(super) fn reads_several(&self) -> bool {
+        self.several
+    }
+
     /// Forgets everything: the next byte begins a record.
     pub(super) fn restart(&mut self) {
         self.state = State::Value;
         self.text = Text::default();
         self.open.clear();
+        self.members = false;
     }
 
     /// Whether nothing but white space was seen.
@@ -239,7 +249,8 @@ impl Grammar {
         self.open.capacity()
     }
 
-    fn is_whole(&self) -> bool {
+    /// Whether a value was read to its end, and nothing but white space behind it.
+    pub(super) fn is_whole(&self) -> bool {
         self.state == State::After && self.open.is_empty()
     }
 
@@ -255,7 +266,10 @@ impl Grammar {
     fn structural(&mut self, at: usize, byte: u8, events: &mut impl Events) -> Result<usize, Broken> {
         match (self.state, byte) {
             (State::Value | State::ElementOrClose, _) if byte != b']' => self.value(at, byte, events)?,
-            (State::Colon, b':') => self.state = State::Value,
+            (State::Colon, b':') => {
+                self.members = true;
+                self.state = State::Value;
+            }
             (State::After, b',') => match self.open.last() {
                 Some(true) => {
                     events.comma(at);

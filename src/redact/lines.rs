@@ -146,6 +146,10 @@ impl Events for Starts {
     fn watches_roots(&self) -> bool {
         false
     }
+
+    fn watches_texts(&self) -> bool {
+        false
+    }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ mod avx2;
 use super::filter::Filter;
 use super::grammar::{Attention, Broken, Events, Grammar, Kind, Name, State};
 use super::text::Text;
-use block::{Block, Found, Wanted};
+use block::{Block, Found, Wanted, escapes};
 use carry::Carry;
 use portable::Portable;
 use tier::{BLOCK, LEAD, Tier, Window};
@@ -45,6 +45,9 @@ pub(super) enum Instructions {
     Bytes,
 }
 
+/// Bytes of which [`Instructions::escaping`] tells at once.
+pub(super) const ESCAPING: usize = BLOCK;
+
 impl Instructions {
     /// The best that this machine has.
     pub(super) fn detected() -> Self {
@@ -53,6 +56,19 @@ impl Instructions {
             return Instructions::Avx2(tier);
         }
         Instructions::Portable
+    }
+
+    /// Which of these bytes of a string's text, of which the first one is not escaped, are backslashes that escape.
+    #[inline]
+    pub(super) fn escaping(self, text: &[u8; ESCAPING]) -> u64 {
+        let backslash = match self {
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx2(tier) => tier.backslashes(text),
+            Instructions::Portable => Portable.backslashes(text),
+            #[cfg(test)]
+            Instructions::Bytes => Portable.backslashes(text),
+        };
+        if backslash == 0 { 0 } else { escapes(backslash, 0).1 }
     }
 }
 
@@ -71,7 +87,7 @@ pub(super) struct Machine {
     carry: Carry,
     grammar: Grammar,
     name: Name,
-    /// The last bytes of the chunk before.
+    /// The last bytes that were read.
     lead: [u8; LEAD],
     /// Bytes that the grammar is to read after the next doubt, and the offset up to which it read after the last one.
     stretch: u64,
@@ -122,6 +138,7 @@ impl Machine {
     /// The same for documents that follow each other. Between them the grammar reads.
     pub(super) fn several(mut self) -> Self {
         self.grammar = self.grammar.several();
+        self.restart();
         self
     }
 
@@ -131,14 +148,14 @@ impl Machine {
         self.grammar.restart();
         self.lead = LINE_END;
         self.carry = Carry::at_line();
-        self.pace = if self.lines { Pace::Blocks } else { Pace::Bytes(0) };
+        self.pace = if self.grammar.reads_several() { Pace::Bytes(0) } else { Pace::Blocks };
         #[cfg(test)]
         if matches!(self.instructions, Instructions::Bytes) {
             self.pace = Pace::Bytes(u64::MAX);
         }
     }
 
-    /// Reads the chunk from `at` on. Its first byte has that offset.
+    /// Reads the chunk from `at` on, behind what was read before. Its first byte has that offset.
     ///
     /// # Errors
     /// The first byte that cannot stand where it does, or what the listener refuses. Then only [`Machine::restart`] is of
@@ -151,12 +168,13 @@ impl Machine {
         sight: &Sight,
         events: &mut impl Events,
     ) -> Result<(), Broken> {
+        let start = at;
         while at < chunk.len() {
             at = match self.pace {
-                Pace::Blocks => match self.blocks(chunk, at, offset, sight, events)? {
+                Pace::Blocks => match self.blocks(chunk, start, at, offset, sight, events)? {
                     Ran::Through => chunk.len(),
                     Ran::Doubt(doubt) => {
-                        self.doubt(chunk, doubt, offset, events);
+                        self.doubt(chunk, start, doubt, offset, events);
                         doubt
                     }
                 },
@@ -176,7 +194,7 @@ impl Machine {
         if in_name {
             self.name.goes_on(chunk);
         }
-        self.lead = lead(self.lead, chunk, chunk.len());
+        self.lead = lead(self.lead, &chunk[start..], chunk.len() - start);
         Ok(())
     }
 
@@ -218,10 +236,41 @@ impl Machine {
         self
     }
 
+    /// Tells the end of a word that ended just before that index, which is known without what comes behind it.
+    pub(super) fn end_word(&mut self, at: usize, events: &mut impl Events) {
+        if self.pace == Pace::Blocks
+            && events.attention() == Attention::Scalar
+            && !matches!(self.carry.state(), State::InNumber(_) | State::InWord(..))
+        {
+            events.end(at, Kind::Scalar);
+        }
+    }
+
     /// The end of all bytes: refuses what is open.
     pub(super) fn finish(&mut self, events: &mut impl Events) -> Result<(), Broken> {
         self.hand_over(self.lead, 0, events);
         self.grammar.finish(events)
+    }
+
+    /// Whether a member was begun in the document, with its name and colon.
+    pub(super) fn has_members(&self) -> bool {
+        match self.pace {
+            Pace::Blocks => self.carry.members != 0,
+            Pace::Bytes(_) => self.grammar.members,
+        }
+    }
+
+    /// Whether reading stands within a string, or a member's name.
+    pub(super) fn is_within_text(&self) -> bool {
+        match self.pace {
+            Pace::Blocks => self.carry.string != 0,
+            Pace::Bytes(_) => matches!(self.grammar.state, State::InString | State::InName),
+        }
+    }
+
+    /// Whether a document was read to its end, before the byte that was refused.
+    pub(super) fn is_whole(&self) -> bool {
+        self.grammar.is_whole()
     }
 
     /// Whether nothing but white space was seen, at the end.
@@ -238,6 +287,7 @@ impl Machine {
     fn blocks(
         &mut self,
         chunk: &[u8],
+        start: usize,
         at: usize,
         offset: u64,
         sight: &Sight,
@@ -250,7 +300,7 @@ impl Machine {
         };
         let wanted = Wanted { lines: if self.lines { !0 } else { 0 }, filter };
         let mut blocks =
-            Blocks { carry: &mut self.carry, name: &mut self.name, lead: self.lead, offset, wanted, sight };
+            Blocks { carry: &mut self.carry, name: &mut self.name, lead: self.lead, start, offset, wanted, sight };
         match self.instructions {
             #[cfg(target_arch = "x86_64")]
             Instructions::Avx2(tier) => tier.run(&mut blocks, chunk, at, events),
@@ -261,8 +311,8 @@ impl Machine {
     }
 
     /// The grammar reads on from that index, further each time that this did not help.
-    fn doubt(&mut self, chunk: &[u8], at: usize, offset: u64, events: &mut impl Events) {
-        self.hand_over(lead(self.lead, chunk, at), at, events);
+    fn doubt(&mut self, chunk: &[u8], start: usize, at: usize, offset: u64, events: &mut impl Events) {
+        self.hand_over(lead(self.lead, &chunk[start..], at - start), at, events);
         let here = offset + at as u64;
         self.stretch = if here == self.judged { (2 * self.stretch).min(STRETCH_MAX) } else { BLOCK as u64 };
         self.pace = Pace::Bytes(here + self.stretch);
@@ -275,11 +325,7 @@ impl Machine {
         }
         self.carry.tell(lead, &mut self.grammar);
         // That a word has ended the grammar knows at its last byte, the blocks at the next one.
-        if events.attention() == Attention::Scalar
-            && !matches!(self.grammar.state, State::InNumber(_) | State::InWord(..))
-        {
-            events.end(at, Kind::Scalar);
-        }
+        self.end_word(at, events);
     }
 
     /// The grammar has read up to that offset: blocks go on, if they can.
@@ -289,7 +335,7 @@ impl Machine {
             return;
         }
         let name_bytes = here.saturating_sub(self.name.open + 1);
-        if let Some(carry) = Carry::of(&self.grammar, self.lines, name_bytes) {
+        if let Some(carry) = Carry::of(&self.grammar, name_bytes) {
             self.carry = carry;
             self.pace = Pace::Blocks;
             self.judged = here;
@@ -326,7 +372,9 @@ enum Ran {
 struct Blocks<'a> {
     carry: &'a mut Carry,
     name: &'a mut Name,
+    /// The last bytes that were read before the chunk's byte at `start`.
     lead: [u8; LEAD],
+    start: usize,
     /// Offset of the chunk's first byte.
     offset: u64,
     wanted: Wanted<'a>,
@@ -343,7 +391,7 @@ impl Blocks<'_> {
             let window = at.checked_sub(LEAD).and_then(|from| chunk[from..].first_chunk::<{ LEAD + BLOCK }>());
             let window = window.unwrap_or_else(|| {
                 // At the chunk's start or end it is copied together.
-                copied = copy(self.lead, chunk, at);
+                copied = copy(lead(self.lead, &chunk[self.start..], at - self.start), chunk, at);
                 &copied
             });
             let len = (chunk.len() - at).min(BLOCK);
@@ -371,10 +419,10 @@ impl Blocks<'_> {
 }
 
 /// The block at that index, or what there is of it, behind its lead.
-fn copy(before: [u8; LEAD], chunk: &[u8], at: usize) -> Window {
+fn copy(lead: [u8; LEAD], chunk: &[u8], at: usize) -> Window {
     let mut window = [0; LEAD + BLOCK];
     let len = (chunk.len() - at).min(BLOCK);
-    window[..LEAD].copy_from_slice(&lead(before, chunk, at));
+    window[..LEAD].copy_from_slice(&lead);
     window[LEAD..][..len].copy_from_slice(&chunk[at..at + len]);
     window
 }

@@ -24,6 +24,7 @@ pub mod write;
 mod checkpoint;
 pub mod checkpoints;
 mod editor;
+mod embedded;
 mod filter;
 mod glob;
 mod grammar;

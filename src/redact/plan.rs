@@ -23,6 +23,7 @@ pub struct Plan {
     length: Option<LengthRule>,
     on_broken: OnBroken,
     concatenated: bool,
+    embedded: bool,
     pseudonyms: SecretKey,
     drops: bool,
     paths: Paths,
@@ -66,6 +67,7 @@ impl Plan {
             length: masks.length,
             on_broken: masks.on_broken,
             concatenated: masks.concatenated,
+            embedded: masks.embedded,
             pseudonyms: SecretKey::from_bytes(pseudonym_key.prf(&[masks.pseudonym_scope.as_bytes()])),
         }
     }
@@ -103,6 +105,11 @@ impl Plan {
             Format::Json => self.concatenated,
             Format::Jsonl => false,
         }
+    }
+
+    /// Whether strings are read as JSON, too.
+    pub(super) fn embedded(&self) -> bool {
+        self.embedded
     }
 
     /// The profile of each rule: plans that differ in no more than this hide alike, and count apart.

@@ -27,7 +27,7 @@ impl Sink for Tail {
 pub(super) struct Reading<S> {
     pub(super) sink: S,
     text: Text,
-    /// Index in the chunk of its first byte that is not read yet.
+    /// Index of its first byte that is not read yet, in the chunk or in the text that it lies in.
     from: usize,
 }
 
@@ -37,7 +37,8 @@ impl<S: Sink> Reading<S> {
         Self { sink, text: Text::default(), from: at + usize::from(kind == Kind::String) }
     }
 
-    /// Reads what of the value stands before that index, its closing quote included. The chunk has no more of it.
+    /// Reads what of the value stands before that index, its closing quote included. Unless [told](Reading::go_on),
+    /// the chunk has no more of it.
     pub(super) fn read(&mut self, chunk: &[u8], until: usize, kind: Kind) {
         let from = std::mem::take(&mut self.from);
         if kind == Kind::String {
@@ -47,6 +48,11 @@ impl<S: Sink> Reading<S> {
         } else {
             self.sink.take(&chunk[from..until]);
         }
+    }
+
+    /// More of the value stands from that index on.
+    pub(super) fn go_on(&mut self, from: usize) {
+        self.from = from;
     }
 }
 

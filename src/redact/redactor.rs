@@ -6,29 +6,31 @@
 //!
 //! Of JSONL only records are shown that stand where [`lines`](super::lines) says that they may.
 
+mod rewriter;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::checkpoint::Checkpoint;
 use super::editor::Editor;
-use super::grammar::{Attention, Broken, Events, Kind};
-#[cfg(test)]
-use super::machine::Instructions;
-use super::machine::Machine;
+use super::embedded::Embedded;
+use super::machine::{Instructions, Machine};
 use super::output::Shown;
 use super::plan::Plan;
-use super::rows::{Judge, Ruling};
+use super::rows::Judge;
 use super::size;
 use super::tally::Tally;
 use super::token;
 use crate::limits;
 use crate::policy::mask::{Format, OnBroken};
+use rewriter::{Record, Rewriter};
 
-const HOLD: u64 = limits::HOLD_BYTES_MAX as u64;
+pub(super) const HOLD: u64 = limits::HOLD_BYTES_MAX as u64;
+/// Bytes of the next chunk that are read behind an escape that began in the one before.
+const JOINED: usize = 1024;
 const TOO_FAR_APART: &str = "too much white space before a member";
-const WITHHELD: &str = "it is not among what `rows` show";
-const CONTRADICTED: &str = "a member that `rows` test stands in it again, and does not fit";
+pub(super) const WITHHELD: &str = "it is not among what `rows` show";
 const BOM: [u8; 3] = *b"\xEF\xBB\xBF";
 
 /// Why, and from where on, an object cannot be shown. Never holds its bytes.
@@ -70,31 +72,10 @@ pub struct Redactor {
     bom: usize,
     /// The last two bytes of what was written.
     last: [u8; 2],
+    /// The last bytes of the chunk before, which belong to an escape that goes on in the next one.
+    again: Bytes,
     /// Whether white space at the end makes up the size, where lengths are hidden.
     pads: bool,
-}
-
-/// What is made of one record after the other.
-struct Rewriter {
-    editor: Editor,
-    tally: Tally,
-    record: Record,
-    /// Where the record's value began, while it is judged.
-    value: Record,
-    judge: Option<Judge>,
-    /// Whether a record that is not shown is the whole object.
-    document: bool,
-    /// What the judge has found wrong with what is read: nothing behind it is made any more.
-    halted: Option<Fault>,
-    /// Whether a record ends with its value, and another one may begin right behind.
-    several: bool,
-}
-
-/// Where the record, or the document, began.
-#[derive(Debug, Clone, Copy)]
-struct Record {
-    offset: u64,
-    place: u64,
 }
 
 impl Redactor {
@@ -108,6 +89,8 @@ impl Redactor {
                 several: plan.holds_several(format),
                 tally: Tally::new(&plan),
                 editor: Editor::new(plan.clone(), plan.length(format), offset),
+                chunk: Bytes::new(),
+                embedded: Embedded::new(Instructions::detected()),
                 record: Record { offset, place: offset },
                 value: Record { offset, place: offset },
                 judge: plan.rows().cloned().map(Judge::new),
@@ -119,6 +102,7 @@ impl Redactor {
             fault: None,
             bom: if offset == 0 { 0 } else { BOM.len() },
             last: [b' '; 2],
+            again: Bytes::new(),
             pads: true,
         }
     }
@@ -140,6 +124,7 @@ impl Redactor {
     pub(super) fn with(mut self, instructions: Instructions) -> Self {
         let machine = Machine::with(instructions, self.format == Format::Jsonl);
         self.machine = reading(machine, &self.plan, self.format);
+        self.rewriter.embedded = Embedded::new(instructions);
         self
     }
 
@@ -147,10 +132,13 @@ impl Redactor {
     ///
     /// Every field stands here, so that one that is new cannot be left out.
     pub(super) fn checkpoint(&self) -> Option<Checkpoint> {
-        let Self { format: _, on_broken: _, plan: _, machine, rewriter, skipping, fault, bom, last, pads: _ } = self;
-        let Rewriter { editor, tally: _, record, several: _, value: _, judge, document: _, halted } = rewriter;
-        // What is known of a record that is judged is not carried.
-        if skipping.is_some() || fault.is_some() || judge.is_some() || halted.is_some() || *bom < BOM.len() {
+        let Self { format: _, on_broken: _, plan: _, machine, rewriter, skipping, fault, bom, last, again, pads: _ } =
+            self;
+        let Rewriter { editor, chunk: _, embedded, tally: _, record, several: _, value: _, judge, document: _, halted } =
+            rewriter;
+        // What is known of a record that is judged, or of a string that is read as JSON, is not carried.
+        let apart = judge.is_some() || embedded.is_open() || !again.is_empty();
+        if skipping.is_some() || fault.is_some() || apart || halted.is_some() || *bom < BOM.len() {
             return None;
         }
         let checkpoint = Checkpoint {
@@ -179,32 +167,28 @@ impl Redactor {
     /// Takes the next bytes of the object and adds to `shown` what may leave now.
     ///
     /// After an error what was added is sound, and is all that may ever leave.
-    pub fn write(&mut self, chunk: Bytes, shown: &mut Shown) -> Result<(), Fault> {
+    pub fn write(&mut self, mut chunk: Bytes, shown: &mut Shown) -> Result<(), Fault> {
         self.live()?;
-        let last = match chunk[..] {
-            [] => return Ok(()),
-            [only] => [self.last[1], only],
-            [.., before, last] => [before, last],
-        };
-        self.rewriter.editor.take(chunk.clone());
-        let read = self.read(&chunk);
-        if let Some(judge) = &mut self.rewriter.judge {
-            judge.chunk_ends(&chunk);
+        while !self.again.is_empty() && !chunk.is_empty() {
+            let more = chunk.split_to(chunk.len().min(JOINED));
+            let again = std::mem::take(&mut self.again);
+            self.piece([again.as_ref(), &more].concat().into(), again.len(), shown)?;
         }
-        self.last = last;
-        self.settle(read, chunk.len(), shown)
+        if chunk.is_empty() { Ok(()) } else { self.piece(chunk, 0, shown) }
     }
 
     /// Says that all bytes were written, and adds the rest to `shown`. Nothing can be written afterwards.
     pub fn end(&mut self, shown: &mut Shown) -> Result<(), Fault> {
         self.live()?;
-        self.rewriter.editor.take(Bytes::new());
-        let finished = self.finish();
+        let again = std::mem::take(&mut self.again);
+        let at = again.len();
+        self.rewriter.takes(&again, at);
+        let finished = self.finish(at);
         if finished.is_ok() {
-            self.pad();
+            self.pad(at);
         }
-        self.settle(finished, 0, shown)?;
-        self.fault = Some(Fault { offset: self.rewriter.editor.offset(0), reason: "it has ended" });
+        self.settle(finished, at, shown)?;
+        self.fault = Some(Fault { offset: self.rewriter.editor.offset(at), reason: "it has ended" });
         Ok(())
     }
 
@@ -217,15 +201,32 @@ impl Redactor {
     #[cfg(test)]
     pub(super) fn footprint(&self) -> usize {
         let judge = self.rewriter.judge.as_ref().map_or(0, Judge::footprint);
-        self.machine.footprint() + self.rewriter.editor.footprint() + judge
+        self.machine.footprint() + self.rewriter.editor.footprint() + self.rewriter.embedded.footprint() + judge
     }
 
     fn live(&self) -> Result<(), Fault> {
         self.fault.map_or(Ok(()), Err)
     }
 
-    fn read(&mut self, chunk: &[u8]) -> Result<(), Fault> {
-        let mut at = 0;
+    /// Reads a chunk from `at` on; what stands before it was the end of the last one.
+    fn piece(&mut self, chunk: Bytes, at: usize, shown: &mut Shown) -> Result<(), Fault> {
+        let last = match chunk[..] {
+            [] => return Ok(()),
+            [only] => [self.last[1], only],
+            [.., before, last] => [before, last],
+        };
+        self.rewriter.takes(&chunk, at);
+        let read = self.read(&chunk, at);
+        if let Some(judge) = &mut self.rewriter.judge {
+            judge.chunk_ends(&chunk);
+        }
+        self.last = last;
+        self.settle(read, chunk.len(), shown)?;
+        self.again = chunk.slice(self.readable(chunk.len())..);
+        Ok(())
+    }
+
+    fn read(&mut self, chunk: &[u8], mut at: usize) -> Result<(), Fault> {
         while at < chunk.len() {
             at = if self.skipping.is_some() {
                 self.skip(chunk, at)?
@@ -235,6 +236,7 @@ impl Redactor {
                 let offset = self.rewriter.editor.offset(0);
                 let read = self.machine.feed(chunk, at, offset, self.plan.sight(), &mut self.rewriter);
                 self.rewriter.halted.map_or(Ok(()), Err)?;
+                self.rewriter.reads(read.map_or_else(|broken| broken.at, |()| chunk.len()));
                 match read {
                     Ok(()) => chunk.len(),
                     Err(broken) => {
@@ -247,37 +249,38 @@ impl Redactor {
         Ok(())
     }
 
-    fn finish(&mut self) -> Result<(), Fault> {
+    /// All ends before that index.
+    fn finish(&mut self, at: usize) -> Result<(), Fault> {
         if self.skipping.is_none() && self.bom > 0 && self.bom < BOM.len() {
-            self.broken(0, "not JSON")?;
+            self.broken(at, "not JSON")?;
         }
         if self.skipping.is_none() {
             let read = self.machine.finish(&mut self.rewriter);
             self.rewriter.halted.map_or(Ok(()), Err)?;
             if let Err(broken) = read {
-                self.broken(broken.at, broken.reason)?;
+                self.broken(at, broken.reason)?;
             }
         }
         if self.skipping.take().is_some() {
-            self.blank(0, false);
+            self.blank(at, false);
         }
         // Of several documents each ended with its value.
-        self.rewriter.line_ends_before(0, self.machine.is_blank() || self.rewriter.several);
+        self.rewriter.line_ends_before(at, self.machine.is_blank() || self.rewriter.several);
         Ok(())
     }
 
-    /// Makes up the object's size, where lengths are hidden.
-    fn pad(&mut self) {
+    /// Makes up the size of an object that ends before that index, where lengths are hidden.
+    fn pad(&mut self, at: usize) {
         let editor = &mut self.rewriter.editor;
         if !self.pads || !editor.hides_length() {
             return;
         }
-        let (size, made) = (size::rounded(editor.offset(0)), editor.place(0));
+        let (size, made) = (size::rounded(editor.offset(at)), editor.place(at));
         let ending = line_ending(self.last);
         editor.rewind(made.saturating_sub(ending.len() as u64));
         editor.replace(b"", size.saturating_sub(made));
         editor.replace(ending, 0);
-        self.rewriter.record.place = editor.place(0);
+        self.rewriter.record.place = editor.place(at);
     }
 
     /// Allowed at the object's first byte only, and passed.
@@ -307,6 +310,7 @@ impl Redactor {
             return Err(fault);
         }
         self.rewriter.editor.rewind(self.rewriter.record.place);
+        self.rewriter.embedded.abandon();
         self.rewriter.editor.restart();
         self.skipping = Some(fault);
         Ok(())
@@ -360,6 +364,12 @@ impl Redactor {
         if open { ending.len() as u64 } else { 0 }
     }
 
+    /// How much is decided of what is read up to that index: not yet an escape in a string that is read as JSON.
+    fn readable(&self, until: usize) -> usize {
+        let since = self.rewriter.embedded.since().map(|since| since - self.rewriter.editor.offset(0));
+        since.map_or(until, |since| until.min(since as usize))
+    }
+
     /// After a chunk of that length was read: what is sound leaves.
     fn settle(&mut self, read: Result<(), Fault>, len: usize, shown: &mut Shown) -> Result<(), Fault> {
         let until = read.map_or_else(|fault| fault.offset, |()| self.rewriter.editor.offset(len));
@@ -369,10 +379,10 @@ impl Redactor {
         let held = if read.is_ok() { self.held_ending(len) } else { 0 };
         if self.skipping.is_none() && sound_until - self.rewriter.record.offset > HOLD {
             let at = sound_until.saturating_sub(self.rewriter.editor.offset(0));
-            self.rewriter.editor.flush(at as usize);
+            self.rewriter.editor.flush(self.readable(at as usize));
             self.rewriter.editor.release(self.rewriter.editor.decided(), held, shown);
         } else if read.is_ok() {
-            self.rewriter.editor.flush(len);
+            self.rewriter.editor.flush(self.readable(len));
             self.rewriter.editor.release(self.rewriter.record.place, held, shown);
         } else {
             self.rewriter.editor.rewind(self.rewriter.record.place);
@@ -398,137 +408,4 @@ fn line_ending(last: [u8; 2]) -> &'static [u8] {
 
 fn reading(machine: Machine, plan: &Plan, format: Format) -> Machine {
     if plan.holds_several(format) { machine.several() } else { machine }
-}
-
-impl Rewriter {
-    /// Everything before that offset was read: what of the record is beyond the hold is not waited for any more.
-    fn read_until(&mut self, offset: u64) -> Result<(), Fault> {
-        if offset - self.record.offset > HOLD
-            && self.halted.is_none()
-            && let Some(judge) = &mut self.judge
-        {
-            let ruling = judge.hold_ends();
-            self.obey(ruling, offset);
-        }
-        self.halted.map_or(Ok(()), Err)
-    }
-
-    /// Does what the judge rules of what stands before that offset.
-    fn obey(&mut self, ruling: Ruling, offset: u64) {
-        match ruling {
-            Ruling::GoOn => {}
-            Ruling::Withhold { open } => {
-                self.editor.withhold(self.value.offset, self.value.place, open);
-                if self.document {
-                    self.halted = Some(Fault { offset: self.value.offset, reason: WITHHELD });
-                }
-            }
-            Ruling::Cut => self.halted = Some(Fault { offset, reason: CONTRADICTED }),
-        }
-    }
-
-    /// Something is found at that index: whether it still counts.
-    fn goes_on(&mut self, at: usize) -> bool {
-        self.judge.is_none() || self.read_until(self.editor.offset(at)).is_ok()
-    }
-
-    fn restart(&mut self) {
-        self.editor.restart();
-        if let Some(judge) = &mut self.judge {
-            judge.restart();
-        }
-    }
-
-    /// A line ended just before that index: what was made of it may leave.
-    fn line_ends_before(&mut self, at: usize, blank: bool) {
-        if !blank {
-            self.tally.records += 1;
-            self.tally.records_blanked += u64::from(self.editor.is_unplaced());
-            self.tally.records_withheld += u64::from(self.judge.as_ref().is_some_and(Judge::withholds));
-            self.editor.unplace(false);
-        }
-        self.editor.count_into(&mut self.tally);
-        self.restart();
-        self.record = Record { offset: self.editor.offset(at), place: self.editor.place(at) };
-    }
-}
-
-impl Events for Rewriter {
-    fn begin(&mut self, at: usize, kind: Kind) -> Result<(), Broken> {
-        if !self.goes_on(at) {
-            return Ok(());
-        }
-        if let Some(judge) = &mut self.judge {
-            if judge.is_outside() && !self.editor.is_unplaced() {
-                self.value = Record { offset: self.editor.offset(at), place: self.editor.place(at) };
-                judge.record_begins();
-            }
-            let ruling = judge.begin(at, kind);
-            self.obey(ruling, self.editor.offset(at));
-        }
-        if self.halted.is_some() { Ok(()) } else { self.editor.begin(at, kind) }
-    }
-
-    fn end(&mut self, at: usize, kind: Kind) {
-        if !self.goes_on(at) {
-            return;
-        }
-        if let Some(judge) = &mut self.judge {
-            let ruling = judge.end(self.editor.chunk(), at, kind);
-            self.obey(ruling, self.editor.offset(at));
-        }
-        if self.halted.is_none() {
-            self.editor.end(at, kind);
-        }
-    }
-
-    fn root_ends(&mut self, at: usize) {
-        if self.halted.is_none() {
-            self.editor.root_ends(at);
-            if self.several {
-                self.line_ends_before(at, false);
-            }
-        }
-    }
-
-    fn name_begins(&mut self, at: usize) -> Result<(), Broken> {
-        if self.goes_on(at) { self.editor.name_begins(at) } else { Ok(()) }
-    }
-
-    fn name(&mut self, written: &[u8]) {
-        if self.halted.is_some() {
-            return;
-        }
-        if let Some(judge) = &mut self.judge {
-            judge.name(written);
-        }
-        self.editor.name(written);
-    }
-
-    fn comma(&mut self, at: usize) {
-        if self.goes_on(at) {
-            self.editor.comma(at);
-        }
-    }
-
-    #[inline]
-    fn line_ends(&mut self, at: usize, blank: bool) {
-        if self.halted.is_none() {
-            self.line_ends_before(at + 1, blank);
-        }
-    }
-
-    #[inline]
-    fn attention(&self) -> Attention {
-        match &self.judge {
-            None => self.editor.attention(),
-            Some(_) if self.halted.is_some() => Attention::Names,
-            Some(judge) => judge.attention(self.editor.attention()),
-        }
-    }
-
-    #[inline]
-    fn watches_roots(&self) -> bool {
-        self.editor.is_unplaced()
-    }
 }

@@ -251,8 +251,14 @@ impl Judge {
     pub(super) fn chunk_ends(&mut self, chunk: &[u8]) {
         if let Some(mut reading) = self.reading.take() {
             self.read(&mut reading, chunk);
-            reading.from = 0;
             self.reading = Some(reading);
+        }
+    }
+
+    /// The next chunk begins, of which that much was read.
+    pub(super) fn chunk_begins(&mut self, again: usize) {
+        if let Some(reading) = &mut self.reading {
+            reading.from = again;
         }
     }
 

@@ -3,6 +3,8 @@
 //! A fault that is found before the first byte left is an error of the call, a clean refusal; a later one ends the body
 //! with [`BodyError::Unshowable`].
 
+mod error;
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -16,49 +18,15 @@ use super::checkpoints::{Leg, Track};
 use super::format::{self, Framing, Unframed};
 use super::lines::{Line, Lines};
 use super::output::Shown;
-use super::packed::Unpackable;
 use super::plan::Plan;
-use super::redactor::{Fault, Redactor};
+use super::redactor::Redactor;
 use super::run::{Input, Run, State, wrong_length};
 use super::tally::{Tally, TallyCell};
 use super::trail::Distances;
 use crate::limits;
 use crate::policy::mask::Format;
 use crate::s3::answer::{Body, BodyError, ContentRange};
-
-/// Why nothing of an object, or of its range, is shown.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum ShowError {
-    /// The object is broken where it matters (403).
-    #[error(transparent)]
-    Unshowable(#[from] Fault),
-    /// The object is of no format that can be redacted (403).
-    #[error(transparent)]
-    Unframed(#[from] Unframed),
-    /// The range lies too far within one document or record (501).
-    #[error(
-        "the range lies more than {} bytes within one JSON value: ask for the whole object",
-        limits::RANGE_AHEAD_BYTES_MAX
-    )]
-    TooFar,
-    /// The range lies too far within an object whose lengths are hidden (501).
-    #[error(
-        "lengths are hidden, and more than {} bytes have to be read before the range: ask for the whole object",
-        limits::HIDDEN_AHEAD_BYTES_MAX
-    )]
-    TooFarIn,
-    /// The range lies far within one document or record, and reading up to it takes longer than a range may wait (503).
-    #[error(
-        "the range lies far within one JSON value, which is read up to it first: ask again, or for the whole object"
-    )]
-    Busy,
-    /// The backend failed, or sent another length than it had said.
-    #[error(transparent)]
-    Backend(BodyError),
-    /// It is not the backend: what is made of the object cannot be kept, as where our own disk is full (503).
-    #[error("what is made of the object cannot be kept: {0}")]
-    Unkept(String),
-}
+pub use error::ShowError;
 
 /// The object again, from any place: the network is on the other side, and pins it to one version.
 #[async_trait]
@@ -367,22 +335,6 @@ impl Window {
         }
         let body = stream::iter(kept).chain(self.body).boxed();
         Ok(lines.line().map(|line| (line, Self { first: line.start, last: self.last, body })))
-    }
-}
-
-impl From<Unpackable> for ShowError {
-    fn from(why: Unpackable) -> Self {
-        Self::Unframed(Unframed::Packed(why))
-    }
-}
-
-impl From<BodyError> for ShowError {
-    fn from(error: BodyError) -> Self {
-        match error {
-            BodyError::Unshowable { offset, reason } => Self::Unshowable(Fault { offset, reason }),
-            BodyError::Unkept(error) => Self::Unkept(error),
-            BodyError::Backend(_) => Self::Backend(error),
-        }
     }
 }
 

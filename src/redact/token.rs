@@ -1,6 +1,8 @@
 //! What stands in place of a hidden value. Every token fits into the value that it replaces.
 
 use super::grammar::Kind;
+use super::output::Output;
+use crate::limits;
 
 /// Bytes of a pseudonym as written: `"p_`, 16 characters, `"`.
 pub(super) const PSEUDONYM_BYTES: u64 = 20;
@@ -10,7 +12,32 @@ pub(super) const BLANK_RECORD: &[u8] = b"{}";
 /// From this width on a constant token is the same whatever the width, in bytes.
 pub(super) const SETTLED_BYTES: u64 = 12;
 
-/// The constant token for a value of that kind and width as written.
+/// Bytes by which two quotes are longer within so many strings: each level escapes the backslashes of the one below.
+pub(super) fn quotes(texts: usize) -> u64 {
+    2 * ((1 << texts) - 1)
+}
+
+/// Writes a token as it stands within so many strings.
+pub(super) fn write(token: &[u8], texts: usize, output: &mut Output) {
+    const BACKSLASHES: [u8; (1 << limits::EMBEDDED_LEVELS_MAX) - 1] = [b'\\'; (1 << limits::EMBEDDED_LEVELS_MAX) - 1];
+    if texts == 0 {
+        return output.copy(token);
+    }
+    let backslashes = &BACKSLASHES[..(1 << texts) - 1];
+    let Some(bare) = token.strip_prefix(b"\"").and_then(|token| token.strip_suffix(b"\"")) else {
+        return output.copy(token);
+    };
+    for part in [backslashes, b"\"", bare, backslashes, b"\""] {
+        output.copy(part);
+    }
+}
+
+/// What is left in place of the rest of a string's text.
+pub(super) fn rest(width: u64) -> &'static [u8] {
+    if width >= 3 { b"***" } else { b"" }
+}
+
+/// The constant token for a value of that kind and width as written, where quotes are one byte each.
 ///
 /// It tells the kind (string or not) and the width only within three classes, and never grows.
 pub(super) fn constant(kind: Kind, width: u64) -> &'static [u8] {

@@ -2,7 +2,7 @@
 
 use super::super::grammar::Kind;
 use super::super::output::Output;
-use super::{Editor, Hidden, Level, With};
+use super::{Editor, Hidden, Level, Of, With};
 
 /// What an editor carries from one byte to the next where it holds nothing back: enough to go on from there.
 #[derive(Debug, Clone)]
@@ -17,7 +17,7 @@ pub(in crate::redact) struct Carried {
 
 impl Editor {
     /// What is to be carried on behind the chunk, if little is: nothing that waits to leave, no name whose value comes, no
-    /// scalar that is hidden, and nothing that is hashed. Of the record's fields that were counted it says nothing.
+    /// scalar that is hidden, no string that is read as JSON, and nothing that is hashed. Of the record's fields that were counted it says nothing.
     ///
     /// Every field stands here, so that one that is new cannot be left out.
     pub(in crate::redact) fn carried(&self) -> Option<Carried> {
@@ -30,6 +30,7 @@ impl Editor {
             output,
             levels,
             positions,
+            texts,
             next,
             verdict,
             named,
@@ -42,7 +43,12 @@ impl Editor {
             fields: _,
             any_fields: _,
         } = self;
-        let between = verdict.is_none() && !named && undecided.is_none() && renaming.is_none() && output.has_left();
+        let between = *texts == 0
+            && verdict.is_none()
+            && !named
+            && undecided.is_none()
+            && renaming.is_none()
+            && output.has_left();
         if !between || hidden.as_ref().is_some_and(|hidden| !hidden.is_small()) {
             return None;
         }
@@ -82,11 +88,17 @@ impl Carried {
 
 impl Level {
     fn packed(self) -> u64 {
-        self.elements << 2 | u64::from(self.kept) << 1 | u64::from(self.object)
+        let object = match self.of {
+            Of::Object => 1,
+            // Of texts none is carried.
+            Of::Array | Of::Text => 0,
+        };
+        self.elements << 2 | u64::from(self.kept) << 1 | object
     }
 
     fn unpacked(bits: u64, letters: u64) -> Self {
-        Self { object: bits & 1 == 1, kept: bits & 2 == 2, elements: bits >> 2, letters: letters as u32 }
+        let of = if bits & 1 == 1 { Of::Object } else { Of::Array };
+        Self { of, kept: bits & 2 == 2, elements: bits >> 2, letters: letters as u32 }
     }
 }
 

@@ -9,7 +9,7 @@ use std::arch::x86_64::*;
 
 use super::super::filter::Filter;
 use super::super::grammar::{Broken, Events};
-use super::tier::{Digits, Escapes, LEAD, Marks, Pairs, Structure, Text, Tier, Window};
+use super::tier::{BLOCK, Digits, Escapes, LEAD, Marks, Pairs, Structure, Text, Tier, Window};
 use super::{Blocks, Ran};
 
 /// Proof that the processor has AVX2, BMI, LZCNT, POPCNT and PCLMULQDQ.
@@ -44,6 +44,13 @@ impl Avx2 {
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt,pclmulqdq")]
 fn run<E: Events>(tier: Avx2, blocks: &mut Blocks<'_>, chunk: &[u8], at: usize, events: &mut E) -> Result<Ran, Broken> {
     blocks.run(tier, chunk, at, events)
+}
+
+#[target_feature(enable = "avx2")]
+fn backslashes(bytes: &[u8; BLOCK]) -> u64 {
+    let (first, second) = bytes.split_at(BLOCK / 2);
+    // SAFETY: both are 32 bytes long, and unaligned loads are asked for.
+    unsafe { Halves(_mm256_loadu_si256(first.as_ptr().cast()), _mm256_loadu_si256(second.as_ptr().cast())) }.is(b'\\')
 }
 
 /// The two halves of a block.
@@ -232,6 +239,11 @@ impl Tier for Avx2 {
     #[inline(always)]
     fn load(self, window: &Window) -> Halves {
         shifted(window, 0)
+    }
+
+    fn backslashes(self, bytes: &[u8; BLOCK]) -> u64 {
+        // SAFETY: `self` proves that the processor has what the function asks for.
+        unsafe { backslashes(bytes) }
     }
 
     #[inline(always)]

@@ -10,7 +10,7 @@ use super::tier::{BLOCK, LEAD, Structure, Tier, Window};
 use crate::limits;
 
 /// Most bytes of a name in blocks that it fills; two more blocks may hold the rest of it.
-const NAME_BLOCKS_MAX: u64 = (limits::JSON_NAME_BYTES_MAX - 2 * BLOCK) as u64;
+pub(super) const NAME_BLOCKS_MAX: u64 = (limits::JSON_NAME_BYTES_MAX - 2 * BLOCK) as u64;
 
 /// What stands where in a block. Everything is sound.
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,6 +33,8 @@ pub(super) struct Found {
     pub(super) commas: u64,
     /// First bytes of members' values.
     pub(super) values: u64,
+    /// Opening quotes of values that may hold JSON: behind them stands a bracket, a blank, an escape, or what is not known.
+    pub(super) texts: u64,
     /// Bytes of scalars, their first ones, and the bytes right behind them.
     pub(super) scalar: u64,
     pub(super) starts: u64,
@@ -95,6 +97,12 @@ impl<'a, T: Tier, const WHOLE: bool> Block<'a, T, WHOLE> {
     #[inline(always)]
     pub(super) fn valid(&self) -> u64 {
         if WHOLE { !0 } else { !0 >> (BLOCK as u32 - self.len) }
+    }
+
+    /// The bit at the last byte's place.
+    #[inline(always)]
+    fn last_bit(&self) -> u64 {
+        if WHOLE { 1 << 63 } else { 1 << (self.len - 1) }
     }
 
     /// The bit of the last byte.
@@ -179,20 +187,17 @@ impl<'a, T: Tier, const WHOLE: bool> Block<'a, T, WHOLE> {
         wrong |= value_due & !(opening | open | starts | may_close);
         wrong |= name_due & !(opening | may_close);
         wrong |= colon_due & !colon;
-        // At the top stand only lines, each an object or array behind a newline.
+        // At the top stand only objects and arrays: of lines each behind a newline, else one at the start.
         wrong |= newlines & !levels.top;
         wrong |= levels.top & ((tokens & !(open | newlines)) | (open & !lined));
-        if wrong & valid != 0 || (wanted.lines == 0 && levels.top != 0) {
+        if wrong & valid != 0 {
             return None;
         }
+        next.members |= colon;
+        let firsts = (is.open | is.blank | strings.backslash) >> 1 | self.last_bit();
         let carried = std::mem::replace(&mut next.name, carries);
-        let candidates = match inside & !sum {
-            0 if names == 0 => 0,
-            within => {
-                let names = Names { within, closing: names, carried };
-                self.filtered(&names, strings.backslash, next, wanted.filter)?
-            }
-        };
+        let named = Names { within: inside & !sum, closing: names, carried };
+        let candidates = self.filtered(&named, strings.backslash, next, wanted.filter)?;
         Some(Found {
             names,
             candidates,
@@ -205,6 +210,7 @@ impl<'a, T: Tier, const WHOLE: bool> Block<'a, T, WHOLE> {
             roots: levels.roots,
             commas: comma & levels.objects,
             values,
+            texts: opening & !name_opening & firsts,
             scalar,
             starts,
             ends,
@@ -216,6 +222,9 @@ impl<'a, T: Tier, const WHOLE: bool> Block<'a, T, WHOLE> {
     /// The names that the filter lets through. `None` if one may be too long.
     #[inline(always)]
     fn filtered(&self, names: &Names, backslash: u64, next: &mut Carry, filter: &Filter) -> Option<u64> {
+        if names.within | names.closing == 0 {
+            return Some(0);
+        }
         // Only what fills whole blocks can be too long.
         if names.within == !0 && names.carried == 1 {
             next.name_bytes += u64::from(self.len);
@@ -253,7 +262,7 @@ struct Names {
 /// Which bytes are escaped, and which backslashes escape: of a run of backslashes every second one, by one subtraction
 /// that runs through it (G. Langdale and D. Lemire, Parsing gigabytes of JSON per second, 2019).
 #[inline(always)]
-fn escapes(backslash: u64, carried: u64) -> (u64, u64) {
+pub(super) fn escapes(backslash: u64, carried: u64) -> (u64, u64) {
     const ODD: u64 = 0xAAAA_AAAA_AAAA_AAAA;
     let begins = backslash & !carried;
     let codes = ((begins << 1) | ODD).wrapping_sub(begins) ^ ODD;

@@ -4,6 +4,7 @@
 
 use super::super::grammar::{Grammar, Number, State};
 use super::super::text::Text;
+use super::block::NAME_BLOCKS_MAX;
 use super::tier::LEAD;
 
 /// Most brackets that may be open for the machine: one bit each, above a bit that says where they end.
@@ -32,6 +33,8 @@ pub(super) struct Carry {
     pub(super) colon: u64,
     pub(super) named: u64,
     pub(super) line: u64,
+    /// Not 0 once a member's colon was read.
+    pub(super) members: u64,
     /// The last byte is one of a scalar.
     pub(super) scalar: u64,
     pub(super) number: NumberCarry,
@@ -103,7 +106,7 @@ impl NumberCarry {
 }
 
 impl Carry {
-    /// Before the first byte of a record of lines.
+    /// Before the first byte of a record of lines, or of a document.
     pub(super) fn at_line() -> Self {
         Self { line: 1, ..Self::within(1) }
     }
@@ -123,6 +126,7 @@ impl Carry {
             colon: 0,
             named: 0,
             line: 0,
+            members: 0,
             scalar: 0,
             number: NumberCarry::default(),
             word: 0,
@@ -132,13 +136,14 @@ impl Carry {
     }
 
     /// The carry of that state, if the machine can go on from it: not within a word, a number, an escape or a character,
-    /// nor too deep, and at the top only between lines. `name_bytes` were read of the name, if one is.
-    pub(super) fn of(grammar: &Grammar, lines: bool, name_bytes: u64) -> Option<Self> {
+    /// nor too deep, nor in a string at the top. `name_bytes` were read of the name, if one is.
+    pub(super) fn of(grammar: &Grammar, name_bytes: u64) -> Option<Self> {
         let depth = grammar.open.len() as u32;
-        if depth >= DEPTH_MAX || (depth == 0 && !lines) {
+        if depth >= DEPTH_MAX {
             return None;
         }
         let mut carry = Self::within(grammar.open.iter().fold(1, |all, object| all << 1 | u64::from(*object)));
+        carry.members = u64::from(grammar.members);
         match grammar.state {
             State::Value if depth == 0 => carry.line = 1,
             State::Value if grammar.open.last() == Some(&false) => carry.comma = 1,
@@ -147,8 +152,8 @@ impl Carry {
             State::Name => carry.comma = 1,
             State::Colon => carry.named = 1,
             State::After => {}
-            State::InString if grammar.text.is_plain() => carry.string = !0,
-            State::InName if grammar.text.is_plain() => {
+            State::InString if grammar.text.is_plain() && depth > 0 => carry.string = !0,
+            State::InName if grammar.text.is_plain() && name_bytes <= NAME_BLOCKS_MAX => {
                 // What the filter would have found in the name's head is not known: it counts as found.
                 (carry.string, carry.name, carry.name_bytes, carry.found) = (!0, 1, name_bytes, 1);
             }
@@ -163,6 +168,7 @@ impl Carry {
         grammar.open.clear();
         grammar.open.extend((0..depth).rev().map(|level| self.brackets >> level & 1 == 1));
         grammar.text = self.text(lead);
+        grammar.members = self.members != 0;
         grammar.state = self.state();
     }
 
@@ -179,7 +185,8 @@ impl Carry {
         }
     }
 
-    fn state(&self) -> State {
+    /// Where the machine stands.
+    pub(super) fn state(&self) -> State {
         let object = self.brackets & 1 == 1;
         if self.string != 0 {
             return if self.name == 1 { State::InName } else { State::InString };

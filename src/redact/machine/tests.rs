@@ -29,6 +29,7 @@ fn check_classes<T: Tier>(tier: T, bytes: &[u8]) {
     for (found, expected) in [
         (text.quote, bits(bytes, |byte| byte == b'"')),
         (text.backslash, bits(bytes, |byte| byte == b'\\')),
+        (tier.backslashes(bytes.first_chunk().unwrap()), text.backslash),
         (text.control, bits(bytes, |byte| byte < 0x20)),
         (text.high, bits(bytes, |byte| byte >= 0x80)),
         (is.open, bits(bytes, |byte| matches!(byte, b'[' | b'{'))),
@@ -135,6 +136,8 @@ fn behind_every_piece_the_machine_stands_where_the_grammar_stands() {
                 // Outside of strings what was read of the last one does not count.
                 let in_text = matches!(grammar.state, State::InName | State::InString);
                 assert_eq!((found.0, found.1), (expected.0, expected.1), "seed {seed} at {offset}");
+                let members = (machine.grammar.members, grammar.members);
+                assert!(format == Format::Jsonl || members.0 == members.1, "seed {seed} at {offset}");
                 assert!(!in_text || found.2 == expected.2, "seed {seed} at {offset}: {found:?} {expected:?}");
                 offset += piece.len() as u64;
                 rest = more;
@@ -195,6 +198,10 @@ impl Events for Deaf {
     }
 
     fn watches_roots(&self) -> bool {
+        false
+    }
+
+    fn watches_texts(&self) -> bool {
         false
     }
 }

@@ -73,6 +73,8 @@ pub(super) trait Tier: Copy {
     type Loaded: Copy;
 
     fn load(self, window: &Window) -> Self::Loaded;
+    /// The backslashes among bytes that stand in no window.
+    fn backslashes(self, bytes: &[u8; BLOCK]) -> u64;
     fn text(self, loaded: Self::Loaded) -> Text;
     fn structure(self, loaded: Self::Loaded) -> Structure;
     fn digits(self, loaded: Self::Loaded) -> Digits;

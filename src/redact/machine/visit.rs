@@ -14,15 +14,21 @@ impl Blocks<'_> {
         at: usize,
         events: &mut E,
     ) -> Result<(), Broken> {
+        let texts = if events.watches_texts() { found.texts } else { 0 };
         let watched = match self.sight {
             Sight::Tokens => return self.tokens(&Told { found: *found, valid, chunk, at }, events),
             Sight::Names(_) => {
                 let roots = if events.watches_roots() { found.roots } else { found.roots & found.close };
-                found.candidates | found.newlines | roots
+                found.candidates | found.newlines | roots | texts
             }
-            Sight::Brackets(_) => found.candidates | found.newlines | found.open | found.close,
+            Sight::Brackets(_) => found.candidates | found.newlines | found.open | found.close | texts,
         };
-        if watched != 0 || events.attention() != Attention::Names {
+        let due = match events.attention() {
+            Attention::Names => watched,
+            Attention::String => found.closing,
+            Attention::Value | Attention::Scalar | Attention::Brackets => !0,
+        };
+        if due != 0 {
             self.watched(&Told { found: *found, valid, chunk, at }, watched, events)?;
         }
         Ok(())
@@ -62,6 +68,7 @@ impl Blocks<'_> {
                 Attention::Names | Attention::Brackets if found.newlines & bit != 0 => {
                     events.line_ends(at, found.blank_lines & bit != 0);
                 }
+                Attention::Names | Attention::Brackets if found.opening & bit != 0 => events.begin(at, Kind::String)?,
                 Attention::Names | Attention::Brackets => self.name(told, bit, at, events),
             }
         }

@@ -4,8 +4,10 @@ use super::*;
 use crate::limits;
 
 pub(super) const PIECE: usize = 64 * 1024;
-/// The hold, what is held twice while pieces are copied together, and the stacks.
-const MEMORY_MAX: usize = 3 * limits::HOLD_BYTES_MAX + 32 * limits::JSON_DEPTH_MAX;
+/// The hold, what is held twice while pieces are copied together, the stacks, and the windows of texts within texts.
+const MEMORY_MAX: usize = 3 * limits::HOLD_BYTES_MAX
+    + 32 * limits::JSON_DEPTH_MAX
+    + (limits::EMBEDDED_LEVELS_MAX + 1) * (6 * limits::EMBEDDED_WINDOW_BYTES + limits::JSON_NAME_BYTES_MAX);
 
 /// Feeds `head`, then `body` over and over up to `total` bytes, then `tail`; gives the end and the bytes shown.
 pub(super) fn flood(
@@ -49,6 +51,14 @@ fn memory_is_constant() {
         (record(Mask), "{\"k\":\"", "text ", "\"}", true),
         (record(Hmac), "{\"k\":\"", "te\\u00e9", "\"}", true),
         (record(Drop), "{\"a\":1,\"k\":\"", "text ", "\",\"b\":2}", true),
+        (record(Mask), "{\"a\":\"{\\\"b\\\":\\\"", "text", "\\\"}\"}", true),
+        (record(Mask), "{\"a\":\"{\\\"k\\\":\\\"", "text", "\\\"}\"}", true),
+        (record(Mask), "{\"a\":\"{\\\"b\\\":", "    ", "1}\"}", true),
+        (record(Mask), "{\"a\":\"{\\\"", "name", "\\\":1}\"}", true),
+        (record(Mask), "{\"a\":\"{\\\"b\\\":\\\"[\\\\\\\"", "\\\\\\\\\\\\n", "\"}", true),
+        (record(Mask), "{\"a\":\"[", "[{},", "\"}", true),
+        (record(Mask), "{\"a\":[", "\"{\\\"k\\\":1}\",", "0]}", true),
+        (record(Mask), "{\"a\":\"", "\\u007b", "\"}", true),
         (record(Mask), "{\"a\":", "1234", "}", true),
         (record(Mask), "{\"k\":", "1234", "}", true),
         (record(Mask), "{\"k\":[", "[],{},", "0]}", true),
@@ -106,7 +116,7 @@ fn depth_and_names_are_bounded() {
     ] {
         for size in [usize::MAX, 1, 64] {
             let (_, ended, _) = feed(&plan, Format::Json, object.as_bytes(), || size);
-            assert_eq!(ended.map_err(|fault| (fault.offset as usize, fault.reason)), expected);
+            assert_eq!(ended.map_err(|fault| (fault.offset as usize, fault.reason)), expected, "{size}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod checkpoints;
 mod differential;
+mod embedded;
 mod examples;
 mod hidden;
 mod hostile;
@@ -181,6 +182,7 @@ impl Random {
         }
         masks.length =
             [None, Some(LengthRule::Record), Some(LengthRule::Field), Some(LengthRule::Hidden)][self.below(4)];
+        masks.embedded = !self.one_in(8);
         masks
     }
 
@@ -308,6 +310,10 @@ impl Random {
     }
 
     fn string(&mut self, out: &mut Vec<u8>) {
+        if self.one_in(6) {
+            let text = self.embedded(0);
+            return self.quoted(out, &text);
+        }
         let mut text = String::new();
         for _ in 0..self.below(8) {
             text.push_str(self.of::<str>(&[
@@ -339,11 +345,33 @@ impl Random {
         }
     }
 
+    /// The text of a string that holds JSON, or something like it.
+    fn embedded(&mut self, level: usize) -> String {
+        let mut json = self.of::<[u8]>(&[b"", b"", b"", b"", b" ", b"\n", b"\t{} ", b"\xEF\xBB\xBF", b"x"]).to_vec();
+        if level < 4 && self.one_in(3) {
+            let text = self.embedded(level + 1);
+            let before = self.of::<str>(&["", "", "[", "{\"user_id\":1,\"b\":", "{\"user_id\":", "{\"b\":[1,"]);
+            json.extend_from_slice(before.as_bytes());
+            self.quoted(&mut json, &text);
+            json.extend_from_slice(self.of::<[u8]>(&[b"", b"]", b"}", b",\"api_key\":12}", b"]}", b" {}"]));
+        } else {
+            let brackets = if self.one_in(4) { b"[]" } else { b"{}" };
+            self.members(&mut json, brackets, 3, true);
+        }
+        if self.one_in(3) {
+            self.mutate(&mut json);
+        }
+        if self.one_in(12) {
+            self.members(&mut json, b"{}", 4, true);
+        }
+        String::from_utf8_lossy(&json).into_owned()
+    }
+
     /// The text as a JSON string, some of its characters escaped without need.
     fn quoted(&mut self, out: &mut Vec<u8>, text: &str) {
         out.push(b'"');
         for character in text.chars() {
-            if self.one_in(12) {
+            if character < ' ' || self.one_in(12) {
                 for unit in character.encode_utf16(&mut [0; 2]) {
                     let escape = if self.one_in(2) { format!("\\u{unit:04x}") } else { format!("\\u{unit:04X}") };
                     out.extend_from_slice(escape.as_bytes());

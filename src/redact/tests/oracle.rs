@@ -2,11 +2,12 @@
 //! matcher over whole paths. Shares no code with the engine.
 
 mod places;
+mod texts;
 
 use places::{Place, goes_on, matches};
 
 use crate::keyring::SecretKey;
-use crate::policy::mask::{FieldPath, Format, LengthRule, MaskAction, Masks, OnBroken};
+use crate::policy::mask::{FieldPath, Format, LengthRule, MaskAction, Masks, OnBroken, Step};
 
 /// The redacted text, or `None` where the object as a whole is refused.
 pub(super) fn redact(text: &[u8], format: Format, masks: &Masks, key: &SecretKey) -> Option<Vec<u8>> {
@@ -138,6 +139,24 @@ impl View<'_> {
         Some(MaskAction::Mask)
     }
 
+    /// Whether the names of the members of the object at that place are hidden.
+    fn hides_names(&self, path: &[Place]) -> bool {
+        let member = [path, &[Place::Member(b"any".to_vec())]].concat();
+        self.masks.names.iter().any(|rule| matches(&rule.members.steps, &member))
+    }
+
+    /// Whether nothing can be hidden in what is shown at that place. No more is told where paths go any way down.
+    fn is_settled(&self, path: &[Place]) -> bool {
+        let fields = self.masks.rules.iter().map(|rule| &rule.field);
+        let members = self.masks.names.iter().map(|rule| &rule.members);
+        let mut paths = fields.chain(members).chain(self.masks.keeps.iter().flat_map(|rule| &rule.fields));
+        let kept = |fields: &[FieldPath]| {
+            (1..=path.len()).any(|to| fields.iter().any(|field| matches(&field.steps, &path[..to])))
+        };
+        self.masks.keeps.iter().all(|rule| kept(&rule.fields))
+            && paths.all(|field| !field.steps.contains(&Step::Descend) && !goes_on(&field.steps, path, true))
+    }
+
     fn owe(&self, count: usize, out: &mut Vec<u8>, slack: &mut usize) {
         match self.length {
             LengthRule::Record => *slack += count,
@@ -156,7 +175,15 @@ impl View<'_> {
         }
         let mut done = value.from;
         match &value.node {
-            Node::Text(_) | Node::Word => {}
+            Node::Word => {}
+            Node::Text(_) => {
+                for edit in self.text(text, value.from + 1..value.to - 1, path) {
+                    out.extend_from_slice(&text[done..edit.from]);
+                    out.extend_from_slice(&edit.token);
+                    self.owe(edit.to - edit.from - edit.token.len(), out, slack);
+                    done = edit.to;
+                }
+            }
             Node::Array(elements) => {
                 for (index, element) in elements.iter().enumerate() {
                     out.extend_from_slice(&text[done..element.from]);
@@ -218,16 +245,26 @@ impl View<'_> {
 
     fn token(&self, text: &[u8], value: &Value, action: MaskAction) -> Vec<u8> {
         let written = &text[value.from..value.to];
-        let null = if written.len() >= 4 { &b"null"[..] } else { b"0" };
-        if action == MaskAction::Drop {
-            return null.to_vec();
-        }
         let hashed = match &value.node {
             Node::Text(decoded) => Some([b"s", decoded.as_slice()].concat()),
             Node::Word => Some([b"v", written].concat()),
             Node::Array(_) | Node::Object(_) => None,
         };
-        if let (MaskAction::Hmac, Some(hashed), 20..) = (action, hashed, written.len()) {
+        if let (MaskAction::Partial, Node::Text(decoded)) = (action, &value.node)
+            && let Some(token) = partial(decoded)
+        {
+            return token;
+        }
+        self.token_of(matches!(value.node, Node::Text(_)), hashed, written.len(), action)
+    }
+
+    /// That of a value so wide, where quotes are one byte each.
+    fn token_of(&self, string: bool, hashed: Option<Vec<u8>>, width: usize, action: MaskAction) -> Vec<u8> {
+        let null = if width >= 4 { &b"null"[..] } else { b"0" };
+        if action == MaskAction::Drop {
+            return null.to_vec();
+        }
+        if let (MaskAction::Hmac, Some(hashed), 20..) = (action, hashed, width) {
             let mut hasher = self.key.hasher();
             hasher.update(&hashed);
             let digest = hasher.finalize();
@@ -238,16 +275,11 @@ impl View<'_> {
             });
             return format!("\"p_{}\"", characters.collect::<String>()).into_bytes();
         }
-        if let (MaskAction::Partial, Node::Text(decoded)) = (action, &value.node)
-            && let Some(token) = partial(decoded)
-        {
-            return token;
-        }
-        match (&value.node, written.len()) {
-            (Node::Text(_), 12..) => b"\"[REDACTED]\"".to_vec(),
-            (Node::Text(_), 5..) => b"\"***\"".to_vec(),
-            (Node::Text(_), _) => b"\"\"".to_vec(),
-            (Node::Word | Node::Array(_) | Node::Object(_), _) => null.to_vec(),
+        match (string, width) {
+            (true, 12..) => b"\"[REDACTED]\"".to_vec(),
+            (true, 5..) => b"\"***\"".to_vec(),
+            (true, _) => b"\"\"".to_vec(),
+            (false, _) => null.to_vec(),
         }
     }
 }
