@@ -16,6 +16,7 @@ use arc_swap::ArcSwap;
 use clap::Args;
 use futures::{StreamExt as _, stream};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::viewer::Viewer;
 use super::{say, tell};
@@ -71,6 +72,8 @@ pub struct ScanArgs {
 
 /// Runs the command.
 pub async fn run(args: ScanArgs) -> Result<ExitCode> {
+    // Before the first file is written: from then on an interruption leaves a state to go on from.
+    let mut interrupt = signal(SignalKind::interrupt())?;
     let config = app::config(&args.config)?;
     let (bucket, prefix) = below(&args.what, &config)?;
     let dir = args.policies.as_ref().unwrap_or(&config.policies);
@@ -94,10 +97,7 @@ pub async fn run(args: ScanArgs) -> Result<ExitCode> {
     };
     let done = tokio::select! {
         done = scan.walk(&mut state) => Some(done),
-        stopped = tokio::signal::ctrl_c() => {
-            stopped?;
-            None
-        }
+        _ = interrupt.recv() => None,
     };
     scan.progress.finish_and_clear();
     state.save()?;
