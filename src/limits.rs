@@ -391,7 +391,7 @@ pub const BACKEND_READ_BYTES_MAX: usize = 256 * 1024;
 /// What the bodies that arrive read at once between them, in bytes, where that leaves each as much as the next bound.
 pub const BACKEND_READ_BYTES_TOTAL: usize = 1024 * 1024;
 /// Bytes that each body may read at once, however many arrive. Its buffer has twice as many (hyper's halves no further).
-pub const BACKEND_READ_BYTES_MIN: usize = 16 * 1024;
+pub const BACKEND_READ_BYTES_MIN: usize = 8 * 1024;
 /// Largest error document of the backend that is read, in bytes; of a larger one only the status counts.
 pub const BACKEND_ERROR_BYTES_MAX: usize = 64 * 1024;
 /// Longest page of a listing of the backend, in bytes: a thousand keys with every byte percent-encoded fit twice. It has at

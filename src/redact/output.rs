@@ -9,7 +9,7 @@ use crate::limits;
 /// Pieces of fewer bytes are copied together: behind one that leaves by itself come a buffer, a write and a digest.
 const SHORT: usize = 1024;
 /// Room of which copied pieces are cut, in bytes; it is used again once none of them is in use.
-const COPY_ROOM: usize = 64 * 1024;
+const COPY_ROOM: usize = 32 * 1024;
 /// Most bytes that are copied together as they leave; a piece of half of it leaves by itself. It is no more than what one
 /// piece of input makes, which is little where many read.
 const FRAME: usize = limits::BACKEND_READ_BYTES_MAX;
