@@ -145,7 +145,8 @@ async fn a_scan_goes_on_where_it_was_broken_off() {
     std::fs::remove_file(file("state")).unwrap();
     std::fs::remove_file(file("odd.jsonl")).unwrap();
     let mut interrupted = 0;
-    for patience in (20..2000).step_by(40) {
+    // In steps that are shorter than a scan takes.
+    for patience in (5..2000).step_by(5) {
         let running = Command::new("timeout")
             .args(["--preserve-status", "--signal=INT", &format!("{:.3}", f64::from(patience) / 1000.0)])
             .arg(env!("CARGO_BIN_EXE_tracegate"))
