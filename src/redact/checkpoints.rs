@@ -1,6 +1,6 @@
 //! Checkpoints that are kept: bounded, in memory alone, left behind by whoever reads a long document or record anyway.
 //!
-//! Ranges of one object under one view read along one [`Trail`]. Who begins close behind a checkpoint reads from there.
+//! Ranges of one object under one view read along one `Trail`. Who begins close behind a checkpoint reads from there.
 //! Who begins far behind waits for a reader on its way there, who hands on what it has at the end of its own range; so an
 //! object that is asked for in many ranges at a time is read once. Where nobody is on the way one reads what lies before,
 //! up to a bound, and a few at a time. Nobody reads for nobody: who leaves hands on what it has, or it ends with it.

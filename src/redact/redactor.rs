@@ -57,7 +57,7 @@ impl Fault {
 /// What comes out has, once [`Redactor::end`] was called, exactly the length of what was put in; under
 /// [`LengthRule::Field`](crate::policy::mask::LengthRule::Field) at every point, else at the end of every record. Under
 /// [`LengthRule::Hidden`](crate::policy::mask::LengthRule::Hidden) it is shorter, until white space at the object's end makes it
-/// as long as [`size`](super::size) says; before the line ending that the object ends with, if it does, so that no line is
+/// as long as `size` says; before the line ending that the object ends with, if it does, so that no line is
 /// added.
 pub struct Redactor {
     format: Format,
