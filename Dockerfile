@@ -4,6 +4,7 @@ FROM rust:1.95-bookworm AS build
 ENV RUSTUP_TOOLCHAIN=1.95.0
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
+COPY .cargo ./.cargo
 COPY src ./src
 # What the binary embeds: the demo's traces and policies.
 COPY localstack/seed ./localstack/seed
