@@ -39,6 +39,7 @@ mod run;
 mod text;
 mod token;
 mod trail;
+mod values;
 
 use std::sync::Arc;
 
