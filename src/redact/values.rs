@@ -15,6 +15,7 @@ mod stretches;
 mod strings;
 mod walk;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -102,6 +103,8 @@ pub(super) struct Values {
     sought: usize,
     settled: usize,
     walks: Vec<Walk>,
+    /// Those that begin further on, the first one first.
+    due: VecDeque<Walk>,
     /// Where the rest of the string is hidden from, because too much in it may match, and for which profiles.
     flood: Option<(usize, u64)>,
     hidden: Stretches,
@@ -118,6 +121,7 @@ impl Values {
             sought: 0,
             settled: 0,
             walks: Vec::new(),
+            due: VecDeque::new(),
             flood: None,
             hidden: Stretches::default(),
         }
@@ -148,7 +152,7 @@ impl Values {
 
     /// Bytes of memory that it takes beside its own.
     pub(super) fn heap_bytes(&self) -> usize {
-        self.window.len() + self.walks.len() * size_of::<Walk>() + self.hidden.heap_bytes()
+        self.window.len() + (self.walks.len() + self.due.len()) * size_of::<Walk>() + self.hidden.heap_bytes()
     }
 
     /// Reads everything that is there; what is decided leaves.
@@ -185,7 +189,7 @@ impl Values {
         if let Some((from, _)) = &mut self.flood {
             *from -= gone;
         }
-        for walk in &mut self.walks {
+        for walk in self.walks.iter_mut().chain(&mut self.due) {
             (walk.at, walk.from, walk.since) =
                 (walk.at.saturating_sub(gone), walk.from.saturating_sub(gone), walk.since.saturating_sub(gone));
         }
@@ -195,14 +199,20 @@ impl Values {
     fn text(&mut self, text: Text) -> usize {
         let horizon = if text.ended { text.to } else { text.to.saturating_sub(VALUE_AHEAD_BYTES) };
         while self.flood.is_none() {
-            let at = self.rules.finder.next(&self.window, self.sought, &mut self.known);
+            let found = self.rules.finder.next(&self.window, self.sought, &mut self.known);
+            let at = self.due.front().map_or(found, |walk| walk.at.min(found));
             if at >= horizon {
                 break;
             }
             self.advance(text, at);
             self.merge();
-            self.sought = at + 1;
-            self.found(text, at);
+            while let Some(walk) = self.due.pop_front_if(|walk| walk.at == at) {
+                self.begin(walk);
+            }
+            if at == found {
+                self.sought = at + 1;
+                self.found(text, at);
+            }
         }
         self.sought = self.sought.max(horizon);
         self.advance(text, horizon);
@@ -216,7 +226,7 @@ impl Values {
             self.ends(text);
             return text.to;
         }
-        let open = self.walks.iter().map(|walk| walk.from).chain(self.flood.map(|(from, _)| from)).min();
+        let open = self.walks.iter().chain(&self.due).map(|walk| walk.from).chain(self.flood.map(|(from, _)| from)).min();
         let kept = horizon.saturating_sub(VALUE_CONTEXT_BYTES).max(text.from.unwrap_or(0).min(text.to));
         kept.min(open.unwrap_or(kept))
     }
@@ -308,6 +318,7 @@ impl Values {
         let settles = if text.ended && known == text.to { known } else { at + VALUE_AHEAD_BYTES / 2 };
         let from = run(&rules.around, &self.window, text, at);
         let found = Decoded::all(&self.window[..known], text, from);
+        let mut due = Vec::new();
         for (level, decoded) in found.iter().enumerate() {
             let last = if level + 1 == found.len() { LEVELS } else { level + 1 };
             for place in 0..decoded.places.len() {
@@ -324,10 +335,16 @@ impl Values {
                     let behind = (decoded.before + place).checked_sub(1).map(|behind| decoded.bytes[behind]);
                     let begins = whole(&self.window, text, decoded.places[begins - decoded.before]);
                     let (state, levels) = (pattern.start(behind), (level + 1, last));
-                    self.begin(Walk { rule, state, at: index, levels, from: begins, since: index });
+                    due.push(Walk { rule, state, at: index, levels, from: begins, since: index });
                 }
             }
         }
+        // Some may begin before what is read: they are behind at once, and read on from there.
+        due.sort_unstable_by_key(|walk| (walk.at, *walk));
+        due.dedup();
+        let (now, later) = due.split_at(due.partition_point(|walk| walk.at <= at));
+        now.iter().for_each(|walk| self.begin(*walk));
+        self.due.extend(later);
         (self.sought, self.settled) = (settles.max(self.sought), settles);
     }
 
@@ -338,9 +355,10 @@ impl Values {
         }
         self.walks.push(walk);
         if self.walks.len() > VALUE_WALKS_MAX {
-            let from = self.walks.iter().map(|walk| walk.from).min().unwrap_or(walk.from);
+            let from = self.walks.iter().chain(&self.due).map(|walk| walk.from).min().unwrap_or(walk.from);
             let profiles = self.walks.iter().fold(0, |all, walk| all | self.rules.bit(walk.rule));
             self.walks.clear();
+            self.due.clear();
             self.flood = Some((from, profiles));
         }
     }

@@ -99,7 +99,7 @@ mod tests {
                     }
                 }
             }
-            assert_eq!(ends, [3, 11, 14, 22], "{cut}");
+            assert_eq!(ends, [3, 12, 15, 23], "{cut}");
         }
     }
 }
