@@ -63,7 +63,8 @@ impl MaskSets {
         let keeps = self.of(set).filter(|profile| !profile.keep.is_empty());
         let keeps = keeps.map(|profile| KeepRule { profile: profile.name.clone(), fields: profile.keep.clone() });
         let values = self.of(set).flat_map(|profile| {
-            let rule = |pattern: &Arc<ValuePattern>| ValueRule { profile: profile.name.clone(), pattern: pattern.clone() };
+            let rule =
+                |pattern: &Arc<ValuePattern>| ValueRule { profile: profile.name.clone(), pattern: pattern.clone() };
             profile.values.iter().map(rule)
         });
         // Where profiles differ, what hides more counts: white space at the record's end tells less than in place.

@@ -215,7 +215,10 @@ fn fixed(parts: &[Hir], longest: Option<usize>) -> Option<(usize, Box<[Box<[u8]>
 /// than that none is made.
 fn texts(hir: &Hir, class: usize) -> Option<Box<[Box<[u8]>]>> {
     let mut extractor = Extractor::new();
-    extractor.limit_class(class).limit_literal_len(limits::VALUE_LITERAL_BYTES_MAX).limit_total(limits::VALUE_LITERALS_MAX);
+    extractor
+        .limit_class(class)
+        .limit_literal_len(limits::VALUE_LITERAL_BYTES_MAX)
+        .limit_total(limits::VALUE_LITERALS_MAX);
     let found = extractor.extract(hir);
     let plain = |byte: &u8| matches!(byte, b' '..=b'~') && !b"\"\\/".contains(byte);
     let cut = |text: &[u8]| -> Box<[u8]> { text.iter().copied().take_while(plain).collect() };
@@ -232,7 +235,10 @@ fn collect(hir: &Hir, bytes: &mut ByteSet) {
         HirKind::Empty | HirKind::Look(_) => {}
         HirKind::Literal(literal) => literal.0.iter().for_each(|byte| bytes[usize::from(*byte)] = true),
         HirKind::Class(Class::Bytes(class)) => {
-            class.ranges().iter().for_each(|range| bytes[usize::from(range.start())..=usize::from(range.end())].fill(true));
+            class
+                .ranges()
+                .iter()
+                .for_each(|range| bytes[usize::from(range.start())..=usize::from(range.end())].fill(true));
         }
         HirKind::Class(Class::Unicode(class)) => {
             for range in class.ranges() {
@@ -326,6 +332,9 @@ mod tests {
         assert_eq!(mail.begins(b"to abcde@x", 1, 8), Some(5));
         assert_eq!(mail.begins(b" @x", 1, 1), None);
         let word = ValuePattern::parse(r"\b[a-z]+@x").unwrap();
-        assert_eq!((word.begins(b"-ab@x", 1, 3), word.begins(b"ab@x", 0, 2), word.begins(b"1ab@x", 1, 3)), (Some(1), Some(0), None));
+        assert_eq!(
+            (word.begins(b"-ab@x", 1, 3), word.begins(b"ab@x", 0, 2), word.begins(b"1ab@x", 1, 3)),
+            (Some(1), Some(0), None)
+        );
     }
 }

@@ -243,7 +243,11 @@ impl Redactor {
     pub(super) fn footprint(&self) -> usize {
         let judge = self.rewriter.judge.as_ref().map_or(0, Judge::footprint);
         let values = self.values.as_ref().map_or(0, |values| size_of::<Values>() + values.heap_bytes());
-        self.machine.footprint() + self.rewriter.editor.footprint() + self.rewriter.embedded.footprint() + judge + values
+        self.machine.footprint()
+            + self.rewriter.editor.footprint()
+            + self.rewriter.embedded.footprint()
+            + judge
+            + values
     }
 
     fn live(&self) -> Result<(), Fault> {

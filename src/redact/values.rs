@@ -58,7 +58,8 @@ impl Rules {
             return None;
         }
         let finder = Finder::of(rules.iter().map(|rule| &*rule.pattern));
-        let mut around: Box<ByteSet> = Box::new(std::array::from_fn(|byte| escapes(byte as u8) || finder.may_hold(byte as u8)));
+        let mut around: Box<ByteSet> =
+            Box::new(std::array::from_fn(|byte| escapes(byte as u8) || finder.may_hold(byte as u8)));
         let rule = |rule: &ValueRule| {
             let before = rule.pattern.before().map(|bytes| {
                 around.iter_mut().zip(bytes).for_each(|(around, byte)| *around |= byte);
@@ -226,7 +227,8 @@ impl Values {
             self.ends(text);
             return text.to;
         }
-        let open = self.walks.iter().chain(&self.due).map(|walk| walk.from).chain(self.flood.map(|(from, _)| from)).min();
+        let open =
+            self.walks.iter().chain(&self.due).map(|walk| walk.from).chain(self.flood.map(|(from, _)| from)).min();
         let kept = horizon.saturating_sub(VALUE_CONTEXT_BYTES).max(text.from.unwrap_or(0).min(text.to));
         kept.min(open.unwrap_or(kept))
     }

@@ -15,6 +15,7 @@ mod ranges;
 mod rows;
 mod rows_reference;
 mod several;
+mod shapes;
 mod values;
 
 use std::sync::Arc;

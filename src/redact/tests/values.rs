@@ -101,6 +101,13 @@ fn a_key_is_hidden_up_to_where_it_ends() {
     }
 }
 
+/// Rules on fields have found them before.
+#[test]
+fn names_that_match_are_hidden_behind_all_rules() {
+    let masks = Masks { values: hiding(&["k-[a-z]{3}"]).values, ..masks(&[("k-abc", Mask)]) };
+    check(&masks, r#"{"k-abc":1234,"k-abd":"k-abe"}"#, r#"{"*****":null,"*****":"*****"}"#);
+}
+
 /// However long it is, and longer than anything that is held.
 #[test]
 fn what_is_certain_is_hidden_without_end() {
@@ -127,11 +134,9 @@ fn what_is_certain_is_hidden_without_end() {
 #[test]
 fn what_is_hidden_is_counted() {
     let plan = plan(&hiding(&["k-[a-z]{3}", "j-[a-z]{3}"]));
-    for (object, counts) in [
-        (r#"["k-abc","k-abc k-abc","j-abc"]"#, [3, 1]),
-        (r#"["k-abck-abcj-abc"]"#, [1, 1]),
-        (r#"["k-ab"]"#, [0, 0]),
-    ] {
+    for (object, counts) in
+        [(r#"["k-abc","k-abc k-abc","j-abc"]"#, [3, 1]), (r#"["k-abck-abcj-abc"]"#, [1, 1]), (r#"["k-ab"]"#, [0, 0])]
+    {
         for size in [1, 5, usize::MAX] {
             assert_eq!(feed(&plan, Format::Json, object.as_bytes(), || size).2.fields, counts, "{object} {size}");
         }
@@ -152,8 +157,36 @@ const RULES: [&str; 9] = [
 
 /// Text in which much nearly matches, and may be escaped at some levels.
 fn matching(random: &mut Random, out: &mut Vec<u8>) {
-    let pieces = ["k", "-", "ab", "9", "90", "@", ".", " ", "\\", "\\\\", "\"", "u0041", "n", "=", "!", "é", "key", "KEY",
-        "\u{1F600}", "x", "{", "\n", "k-", "\\u006b-", "/", "\\n", "\\\"", "u"];
+    let pieces = [
+        "k",
+        "-",
+        "ab",
+        "9",
+        "90",
+        "@",
+        ".",
+        " ",
+        "\\",
+        "\\\\",
+        "\"",
+        "u0041",
+        "n",
+        "=",
+        "!",
+        "é",
+        "key",
+        "KEY",
+        "\u{1F600}",
+        "x",
+        "{",
+        "\n",
+        "k-",
+        "\\u006b-",
+        "/",
+        "\\n",
+        "\\\"",
+        "u",
+    ];
     let mut text: String = (0..random.below(12)).map(|_| *random.of(&pieces.iter().collect::<Vec<_>>())).collect();
     for _ in 0..random.below(4) {
         let mut quoted = Vec::new();
@@ -204,7 +237,12 @@ fn it_hides_what_the_oracle_hides() {
         let whole = at_once(&plan, format, &object);
         let found = whole.1.is_ok().then_some(&whole.0);
         let rules: Vec<&str> = masks.values.iter().map(|rule| rule.pattern.as_str()).collect();
-        assert_eq!(found.map(|out| text(out)), expected.as_deref().map(text), "seed {seed}: {} {rules:?}", text(&object));
+        assert_eq!(
+            found.map(|out| text(out)),
+            expected.as_deref().map(text),
+            "seed {seed}: {} {rules:?}",
+            text(&object)
+        );
         for tier in tiers() {
             let most = 1 + random.below(40);
             let redactor = Redactor::new(plan.clone(), format, 0).with(tier);
@@ -255,7 +293,9 @@ fn any_split_of_a_long_string_gives_the_same() {
 #[test]
 fn a_string_full_of_beginnings_is_read_in_bounded_memory() {
     let plan = plan(&shipped());
-    for unit in ["eyJ", "eyJhbGciOi.", "a@", "-----BEGIN ", "sk-", "\\u006b", "\\\\", "\\u0040", "a.", "AKIA", "sig=", "-"] {
+    for unit in
+        ["eyJ", "eyJhbGciOi.", "a@", "-----BEGIN ", "sk-", "\\u006b", "\\\\", "\\u0040", "a.", "AKIA", "sig=", "-"]
+    {
         let object = format!("[\"{}\"]", unit.repeat(300_000 / unit.len()));
         let mut redactor = Redactor::new(plan.clone(), Format::Json, 0);
         let (mut shown, mut most) = (Shown::new(), 0);

@@ -45,7 +45,8 @@ impl Finder {
         literals.iter().flat_map(|(literal, _)| &**literal).for_each(|byte| characters[usize::from(*byte)] = true);
         b"\\u0123456789abcdefABCDEF".iter().for_each(|byte| characters[usize::from(*byte)] = true);
         let several = literals.iter().map(|(literal, _)| &**literal).filter(|literal| literal.len() > 1);
-        let mut single: Vec<u8> = literals.iter().filter(|(literal, _)| literal.len() == 1).map(|(it, _)| it[0]).collect();
+        let mut single: Vec<u8> =
+            literals.iter().filter(|(literal, _)| literal.len() == 1).map(|(it, _)| it[0]).collect();
         single.dedup();
         let mut singles = [false; 256];
         single.iter().for_each(|byte| singles[usize::from(*byte)] = true);
@@ -81,9 +82,10 @@ impl Finder {
 
     /// The rules of which a fixed text begins the rest.
     pub(super) fn rules<'a>(&'a self, rest: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
-        let first = rest.first().copied().map_or(0..0, |first| {
-            self.starts[usize::from(first)]..self.starts[usize::from(first) + 1]
-        });
+        let first = rest
+            .first()
+            .copied()
+            .map_or(0..0, |first| self.starts[usize::from(first)]..self.starts[usize::from(first) + 1]);
         self.literals[first].iter().filter(|(literal, _)| rest.starts_with(literal)).map(|(_, rule)| *rule)
     }
 

@@ -22,7 +22,8 @@ pub(super) enum Plain {
 pub(super) fn plain(rule: &Rule, window: &[u8], text: Text, at: usize) -> Plain {
     let floor = text.from.unwrap_or(0);
     let Some(before) = &rule.before else {
-        let letters = window[floor..at].iter().rev().take(ESCAPE).take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        let letters =
+            window[floor..at].iter().rev().take(ESCAPE).take_while(|byte| byte.is_ascii_alphanumeric()).count();
         let escaped = at - letters > floor && window[at - letters - 1] == b'\\';
         return if escaped { Plain::Escaped } else { Plain::Begins(at) };
     };

@@ -52,7 +52,8 @@ impl Stretches {
         }
         let gone = first.len();
         self.found.retain_mut(|stretch| {
-            *stretch = Stretch { from: stretch.from.saturating_sub(gone), to: stretch.to.saturating_sub(gone), ..*stretch };
+            *stretch =
+                Stretch { from: stretch.from.saturating_sub(gone), to: stretch.to.saturating_sub(gone), ..*stretch };
             stretch.to > 0
         });
     }
