@@ -72,7 +72,7 @@ fn values(fields: &mut Fields<'_>, book: &mut Book<'_>) -> (Option<Vec<Arc<Value
     let (mut found, mut named, mut said) = (Vec::new(), Vec::new(), false);
     if let Some(entry) = fields.take("shapes") {
         said = true;
-        for name in filled("shapes", "name at least one shape", &entry, book) {
+        for name in filled("shapes", "name at least one shape", entry, book) {
             match shapes::of(&name.it) {
                 Some(patterns) => found.extend(patterns),
                 None => {
@@ -85,7 +85,7 @@ fn values(fields: &mut Fields<'_>, book: &mut Book<'_>) -> (Option<Vec<Arc<Value
     }
     if let Some(entry) = fields.take("values") {
         said = true;
-        for written in filled("values", "write at least one expression", &entry, book) {
+        for written in filled("values", "write at least one expression", entry, book) {
             match ValuePattern::parse(&written.it) {
                 Ok(pattern) => found.push(Arc::new(pattern)),
                 Err(error) => book.note(written.at, format!("expression {:?}: {error}", written.it)),
@@ -124,7 +124,7 @@ fn paths(
 ) -> Option<Vec<FieldPath>> {
     let entry = fields.take(name)?;
     let mut found = Vec::new();
-    for path in filled(name, "name at least one field", &entry, book) {
+    for path in filled(name, "name at least one field", entry, book) {
         match parse(&path.it) {
             Ok(path) => found.push(path),
             Err(error) => book.note(path.at + 1 + error.at, format!("field path {:?}: {}", path.it, error.what)),

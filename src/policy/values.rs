@@ -52,11 +52,14 @@ pub enum PatternError {
 /// One expression, ready to be matched.
 pub struct ValuePattern {
     written: Box<str>,
-    literals: Box<[Box<[u8]>]>,
+    literals: Literals,
     /// From the fixed text on.
     forward: dense::DFA<Vec<u32>>,
     before: Option<Before>,
 }
+
+/// Fixed texts, of which one stands in every match.
+type Literals = Box<[Box<[u8]>]>;
 
 /// What may stand in a match before its fixed text.
 struct Before {
@@ -194,18 +197,18 @@ fn flatten(hir: &Hir, parts: &mut Vec<Hir>) {
 }
 
 /// The part from which on one of a few texts stands there, and these: the longest, the fewest, the first.
-fn fixed(parts: &[Hir], longest: Option<usize>) -> Option<(usize, Box<[Box<[u8]>]>)> {
+fn fixed(parts: &[Hir], longest: Option<usize>) -> Option<(usize, Literals)> {
     const ENOUGH: usize = 4;
     let found = |digits: usize| {
         let at = |at: usize| Some((at, texts(&Hir::concat(parts[at..].to_vec()), digits)?));
-        let rank = |(at, texts): &(usize, Box<[Box<[u8]>]>)| {
+        let rank = |(at, texts): &(usize, Literals)| {
             let shortest = texts.iter().map(|text| text.len()).min().unwrap_or_default().min(ENOUGH);
             (shortest, std::cmp::Reverse(texts.len()), std::cmp::Reverse(*at))
         };
         (0..parts.len()).filter_map(at).max_by_key(rank)
     };
     const DIGITS: usize = 10;
-    let loose = |(_, texts): &(usize, Box<[Box<[u8]>]>)| texts.iter().any(|text| text.len() == 1) && texts.len() > 3;
+    let loose = |(_, texts): &(usize, Literals)| texts.iter().any(|text| text.len() == 1) && texts.len() > 3;
     let short = longest.is_some_and(|longest| longest <= limits::VALUE_LOOSE_BYTES_MAX);
     let close = found(DIGITS).filter(|found| short || !loose(found));
     close.or_else(|| found(limits::VALUE_LITERALS_MAX).filter(|_| short))
@@ -213,7 +216,7 @@ fn fixed(parts: &[Hir], longest: Option<usize>) -> Option<(usize, Box<[Box<[u8]>
 
 /// The texts of which one begins every match, cut before what JSON may write in several ways. Of a class of more characters
 /// than that none is made.
-fn texts(hir: &Hir, class: usize) -> Option<Box<[Box<[u8]>]>> {
+fn texts(hir: &Hir, class: usize) -> Option<Literals> {
     let mut extractor = Extractor::new();
     extractor
         .limit_class(class)

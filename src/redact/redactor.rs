@@ -100,7 +100,7 @@ impl Redactor {
                 document: format == Format::Json && !plan.holds_several(format),
                 halted: None,
             },
-            values: plan.values().cloned().map(|rules| Box::new(Values::new(rules))),
+            values: plan.values().cloned().map(|rules| Box::new(Values::new(rules, Instructions::detected()))),
             plan,
             skipping: None,
             fault: None,
@@ -129,6 +129,7 @@ impl Redactor {
         let machine = Machine::with(instructions, self.format == Format::Jsonl);
         self.machine = reading(machine, &self.plan, self.format);
         self.rewriter.embedded = Embedded::new(instructions);
+        self.values = self.plan.values().cloned().map(|rules| Box::new(Values::new(rules, instructions)));
         self
     }
 

@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 
+use super::machine::Instructions;
 use super::output::Shown;
 use crate::limits::{EMBEDDED_LEVELS_MAX, VALUE_AHEAD_BYTES, VALUE_CONTEXT_BYTES, VALUE_WALKS_MAX};
 use crate::policy::mask::ValueRule;
@@ -98,6 +99,7 @@ pub(super) struct Values {
     rules: Arc<Rules>,
     /// What was made and has not left.
     window: BytesMut,
+    instructions: Instructions,
     strings: Strings,
     known: Known,
     /// Matches that begin before that index are found; those of escaped texts before that one.
@@ -113,10 +115,11 @@ pub(super) struct Values {
 
 impl Values {
     /// Outside of any string.
-    pub(super) fn new(rules: Arc<Rules>) -> Self {
+    pub(super) fn new(rules: Arc<Rules>, instructions: Instructions) -> Self {
         Self {
             rules,
             window: BytesMut::new(),
+            instructions,
             strings: Strings::default(),
             known: Known::default(),
             sought: 0,
@@ -160,6 +163,9 @@ impl Values {
     fn settle(&mut self, shown: &mut Shown, count: &mut impl FnMut(usize)) {
         self.known = Known::default();
         let decided = loop {
+            if !self.finds() {
+                continue;
+            }
             match self.strings.next(&self.window) {
                 None => break self.window.len(),
                 Some(text) => {
@@ -179,6 +185,19 @@ impl Values {
             self.move_by(decided);
             shown.push(first.freeze());
         }
+    }
+
+    /// Goes on to where something may match, if nothing is open; whether that is in a string, or behind all there is.
+    fn finds(&mut self) -> bool {
+        if self.walks.is_empty() && self.due.is_empty() && self.flood.is_none() {
+            let found = self.rules.finder.next(&self.window, self.sought, &mut self.known);
+            self.strings.skip(&self.window, found, self.instructions);
+            if found < self.window.len() && !self.strings.is_open() {
+                self.sought = found + 1;
+                return false;
+            }
+        }
+        true
     }
 
     /// That many bytes left.

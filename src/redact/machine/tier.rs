@@ -75,6 +75,8 @@ pub(super) trait Tier: Copy {
     fn load(self, window: &Window) -> Self::Loaded;
     /// The backslashes among bytes that stand in no window.
     fn backslashes(self, bytes: &[u8; BLOCK]) -> u64;
+    /// The quotes, and the backslashes, among such bytes.
+    fn quotes(self, bytes: &[u8; BLOCK]) -> (u64, u64);
     fn text(self, loaded: Self::Loaded) -> Text;
     fn structure(self, loaded: Self::Loaded) -> Structure;
     fn digits(self, loaded: Self::Loaded) -> Digits;

@@ -1,6 +1,7 @@
 //! Where in bytes something may match: a fixed text of an expression, or an escape that may be a character of one.
 
-use aho_corasick::{AhoCorasick, Input, MatchKind};
+use aho_corasick::packed::{self, Searcher};
+use aho_corasick::{AhoCorasick, Input, MatchKind, Span};
 
 use crate::policy::values::{ByteSet, ValuePattern};
 
@@ -11,12 +12,19 @@ pub(super) struct Finder {
     /// Where those that begin with a byte begin, and end.
     starts: [usize; 257],
     /// Those of two bytes and more, and what an escape of a printable character is written with.
-    several: AhoCorasick,
+    several: Several,
     /// Those of one byte.
     single: Vec<u8>,
     singles: ByteSet,
     /// Characters that may be a part of one, or of an escape of one.
     characters: ByteSet,
+}
+
+/// Several texts that are looked for at once.
+enum Several {
+    /// 16 or 32 bytes at a time, where the processor can and they are few enough.
+    Packed(Box<Searcher>),
+    Automaton(Box<AhoCorasick>),
 }
 
 /// What was found in a window, as long as it stays as it is.
@@ -28,6 +36,27 @@ pub(super) struct Known {
 
 /// How `\u0020` to `\u007f` are written behind the backslash.
 const ESCAPES: [&[u8]; 6] = [b"u002", b"u003", b"u004", b"u005", b"u006", b"u007"];
+
+impl Several {
+    fn of(texts: &[&[u8]]) -> Self {
+        let packed = packed::Config::new().match_kind(packed::MatchKind::LeftmostFirst).builder().extend(texts).build();
+        packed.map(|packed| Self::Packed(Box::new(packed))).unwrap_or_else(|| Self::automaton(texts))
+    }
+
+    fn automaton(texts: &[&[u8]]) -> Self {
+        let automaton = AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(texts);
+        Self::Automaton(Box::new(automaton.expect("policies have too few and too short expressions to overflow it")))
+    }
+
+    /// Where the first one from there on begins.
+    fn find(&self, window: &[u8], from: usize) -> Option<usize> {
+        let found = match self {
+            Self::Packed(packed) => packed.find_in(window, Span::from(from..window.len())),
+            Self::Automaton(automaton) => automaton.find(Input::new(window).range(from..)),
+        };
+        found.map(|found| found.start())
+    }
+}
 
 impl Finder {
     /// For these expressions, named by their place.
@@ -52,17 +81,16 @@ impl Finder {
         single.iter().for_each(|byte| singles[usize::from(*byte)] = true);
         let mut several: Vec<&[u8]> = several.chain(ESCAPES).collect();
         several.dedup();
-        let several = AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(several);
-        let several = several.expect("policies have too few and too short expressions to overflow it");
+        let several = Several::of(&several);
         Self { starts, several, single, singles, characters, literals }
     }
 
     /// The first index from `from` on at which something may match, or the window's end.
     pub(super) fn next(&self, window: &[u8], from: usize, known: &mut Known) -> usize {
-        let several = known.several.filter(|at| *at >= from).unwrap_or_else(|| {
-            let found = self.several.find(Input::new(window).range(from.min(window.len())..));
-            found.map_or(window.len(), |found| found.start())
-        });
+        let several = known
+            .several
+            .filter(|at| *at >= from)
+            .unwrap_or_else(|| self.several.find(window, from.min(window.len())).unwrap_or(window.len()));
         let single = known.single.filter(|at| *at >= from).unwrap_or_else(|| self.next_single(window, from));
         *known = Known { several: Some(several), single: Some(single) };
         several.min(single)

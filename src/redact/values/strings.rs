@@ -1,5 +1,7 @@
 //! The strings of sound JSON, told from the rest by their quotes.
 
+use super::super::machine::{ESCAPING, Instructions};
+
 /// Which bytes of the window were read, and whether a string is open there.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Strings {
@@ -24,6 +26,33 @@ pub(super) struct Text {
 }
 
 impl Strings {
+    /// Reads up to that index, and tells of no string.
+    pub(super) fn skip(&mut self, window: &[u8], until: usize, instructions: Instructions) {
+        while self.read < until {
+            let rest = &window[self.read..];
+            let count = rest.len().min(until - self.read).min(ESCAPING);
+            let mut padded = [0; ESCAPING];
+            let block = rest.first_chunk().unwrap_or_else(|| {
+                padded[..rest.len()].copy_from_slice(rest);
+                &padded
+            });
+            let (quotes, escaping) = instructions.quotes(block);
+            let quotes = quotes & (u64::MAX >> (ESCAPING - count));
+            if quotes != 0 {
+                let opens = self.open.is_some() == (quotes.count_ones() % 2 == 0);
+                let last = self.read + 63 - quotes.leading_zeros() as usize;
+                self.open = opens.then_some(Open { from: Some(last + 1) });
+            }
+            // What is escaped ends nothing; it may not be there yet.
+            self.read += count + (escaping >> (count - 1) & 1) as usize;
+        }
+    }
+
+    /// Whether reading stands within a string.
+    pub(super) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
     /// The text that is open, or the next one; `None` where none is up to the window's end.
     pub(super) fn next(&mut self, window: &[u8]) -> Option<Text> {
         let Open { from } = match self.open {
@@ -73,6 +102,8 @@ impl Text {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::machine::tests::tiers;
+    use super::super::super::tests::Random;
     use super::*;
 
     #[test]
@@ -100,6 +131,30 @@ mod tests {
                 }
             }
             assert_eq!(ends, [3, 12, 15, 23], "{cut}");
+        }
+    }
+
+    #[test]
+    fn strings_that_are_skipped_are_those_that_are_read() {
+        for seed in 0..300 {
+            let mut random = Random(seed);
+            let mut json = b"[".to_vec();
+            for _ in 0..random.below(20) {
+                json.push(b'"');
+                (0..random.below(30))
+                    .for_each(|_| json.extend_from_slice([&b"x"[..], b"\\\\", b"\\\""][random.below(3)]));
+                json.extend_from_slice(b"\",1");
+            }
+            for instructions in tiers() {
+                let until = random.below(json.len() + 1);
+                let (mut skipped, mut read) = (Strings::default(), Strings::default());
+                let first = random.below(until + 1);
+                skipped.skip(&json[..first], first, instructions);
+                skipped.skip(&json[..until], until, instructions);
+                while read.next(&json[..until]).is_some_and(|text| text.ended) {}
+                let open = |strings: &Strings| strings.open.map(|open| open.from);
+                assert_eq!((skipped.read, open(&skipped)), (read.read, open(&read)), "seed {seed}, {until}");
+            }
         }
     }
 }
