@@ -128,11 +128,13 @@ impl Editor {
     }
 
     /// Offset in the object of that index.
+    #[inline]
     pub(super) fn offset(&self, at: usize) -> u64 {
         self.offset + at as u64
     }
 
     /// Place in the output that the byte at that index has, or would have.
+    #[inline]
     pub(super) fn place(&self, at: usize) -> u64 {
         self.output.len() + self.passing.map_or(0, |from| (at - from) as u64)
     }
@@ -230,6 +232,7 @@ impl Editor {
     }
 
     /// See [`Editor::unplace`].
+    #[inline]
     pub(super) fn is_unplaced(&self) -> bool {
         self.unplaced
     }
@@ -324,6 +327,12 @@ impl Editor {
             self.levels.pop();
             self.positions.truncate(self.positions.len() - self.next.len());
         }
+    }
+
+    /// Whether white space is owed at the end of the record.
+    #[inline]
+    pub(super) fn owes_spaces(&self) -> bool {
+        self.slack > 0
     }
 
     /// The record's value ended just before that index: what is owed follows.

@@ -47,12 +47,12 @@ pub(super) trait Events {
     fn name(&mut self, written: &[u8]);
     /// A comma between members (not elements).
     fn comma(&mut self, at: usize);
-    /// A newline ends a record, which may be `blank`; it stands at that index.
-    fn line_ends(&mut self, at: usize, blank: bool);
+    /// Newlines, the last one at that index, end so many records, and blank lines. Nothing else is told in between.
+    fn lines_end(&mut self, at: usize, records: u64);
     /// What has to be told besides the names that may matter.
     fn attention(&self) -> Attention;
-    /// Whether it wants to be told of the beginnings of records, too.
-    fn watches_roots(&self) -> bool;
+    /// What it wants to be told of the brackets that begin and end records.
+    fn roots(&self) -> Roots;
     /// Whether it wants to be told of strings that may hold JSON, too.
     fn watches_texts(&self) -> bool;
 }
@@ -70,6 +70,15 @@ pub(super) enum Attention {
     Scalar,
     /// Every bracket, up to the one that ends the value that was begun.
     Brackets,
+}
+
+/// Which brackets of records are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Roots {
+    All,
+    Ends,
+    /// Ends where something else is told near them, else none: ends that nothing was waiting for are none that matter.
+    Owed,
 }
 
 /// A member's name that is read, in any pieces.
@@ -258,7 +267,7 @@ impl Grammar {
         if !self.is_whole() && !self.is_blank() {
             return Err(Broken { at, reason: "a line ends within a value" });
         }
-        events.line_ends(at, self.is_blank());
+        events.lines_end(at, u64::from(!self.is_blank()));
         self.restart();
         Ok(at + 1)
     }

@@ -22,6 +22,7 @@ use block::{Block, Found, Wanted, escapes};
 use carry::Carry;
 use portable::Portable;
 use tier::{BLOCK, LEAD, Tier, Window};
+use visit::lines_end;
 
 /// What the listener wants to be told of sound JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -298,7 +299,8 @@ impl Machine {
             Sight::Names(filter) | Sight::Brackets(filter) => filter,
             Sight::Tokens => &nothing,
         };
-        let wanted = Wanted { lines: if self.lines { !0 } else { 0 }, filter };
+        let texts = events.watches_texts();
+        let wanted = Wanted { lines: if self.lines { !0 } else { 0 }, filter, texts };
         let mut blocks =
             Blocks { carry: &mut self.carry, name: &mut self.name, lead: self.lead, start, offset, wanted, sight };
         match self.instructions {
@@ -387,6 +389,7 @@ impl Blocks<'_> {
         // Its own, so that it can be kept in registers.
         let mut carry = *self.carry;
         let mut copied: Window = [0; LEAD + BLOCK];
+        let mut quiet = self.is_quiet(events);
         while at < chunk.len() {
             let window = at.checked_sub(LEAD).and_then(|from| chunk[from..].first_chunk::<{ LEAD + BLOCK }>());
             let window = window.unwrap_or_else(|| {
@@ -406,7 +409,19 @@ impl Blocks<'_> {
                 *self.carry = carry;
                 return Ok(Ran::Doubt(at));
             };
-            self.tell(&found, valid, chunk, at, events)?;
+            let marks = found.candidates | found.texts;
+            if !quiet || marks != 0 {
+                self.tell(&found, valid, chunk, at, events)?;
+                quiet = self.is_quiet(events);
+            } else if found.newlines != 0 {
+                lines_end(&found, at, events);
+            }
+            if carry.is_plain_text() && found.closing | found.opening == 0 {
+                // All of the block was: so may the next ones be, of which there is nothing to say.
+                let ahead = chunk[at + len..].as_chunks::<BLOCK>().0;
+                let plain = ahead.iter().take_while(|bytes| tier.is_plain(bytes)).count();
+                at += plain * BLOCK;
+            }
             if carry.name == 1 && found.name_opening != 0 {
                 let last = at + 63 - found.name_opening.leading_zeros() as usize;
                 self.name.begins(self.offset + last as u64, last);

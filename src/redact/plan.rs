@@ -108,6 +108,7 @@ impl Plan {
     }
 
     /// Whether strings are read as JSON, too.
+    #[inline]
     pub(super) fn embedded(&self) -> bool {
         self.embedded
     }

@@ -11,6 +11,7 @@ impl Editor {
     }
 
     /// What the plan wants to be told.
+    #[inline]
     pub(in crate::redact) fn plan(&self) -> &Arc<Plan> {
         &self.plan
     }
