@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tracegate::audit::journal::SpaceLeft;
+use tracegate::audit::tlog::SigningKeys;
 use tracegate::audit::{Event, Journal, JournalOptions};
-use tracegate::keyring::SecretKey;
+use tracegate::keyring::{KeyRing, SecretKey};
 
 use common::figure;
 
@@ -22,6 +23,7 @@ fn main() {
         dir: dir.path().to_owned(),
         log_name: "bench/audit/r1".into(),
         digest_key: SecretKey::random(),
+        signing: SigningKeys::of(&KeyRing::ephemeral(), "bench/audit/r1"),
         retention: None,
         space: SpaceLeft { warn: 0, min: 0 },
         clock: Timestamp::now,
