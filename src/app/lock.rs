@@ -190,8 +190,8 @@ mod tests {
     use super::*;
     use crate::audit::JournalOptions;
     use crate::audit::journal::SpaceLeft;
-    use crate::audit::tlog::SigningKeys;
     use crate::audit::query::{Filter, QueryError, query};
+    use crate::audit::tlog::SigningKeys;
     use crate::config::LEAST;
     use crate::keyring::{KeyRing, SecretKey};
 

@@ -70,6 +70,7 @@ impl Committer {
             Err(fatal) => {
                 tracing::error!(error = %fatal, "the log cannot be written; nothing is served any more");
                 self.gauges.become_state(State::Dead);
+                drop(self.sealer);
             }
         }
     }
@@ -225,15 +226,14 @@ impl Committer {
         Ok(())
     }
 
-    /// Removes whole segments in which every entry is older than the retention, and whose hashes are on the disk for good;
-    /// the log says so first.
+    /// Removes whole segments in which every entry is older than the retention and signed; the log says so first.
     fn prune(&mut self, retention: Duration) -> Result<(), Fatal> {
         let fatal = |error| Fatal { what: "ending the retention of old segments", error };
         let now = (self.clock)();
         let Ok(before) = now.checked_sub(retention) else { return Ok(()) };
         let mut over = 0;
-        let hashed = self.gauges.in_full_tiles();
-        for pair in self.writer.segments().windows(2).take_while(|pair| pair[1].base <= hashed) {
+        let signed = self.gauges.under_checkpoint();
+        for pair in self.writer.segments().windows(2).take_while(|pair| pair[1].base <= signed) {
             let next_begins = recover::first_time(&pair[1].path).map_err(fatal)?;
             match next_begins {
                 Some(time) if time < before => over += 1,

@@ -31,6 +31,11 @@ pub enum ExportError {
     /// The text of the checkpoint is none.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// No bundle of 256 entries is whole.
+    #[error(
+        "of each 256 entries that belong together some ended their retention: export again when there are more, and more often"
+    )]
+    TooFew,
     /// An entry is not what was signed.
     #[error("entry {0} is not what was signed: `tracegate audit verify` says what was done")]
     Tampered(u64),
@@ -55,8 +60,8 @@ pub fn export(dir: &Path, to: &Path, progress: &mut dyn FnMut(u64, u64)) -> Resu
     let note = tiles::text(&path).map_err(|error| ExportError::Io { path, error })?;
     let note = note.ok_or_else(|| VerifyError::NoCheckpoint(dir.to_owned()))?;
     let size = Checkpoint::unchecked(&note)?.size;
-    let mut added = tiles_of(dir, to, size)?;
-    added += bundles(dir, to, size, progress)?;
+    let mut added = bundles(dir, to, size, progress)?;
+    added += tiles_of(dir, to, size)?;
     for path in tiles::kept(dir).map_err(|error| at(dir, error))?.into_iter().chain([tiles::keys_path(dir)]) {
         let name = path.strip_prefix(dir).unwrap_or(&path);
         let text = tiles::text(&path).map_err(|error| at(&path, error))?.unwrap_or_default();
@@ -64,7 +69,10 @@ pub fn export(dir: &Path, to: &Path, progress: &mut dyn FnMut(u64, u64)) -> Resu
     }
     // Last, since it promises all the rest.
     let checkpoint = tiles::checkpoint_path(to);
-    SystemDisk.settle(to).and_then(|()| SystemDisk.replace(&checkpoint, note.as_bytes())).map_err(|error| at(&checkpoint, error))?;
+    SystemDisk
+        .settle(to)
+        .and_then(|()| SystemDisk.replace(&checkpoint, note.as_bytes()))
+        .map_err(|error| at(&checkpoint, error))?;
     Ok(Exported { size, files: added })
 }
 
@@ -88,6 +96,9 @@ fn bundles(dir: &Path, to: &Path, size: u64, progress: &mut dyn FnMut(u64, u64))
     let mut source = Source::open(dir)?.ok_or_else(|| VerifyError::NoLog(dir.to_owned()))?;
     // A bundle whose first entries ended their retention cannot be made any more.
     let first = source.first().div_ceil(limits::TILE_HASHES as u64);
+    if source.first() > 0 && first * limits::TILE_HASHES as u64 >= size {
+        return Err(ExportError::TooFew);
+    }
     let all = (first..).map_while(|index| TileAt::within(0, index, size));
     let mut added = 0;
     let mut missing = all.skip_while(|tile| to.join(bundle_path(tile.index, tile.width)).exists()).peekable();
@@ -103,7 +114,8 @@ fn bundles(dir: &Path, to: &Path, size: u64, progress: &mut dyn FnMut(u64, u64))
             if Hash::of_leaf(&entry) != hash {
                 return Err(ExportError::Tampered(nth));
             }
-            let length = u16::try_from(entry.len()).expect("an entry is at most limits::ENTRY_BYTES_MAX, which is less");
+            let length =
+                u16::try_from(entry.len()).expect("an entry is at most limits::ENTRY_BYTES_MAX, which is less");
             bundle.extend_from_slice(&length.to_be_bytes());
             bundle.extend_from_slice(&entry);
         }

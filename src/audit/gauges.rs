@@ -139,10 +139,9 @@ impl Gauges {
         self.signed.store(entries, Ordering::Relaxed);
     }
 
-    /// Entries whose hashes are in full tiles, all of them under a checkpoint.
-    pub(super) fn in_full_tiles(&self) -> u64 {
-        let signed = self.signed.load(Ordering::Relaxed);
-        signed - signed % limits::TILE_HASHES as u64
+    /// Entries under the newest checkpoint of this run: their hashes are in tiles.
+    pub(super) fn under_checkpoint(&self) -> u64 {
+        self.signed.load(Ordering::Relaxed)
     }
 
     pub(super) fn free_bytes(&self, free: u64) {

@@ -215,8 +215,7 @@ impl Journal {
         let gauges = Arc::new(Gauges::new());
         let growth = Arc::new(Growth::new(tree, tiles));
         let (disk_, gauges_, growth_) = (Arc::clone(&disk), Arc::clone(&gauges), Arc::clone(&growth));
-        let mut writer =
-            Writer::new(disk_, dir.clone(), log_name.clone(), sizes, gauges_, growth_, end).map_err(io)?;
+        let mut writer = Writer::new(disk_, dir.clone(), log_name.clone(), sizes, gauges_, growth_, end).map_err(io)?;
         let mut first = first_entries(&recovery, orphans);
         first.extend(start_entries(&digest_key, &signing, verifier.as_deref()));
         writer.commit(first, clock()).map_err(|fatal| io(fatal.error))?;

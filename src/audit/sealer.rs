@@ -112,6 +112,9 @@ impl Round {
         let _dead = DeadOnPanic(Arc::clone(&self.sealing.gauges));
         loop {
             let goes_on = ended.recv_timeout(limits::LOG_SIGN_EVERY) == Err(RecvTimeoutError::Timeout);
+            if self.sealing.gauges.state() == State::Dead {
+                return;
+            }
             match self.seal(!goes_on) {
                 Ok(()) => self.full = false,
                 Err(error) if is_full(&error) => {

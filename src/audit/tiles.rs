@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use super::tlog::proof::Tiles;
 use super::tlog::tile::{bundle_path, hashes_of};
 use super::tlog::{Hash, TileAt, VerifierKey};
+use crate::limits;
 
 /// The newest checkpoint.
 pub(super) fn checkpoint_path(dir: &Path) -> PathBuf {
@@ -46,9 +47,10 @@ pub(super) fn verifier_keys(dir: &Path) -> io::Result<Vec<VerifierKey>> {
     Ok(text.lines().filter_map(|line| line.parse().ok()).collect())
 }
 
-/// The hashes of a tile: from its file, or from that of the full tile in its place. `None` where neither is there.
+/// The hashes of a tile: from its file, or from that of a larger tree in its place. `None` where none is there.
 pub(super) fn tile(dir: &Path, at: TileAt) -> io::Result<Option<Vec<Hash>>> {
-    for there in [at, TileAt::full(at.level, at.index)] {
+    for width in at.width..=limits::TILE_HASHES {
+        let there = TileAt { width, ..at };
         let bytes = absent(std::fs::read(dir.join(there.path())))?;
         if let Some(mut hashes) = bytes.and_then(|bytes| hashes_of(&bytes, there.width)) {
             hashes.truncate(at.width);

@@ -144,6 +144,11 @@ pub enum Tampering {
     Forged,
     /// The first entries are gone, and the log does not say that their retention ended.
     Beheaded,
+    /// A tile over the entries whose retention ended is gone, without which nothing can be compared.
+    HashesGone {
+        /// Which.
+        path: String,
+    },
     /// A tile is missing, or another; every entry is what was signed. The next start of the service makes it again.
     Tile {
         /// Which.
@@ -175,8 +180,11 @@ impl fmt::Display for Tampering {
                 write!(f, "and all behind it were re-signed, by a key that is not believed: {}", by.join(", "))
             }
             Self::Forged => f.write_str("and all behind it are under no signature: a checkpoint was changed"),
-            Self::Beheaded => {
-                f.write_str("is the first that is held, and the log does not say that those before it ended their retention")
+            Self::Beheaded => f.write_str(
+                "is the first that is held, and the log does not say that those before it ended their retention",
+            ),
+            Self::HashesGone { path } => {
+                write!(f, "and all behind it cannot be checked: {path}, over the entries before it, is gone")
             }
             Self::Tile { path } => write!(f, "is as it was signed, but its tile {path} is missing or changed"),
         }
@@ -214,7 +222,9 @@ pub fn verify(dir: &Path, terms: &Terms, progress: &mut dyn FnMut(u64, u64)) -> 
         Err(error) => {
             let done = match error {
                 CheckpointError::Note(NoteError::Unknown(by)) => Tampering::Resigned { by },
-                CheckpointError::Note(_) | CheckpointError::Malformed | CheckpointError::OfAnother(_) => Tampering::Forged,
+                CheckpointError::Note(_) | CheckpointError::Malformed | CheckpointError::OfAnother(_) => {
+                    Tampering::Forged
+                }
             };
             report.finding = Some(Finding { done, entry: covered, place: Some(path.display().to_string()) });
             return Ok(report);
@@ -240,6 +250,9 @@ pub fn verify(dir: &Path, terms: &Terms, progress: &mut dyn FnMut(u64, u64)) -> 
 fn concluded(dir: &Path, signed: &Checkpoint, walked: Walked) -> Result<Option<Finding>, VerifyError> {
     let (from, to) = (walked.agreed, walked.contradicted.unwrap_or(signed.size));
     let wrong_at = walked.wrong.as_ref().map(|wrong| wrong.entry);
+    if let Some(path) = walked.hashes_gone {
+        return Ok(Some(Finding { done: Tampering::HashesGone { path }, entry: walked.first, place: None }));
+    }
     let (done, entry, place) = match (walked.entries_hold, walked.tiles_hold) {
         (true, _) if walked.contradicted.is_some() => (Tampering::Forked { at: to }, from, None),
         (true, _) if walked.beheaded => (Tampering::Beheaded, walked.first, None),
@@ -252,15 +265,12 @@ fn concluded(dir: &Path, signed: &Checkpoint, walked: Walked) -> Result<Option<F
             (Tampering::Tile { path }, entry, None)
         }
         (false, true) => match walked.wrong {
-            Some(wrong) => {
-                let place = wrong.place.clone();
-                (diagnosis::of(dir, signed.size, &wrong)?, wrong.entry, place)
-            }
+            Some(wrong) => (diagnosis::of(dir, signed.size, &wrong)?, wrong.entry, Some(wrong.place)),
             None => (Tampering::Rewritten { before: to }, from, None),
         },
         (false, false) => {
             let entry = wrong_at.unwrap_or(from);
-            (Tampering::Rewritten { before: to.max(entry + 1) }, entry, walked.wrong.and_then(|wrong| wrong.place))
+            (Tampering::Rewritten { before: to.max(entry + 1) }, entry, walked.wrong.map(|wrong| wrong.place))
         }
     };
     Ok(Some(Finding { done, entry, place }))
@@ -268,11 +278,7 @@ fn concluded(dir: &Path, signed: &Checkpoint, walked: Walked) -> Result<Option<F
 
 /// The older checkpoints, smallest first: those that the log keeps and its keys signed, and those that were given. Also the
 /// first of the kept ones that was changed.
-fn older(
-    dir: &Path,
-    terms: &Terms,
-    keys: &[VerifierKey],
-) -> Result<(Vec<Checkpoint>, Option<Finding>), VerifyError> {
+fn older(dir: &Path, terms: &Terms, keys: &[VerifierKey]) -> Result<(Vec<Checkpoint>, Option<Finding>), VerifyError> {
     let (mut older, mut forged) = (Vec::new(), None);
     for path in tiles::kept(dir).map_err(|error| io_at(&dir.join("checkpoints"), error))? {
         let note = tiles::text(&path).map_err(|error| io_at(&path, error))?.unwrap_or_default();

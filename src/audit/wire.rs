@@ -10,8 +10,9 @@ use serde::Serialize;
 
 use super::entry::{Ended, EntryId, Event, Outcome, RequestFacts, Tally};
 use super::shape::{
-    Actor, Admin, Client, Complete, Cond, Crashed, Decision, Intent, KeyChanged, Kind, Listing, PolicyLoad, PolicyReject, Pruned,
-    Recovered, Refuse, Refused, Session, SessionAsk, SessionIssue, Shown, Started, Target, clip, short, stamp, text,
+    Actor, Admin, Client, Complete, Cond, Crashed, Decision, Intent, KeyChanged, Kind, Listing, PolicyLoad,
+    PolicyReject, Pruned, Recovered, Refuse, Refused, Session, SessionAsk, SessionIssue, Shown, Started, Target, clip,
+    short, stamp, text,
 };
 use super::tlog::VerifierKey;
 use super::{Auditable, refusals};

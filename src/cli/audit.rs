@@ -254,6 +254,8 @@ fn moment(text: &str) -> Result<Timestamp, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::tlog::SigningKeys;
+    use crate::keyring::KeyRing;
 
     #[derive(Debug, clap::Parser)]
     struct Cli {
@@ -270,6 +272,26 @@ mod tests {
         Cli::try_parse_from(args).unwrap();
         Cli::try_parse_from(["x", "tail", "--log", "d", "--follow"]).unwrap();
         assert!(Cli::try_parse_from(["x", "query", "--log", "d", "--from", "yesterday"]).is_err());
+        let key = SigningKeys::of(&KeyRing::ephemeral(), "log").present().to_string();
+        for args in [
+            &["verify", "--config", "tracegate.toml"][..],
+            &["verify", "--log", "d", "--key", &key, "--key", &key, "--checkpoint", "c", "--json"],
+            &["prove", "K3XOTWB6M7QF2D5A", "--log", "d", "--outcome", "--out", "f"],
+            &["check-proof", "f", "--key", &key],
+            &["key", "--log", "d"],
+            &["export", "--config", "c", "to"],
+        ] {
+            Cli::try_parse_from(["x"].iter().chain(args)).unwrap_or_else(|error| panic!("{args:?}: {error}"));
+        }
+        for args in [
+            &["verify"][..],
+            &["verify", "--log", "d", "--config", "c"],
+            &["verify", "--log", "d", "--key", "log+00000000+AAAA"],
+            &["prove", "no id", "--log", "d"],
+            &["check-proof", "f"],
+        ] {
+            assert!(Cli::try_parse_from(["x"].iter().chain(args)).is_err(), "{args:?}");
+        }
     }
 
     fn shown(args: &[&str], dir: &std::path::Path) -> anyhow::Result<String> {

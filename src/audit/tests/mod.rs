@@ -5,6 +5,9 @@ mod entries;
 mod faults;
 pub(crate) mod queries;
 mod recovery;
+mod sealing;
+mod shown;
+mod tampering;
 
 use std::io;
 use std::path::Path;
@@ -142,6 +145,8 @@ struct Faults {
     short_writes: AtomicU64,
     /// No space for new files.
     no_new_files: AtomicBool,
+    /// Small files cannot be written at all.
+    fail_files: AtomicBool,
     /// Free bytes that the disk owns up to; 0 is plenty.
     free: AtomicU64,
     /// Bytes of the largest write so far.
@@ -183,12 +188,18 @@ impl Disk for FaultyDisk {
         if self.0.no_new_files.load(Ordering::SeqCst) {
             return Err(io::ErrorKind::StorageFull.into());
         }
+        if self.0.fail_files.load(Ordering::SeqCst) {
+            return Err(io::Error::other("input/output error"));
+        }
         SystemDisk.place(path, bytes)
     }
 
     fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         if self.0.no_new_files.load(Ordering::SeqCst) {
             return Err(io::ErrorKind::StorageFull.into());
+        }
+        if self.0.fail_files.load(Ordering::SeqCst) {
+            return Err(io::Error::other("input/output error"));
         }
         SystemDisk.replace(path, bytes)
     }

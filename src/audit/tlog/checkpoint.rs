@@ -38,10 +38,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// None of them signed it, one of them did not sign this text, or the text is no checkpoint of that log.
-    pub fn open<'k>(
-        note: &str,
-        keys: &'k [VerifierKey],
-    ) -> Result<(Self, Vec<&'k VerifierKey>), CheckpointError> {
+    pub fn open<'k>(note: &str, keys: &'k [VerifierKey]) -> Result<(Self, Vec<&'k VerifierKey>), CheckpointError> {
         let (text, signers) = note::open(note, keys)?;
         let checkpoint = Self::of_text(text)?;
         match signers.iter().any(|key| key.name() == checkpoint.origin) {

@@ -25,7 +25,9 @@ pub struct VerifierKey {
 
 /// A text that is no verifier key for Ed25519.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a verifier key is NAME+ID+KEY: a name without spaces and `+`, 8 hexadecimal digits that fit the rest, an Ed25519 key in base64")]
+#[error(
+    "a verifier key is NAME+ID+KEY: a name without spaces and `+`, 8 hexadecimal digits that fit the rest, an Ed25519 key in base64"
+)]
 pub struct NoVerifierKey;
 
 impl VerifierKey {
@@ -157,10 +159,7 @@ pub enum NoteError {
 ///
 /// # Errors
 /// It is no note, none of the keys signed it, or one of them did not sign this text.
-pub fn open<'n, 'k>(
-    note: &'n str,
-    keys: &'k [VerifierKey],
-) -> Result<(&'n str, Vec<&'k VerifierKey>), NoteError> {
+pub fn open<'n, 'k>(note: &'n str, keys: &'k [VerifierKey]) -> Result<(&'n str, Vec<&'k VerifierKey>), NoteError> {
     let (text, signatures) = parts(note)?;
     let (mut signers, mut names) = (Vec::new(), Vec::new());
     for line in signatures.lines() {
@@ -234,7 +233,11 @@ mod tests {
         let old = SigningKeys::of(&ring(&[("a", KeyState::Active), ("b", KeyState::Published)]), "log");
         let both = SigningKeys::of(&ring(&[("a", KeyState::Retired), ("b", KeyState::Active)]), "log");
         let new = SigningKeys::of(&ring(&[("b", KeyState::Active)]), "log");
-        assert_eq!((old.verifiers().len(), both.verifiers().len()), (1, 2), "a key that is only published signs nothing");
+        assert_eq!(
+            (old.verifiers().len(), both.verifiers().len()),
+            (1, 2),
+            "a key that is only published signs nothing"
+        );
         assert_eq!(both.present(), new.present());
         let note = both.sign("text\n");
         for keys in [old.verifiers(), new.verifiers()] {
@@ -250,7 +253,9 @@ mod tests {
         let key = SigningKeys::of(&KeyRing::ephemeral(), "gw.example/audit/r1").present().clone();
         let text = key.to_string();
         assert_eq!(text.parse(), Ok(key));
-        for changed in [text.replacen("gw", "gx", 1), text.replacen('+', "", 1), format!("{text}AAAA"), "a b+00000000+AQ==".into()] {
+        for changed in
+            [text.replacen("gw", "gx", 1), text.replacen('+', "", 1), format!("{text}AAAA"), "a b+00000000+AQ==".into()]
+        {
             assert_eq!(changed.parse::<VerifierKey>(), Err(NoVerifierKey), "{changed}");
         }
     }

@@ -22,11 +22,11 @@ pub struct FullTile {
 }
 
 impl Tree {
-    /// The tree of that size, from its full tiles.
+    /// The tree of that size, from the tiles of a tree that grew out of it.
     ///
     /// # Errors
-    /// That of `full_tile`, which gives the hashes of a full tile.
-    pub fn resume<E>(size: u64, mut full_tile: impl FnMut(TileAt) -> Result<Vec<Hash>, E>) -> Result<Self, E> {
+    /// That of `tile`, which gives the first hashes of a tile, as many as the width says.
+    pub fn resume<E>(size: u64, mut tile: impl FnMut(TileAt) -> Result<Vec<Hash>, E>) -> Result<Self, E> {
         let mut rows = Vec::new();
         for level in 0..=limits::TILE_LEVEL_MAX {
             let Some(end) = Some(super::tile::row_length(level, size)).filter(|&length| length > 0) else { break };
@@ -34,15 +34,13 @@ impl Tree {
             rows.push(match level.checked_sub(1) {
                 // A hash above the leaves is that of a full tile one level below.
                 Some(below) => {
-                    let of_tile = |index| full_tile(TileAt::full(below, index)).map(|hashes| root_of_full(&hashes));
+                    let of_tile = |index| tile(TileAt::full(below, index)).map(|hashes| root_of_full(&hashes));
                     (first..end).map(of_tile).collect::<Result<_, _>>()?
                 }
-                None if first == end => Vec::new(),
-                None => {
-                    let mut hashes = full_tile(TileAt::full(0, first / limits::TILE_HASHES as u64))?;
-                    hashes.truncate(usize::try_from(end - first).expect("a row is shorter than a tile"));
-                    hashes
-                }
+                None => match TileAt::within(0, first / limits::TILE_HASHES as u64, size) {
+                    Some(last) => tile(last)?,
+                    None => Vec::new(),
+                },
             });
         }
         Ok(Self { size, rows })
@@ -162,8 +160,9 @@ mod tests {
             tree.push(leaf(nth), |full| drop(tiles.insert((full.at.level, full.at.index), full.hashes)));
         }
         for stage in stages {
-            // The last leaf row may not be a full tile yet; it is at the end.
-            let read = |at: TileAt| tiles.get(&(at.level, at.index)).cloned().ok_or(at);
+            // What is not full in the smaller tree is in the larger one.
+            let first = |hashes: &Vec<Hash>, width| hashes[..width].to_vec();
+            let read = |at: TileAt| tiles.get(&(at.level, at.index)).map(|hashes| first(hashes, at.width)).ok_or(at);
             assert_eq!(Tree::resume(stage.size(), read).map(|tree| tree.root()), Ok(stage.root()), "{}", stage.size());
         }
         assert_eq!(tiles.len() as u64, SIZE / 256 + 1);

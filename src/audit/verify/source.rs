@@ -1,7 +1,9 @@
 //! The entries of a log, one after the other, from its segments or from the bundles of an exported one.
 
+use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::{VerifyError, io_at};
 use crate::audit::segment::{self, Found, SegmentPath};
@@ -10,17 +12,30 @@ use crate::audit::tlog::TileAt;
 use crate::audit::tlog::tile::bundle_path;
 use crate::limits;
 
-/// What comes next.
+/// What comes next, and where it stands.
 #[derive(Debug)]
 pub(in crate::audit) enum Step {
-    /// An entry, and where it stands.
-    Entry(Vec<u8>, String),
+    /// An entry.
+    Entry(Vec<u8>, Place),
     /// Bytes that are no entry.
-    Broken(String),
+    Broken(Place),
     /// The log goes on with the entry of that number.
-    Gap(u64, String),
+    Gap(u64, Place),
     /// Nothing.
-    End(String),
+    End(Place),
+}
+
+/// A place in a file.
+#[derive(Debug, Clone)]
+pub(in crate::audit) struct Place {
+    file: Arc<Path>,
+    offset: u64,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at byte {}", self.file.display(), self.offset)
+    }
 }
 
 /// The entries of one folder, in their order.
@@ -36,13 +51,19 @@ impl Source {
     pub(in crate::audit) fn open(dir: &Path) -> Result<Option<Self>, VerifyError> {
         let segments = segment::list(dir).map_err(|error| io_at(dir, error))?;
         if let Some(first) = segments.first() {
-            return Ok(Some(Self::Segments(Segments { at: first.base, first: first.base, segments, nth: 0, open: None })));
+            return Ok(Some(Self::Segments(Segments {
+                at: first.base,
+                first: first.base,
+                segments,
+                nth: 0,
+                open: None,
+            })));
         }
         if !dir.join("tile/entries").is_dir() {
             return Ok(None);
         }
         let first = first_bundle(dir) * limits::TILE_HASHES as u64;
-        Ok(Some(Self::Bundles(Bundles { dir: dir.to_owned(), at: first, first, bundle: Vec::new() })))
+        Ok(Some(Self::Bundles(Bundles { dir: dir.to_owned(), at: first, first, open: None })))
     }
 
     /// Number of the first entry that is held.
@@ -95,7 +116,7 @@ pub(in crate::audit) struct Segments {
     segments: Vec<SegmentPath>,
     nth: usize,
     /// The file of `nth`, and how far it was read.
-    open: Option<(File, u64)>,
+    open: Option<(File, Place)>,
     /// Number of the entry that comes next.
     at: u64,
     first: u64,
@@ -106,27 +127,27 @@ impl Segments {
         loop {
             let segment = &self.segments[self.nth];
             let io = |error| io_at(&segment.path, error);
-            let (file, offset) = match self.open.take() {
+            let (file, place) = match self.open.take() {
                 Some(open) => open,
-                None => (File::open(&segment.path).map_err(io)?, 0),
+                None => {
+                    (File::open(&segment.path).map_err(io)?, Place { file: segment.path.clone().into(), offset: 0 })
+                }
             };
-            let place = || format!("{} at byte {offset}", segment.path.display());
-            match segment::read_frame(&file, offset).map_err(io)? {
+            match segment::read_frame(&file, place.offset).map_err(io)? {
                 Found::Frame { entry, next } => {
-                    let place = place();
                     self.at += 1;
-                    self.open = Some((file, next));
+                    self.open = Some((file, Place { offset: next, ..place.clone() }));
                     return Ok(Step::Entry(entry, place));
                 }
-                Found::Unsound if segment::reaches_past_the_end(&file, offset).map_err(io)? => {
-                    return Ok(Step::End(place()));
+                Found::Unsound if segment::reaches_past_the_end(&file, place.offset).map_err(io)? => {
+                    return Ok(Step::End(place));
                 }
-                Found::Unsound => return Ok(Step::Broken(place())),
+                Found::Unsound => return Ok(Step::Broken(place)),
                 Found::Nothing => {}
             }
-            let Some(next) = self.segments.get(self.nth + 1) else { return Ok(Step::End(place())) };
+            let Some(next) = self.segments.get(self.nth + 1) else { return Ok(Step::End(place)) };
             if next.base > self.at {
-                return Ok(Step::Gap(next.base, place()));
+                return Ok(Step::Gap(next.base, place));
             }
             self.nth += 1;
         }
@@ -137,30 +158,31 @@ pub(in crate::audit) struct Bundles {
     dir: PathBuf,
     at: u64,
     first: u64,
-    /// What is left of the bundle that `at` is in.
-    bundle: Vec<u8>,
+    /// The bundle that `at` is in, and how far it was read.
+    open: Option<(Vec<u8>, Place)>,
 }
 
 impl Bundles {
     fn next(&mut self, size: u64) -> Result<Step, VerifyError> {
         let wide = limits::TILE_HASHES as u64;
-        let (index, end) = (self.at / wide, size - size % wide);
-        let width = if self.at < end { limits::TILE_HASHES } else { (size % wide) as usize };
-        let place = bundle_path(index, width);
+        let (index, whole) = (self.at / wide, size - size % wide);
+        let width = if self.at < whole { limits::TILE_HASHES } else { (size % wide) as usize };
+        let file = || Place { file: self.dir.join(bundle_path(index, width)).into(), offset: 0 };
         if self.at >= size {
-            return Ok(Step::End(place));
+            return Ok(Step::End(file()));
         }
-        if self.at % wide == 0 {
-            let bundle = tiles::bundle(&self.dir, index, width).map_err(|error| io_at(&self.dir.join(&place), error))?;
-            let Some(bundle) = bundle else { return Ok(Step::End(place)) };
-            self.bundle = bundle;
+        if self.at.is_multiple_of(wide) {
+            let bundle = tiles::bundle(&self.dir, index, width).map_err(|error| io_at(&file().file, error))?;
+            self.open = bundle.map(|bundle| (bundle, file()));
         }
-        let Some((length, rest)) = self.bundle.split_first_chunk::<2>() else { return Ok(Step::End(place)) };
-        let length = usize::from(u16::from_be_bytes(*length));
-        let Some((entry, behind)) = rest.split_at_checked(length) else { return Ok(Step::Broken(place)) };
-        let entry = entry.to_vec();
-        self.bundle = behind.to_vec();
+        let Some((bundle, place)) = &mut self.open else { return Ok(Step::End(file())) };
+        let here = place.clone();
+        let rest = usize::try_from(place.offset).ok().and_then(|offset| bundle.get(offset..)).unwrap_or_default();
+        let Some((length, rest)) = rest.split_first_chunk::<2>() else { return Ok(Step::End(here)) };
+        let length = u16::from_be_bytes(*length);
+        let Some(entry) = rest.get(..usize::from(length)) else { return Ok(Step::Broken(here)) };
+        place.offset += 2 + u64::from(length);
         self.at += 1;
-        Ok(Step::Entry(entry, place))
+        Ok(Step::Entry(entry.to_vec(), here))
     }
 }

@@ -1,6 +1,6 @@
 //! The walk through a log: every entry hashed, every tile read, both trees held against every checkpoint.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 
@@ -13,7 +13,7 @@ use crate::limits;
 #[derive(Debug, Clone)]
 pub(super) struct Wrong {
     pub(super) entry: u64,
-    pub(super) place: Option<String>,
+    pub(super) place: String,
     pub(super) found: FoundThere,
 }
 
@@ -41,6 +41,8 @@ pub(super) struct Walked {
     pub(super) contradicted: Option<u64>,
     /// The first tile that is missing or another, and the first entry below it.
     pub(super) odd_tile: Option<(String, u64)>,
+    /// A tile of the removed entries is gone, without which nothing can be compared.
+    pub(super) hashes_gone: Option<String>,
     /// Entries before the first are gone without a word.
     pub(super) beheaded: bool,
 }
@@ -70,14 +72,16 @@ impl<'a> Walk<'a> {
         source: Source,
     ) -> Result<Self, VerifyError> {
         let first = source.first();
-        let unreadable = |path: PathBuf, error| io_at(&path, error);
-        let mut missing = None;
         let begun = Tree::resume(first, |at| match tiles::tile(dir, at) {
             Ok(Some(hashes)) => Ok(hashes),
-            Ok(None) => Err(missing.insert(at.path()).clone()),
-            Err(error) => Err(unreadable(dir.join(at.path()), error).to_string()),
+            Ok(None) => Err(Err(at.path())),
+            Err(error) => Err(Ok(io_at(&dir.join(at.path()), error))),
         });
-        let begun = begun.ok();
+        let (begun, hashes_gone) = match begun {
+            Ok(tree) => (Some(tree), None),
+            Err(Err(path)) => (None, Some(path)),
+            Err(Ok(error)) => return Err(error),
+        };
         let seen = Walked {
             first,
             behind: 0,
@@ -86,7 +90,8 @@ impl<'a> Walk<'a> {
             wrong: None,
             agreed: 0,
             contradicted: None,
-            odd_tile: missing.map(|path| (path, first)),
+            odd_tile: None,
+            hashes_gone,
             beheaded: false,
         };
         let (of_entries, of_tiles) = (begun.clone(), begun);
@@ -96,6 +101,9 @@ impl<'a> Walk<'a> {
 
     pub(super) fn walk(mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<Walked, VerifyError> {
         let (first, size) = (self.seen.first, self.signed.size);
+        if self.seen.hashes_gone.is_some() {
+            return Ok(self.seen);
+        }
         for nth in first..size {
             let step = match &self.of_entries {
                 Some(_) => Some(self.source.next(size)?),
@@ -152,7 +160,7 @@ impl<'a> Walk<'a> {
             FoundThere::Another(_) => self.odd_tile(TileAt::full(0, nth / limits::TILE_HASHES as u64), nth),
             FoundThere::Broken | FoundThere::Gap(_) | FoundThere::End => self.of_entries = None,
         }
-        self.seen.wrong.get_or_insert(Wrong { entry: nth, place: Some(place), found });
+        self.seen.wrong.get_or_insert_with(|| Wrong { entry: nth, place: place.to_string(), found });
         Ok(())
     }
 

@@ -7,8 +7,8 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::app;
-use crate::audit::tlog::{SigningKeys, VerifierKey};
 use crate::audit::listed_keys;
+use crate::audit::tlog::{SigningKeys, VerifierKey};
 use crate::keyring;
 
 /// A log by its folder, or by the configuration of the service that writes it.
