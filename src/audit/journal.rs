@@ -109,6 +109,14 @@ pub enum JournalError {
         /// How many were signed.
         size: u64,
     },
+    /// The first entries are gone, and the log does not say that their retention ended.
+    #[error(
+        "it begins with entry {first}, and does not say that those before it ended their retention; nothing was changed"
+    )]
+    Beheaded {
+        /// The first that is held.
+        first: u64,
+    },
     /// Entries that were signed are gone.
     #[error(
         "{signed} entries were signed, and it holds {entries}: it was cut off, or an older copy was put in its place; \

@@ -44,6 +44,8 @@ struct Glance<'a> {
     id: Option<std::borrow::Cow<'a, str>>,
     #[serde(default)]
     verifier: Option<std::borrow::Cow<'a, str>>,
+    #[serde(default)]
+    before: Option<u64>,
 }
 
 /// Reads the whole log of that name, which these keys signed.
@@ -62,6 +64,9 @@ pub(super) fn scan(
     for (index, segment) in segments.iter().enumerate() {
         let last = index + 1 == segments.len();
         end_at = scan.segment(segment, last)?;
+    }
+    if first > 0 && scan.pruned_before != Some(first) {
+        return Err(JournalError::Beheaded { first });
     }
     // Before anything is changed.
     let (tree, tiles) = scan.regrowth.end()?;
@@ -110,12 +115,14 @@ struct Scan {
     torn: Option<Torn>,
     regrowth: Regrowth,
     verifier: Option<String>,
+    /// All before that entry ended their retention.
+    pruned_before: Option<u64>,
 }
 
 impl Scan {
     fn new(next: u64, regrowth: Regrowth) -> Self {
         let open = HashMap::new();
-        Self { next, last: None, open, refusal_bytes: 0, torn: None, regrowth, verifier: None }
+        Self { next, last: None, open, refusal_bytes: 0, torn: None, regrowth, verifier: None, pruned_before: None }
     }
 
     /// Reads one segment, and says where its entries end.
@@ -162,6 +169,7 @@ impl Scan {
             ("s3.intent", Some(id)) => drop(self.open.insert(id.into_owned(), glance.seq)),
             ("s3.complete", Some(id)) => drop(self.open.remove(&*id)),
             ("log.start", _) => self.verifier = glance.verifier.map(std::borrow::Cow::into_owned),
+            ("log.pruned", _) => self.pruned_before = glance.before,
             ("refused.unproven" | "session.refuse", _) => self.refusal_bytes += frame_bytes,
             _ => {}
         }

@@ -294,5 +294,12 @@ async fn segments_that_are_gone_are_found() {
         fs::remove_file(without.path().join(segments[gone].path.file_name().unwrap())).unwrap();
         let found = finding(without.path()).unwrap();
         assert_eq!((found.done, found.entry), expected);
+        let refused = reopen(without.path()).unwrap_err();
+        let named = match gone {
+            0 => matches!(refused, JournalError::Beheaded { .. }),
+            1 => matches!(refused, JournalError::Damaged { .. }),
+            _ => matches!(refused, JournalError::RolledBack { .. }),
+        };
+        assert!(named, "without segment {gone}: {refused}");
     }
 }
