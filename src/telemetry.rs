@@ -178,28 +178,33 @@ impl Metrics {
             "1 where the store keeps writes from replacing anything, 0 where it ignores the condition",
             metrics.conditional_writes.clone(),
         );
-        registry.register("log_entries", "Entries of the log", metrics.log_entries.clone());
-        registry.register("log_bytes", "Bytes of the log", metrics.log_bytes.clone());
-        registry.register("log_queued", "Entries that wait for the disk", metrics.log_queued.clone());
-        registry.register("log_free_bytes", "Free bytes of the log's disk", metrics.log_free_bytes.clone());
-        registry.register(
-            "log_signed_entries",
-            "Entries of the log under its newest checkpoint",
-            metrics.log_signed_entries.clone(),
-        );
-        registry.register(
-            "log_unsigned_seconds",
-            "Wait of the oldest entry that is under no checkpoint",
-            metrics.log_unsigned_seconds.clone(),
-        );
-        registry.register("log_records", "1 while the log records", metrics.log_records.clone());
         registry.register("renderings_unkept", "Renderings that could not be kept", metrics.renderings_unkept.clone());
         registry.register(
             "lock_verified",
             "1 while the last look found the bucket locked",
             metrics.lock_verified.clone(),
         );
+        metrics.register_log();
         metrics
+    }
+
+    fn register_log(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("log_entries", "Entries of the log", self.log_entries.clone());
+        registry.register("log_bytes", "Bytes of the log", self.log_bytes.clone());
+        registry.register("log_queued", "Entries that wait for the disk", self.log_queued.clone());
+        registry.register("log_free_bytes", "Free bytes of the log's disk", self.log_free_bytes.clone());
+        registry.register(
+            "log_signed_entries",
+            "Entries of the log under its newest checkpoint",
+            self.log_signed_entries.clone(),
+        );
+        registry.register(
+            "log_unsigned_seconds",
+            "Wait of the oldest entry that is under no checkpoint",
+            self.log_unsigned_seconds.clone(),
+        );
+        registry.register("log_records", "1 while the log records", self.log_records.clone());
     }
 
     /// Counts one answer.

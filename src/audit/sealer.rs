@@ -13,7 +13,7 @@ use super::thread::{DeadOnPanic, Joined};
 use super::tiles;
 use super::tlog::tile::bytes_of;
 use super::tlog::tree::FullTile;
-use super::tlog::{Checkpoint, Hash, SigningKeys, TileAt, Tree};
+use super::tlog::{Checkpoint, Hash, SigningKeys, Tree};
 use crate::limits;
 
 /// The tree as far as the log is durable; shared by the committer, who adds to it, and the sealer, who signs it.
@@ -110,11 +110,8 @@ struct Round {
 impl Round {
     fn run(mut self, ended: &Receiver<()>) {
         let _dead = DeadOnPanic(Arc::clone(&self.sealing.gauges));
+        let mut goes_on = true;
         loop {
-            let goes_on = ended.recv_timeout(limits::LOG_SIGN_EVERY) == Err(RecvTimeoutError::Timeout);
-            if self.sealing.gauges.state() == State::Dead {
-                return;
-            }
             match self.seal(!goes_on) {
                 Ok(()) => self.full = false,
                 Err(error) if is_full(&error) => {
@@ -131,6 +128,10 @@ impl Round {
             if !goes_on {
                 return;
             }
+            goes_on = ended.recv_timeout(limits::LOG_SIGN_EVERY) == Err(RecvTimeoutError::Timeout);
+            if self.sealing.gauges.state() == State::Dead {
+                return;
+            }
         }
     }
 
@@ -144,10 +145,16 @@ impl Round {
             return Ok(());
         }
         while let Some(tile) = self.tiles.last() {
-            write(&**disk, dir, tile.at, &tile.hashes)?;
+            write_full(&**disk, dir, tile)?;
             self.tiles.pop();
         }
-        tree.partial_tiles().try_for_each(|(at, hashes)| write(&**disk, dir, at, hashes))?;
+        for (at, hashes) in tree.partial_tiles() {
+            let path = dir.join(at.path());
+            // What is there from another run may be what a crash left of it.
+            if self.size.is_none() || !path.exists() {
+                disk.place(&path, &bytes_of(hashes))?;
+            }
+        }
         let checkpoint = Checkpoint { origin: log_name.clone(), size: tree.size(), root: tree.root() };
         let note = checkpoint.sign(keys);
         if self.size != Some(tree.size()) {
@@ -164,19 +171,13 @@ impl Round {
     }
 }
 
-/// Writes a tile; those that it takes the place of, which are not full, go.
-fn write(disk: &dyn Disk, dir: &Path, at: TileAt, hashes: &[Hash]) -> io::Result<()> {
-    let path = dir.join(at.path());
-    if at.is_full() {
-        disk.place(&path, &bytes_of(hashes))?;
-        match fs::remove_dir_all(path.with_extension("p")) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            Ok(()) | Err(_) => Ok(()),
-        }
-    } else if path.exists() {
-        Ok(())
-    } else {
-        disk.place(&path, &bytes_of(hashes))
+/// Writes a full tile; those that it takes the place of go.
+fn write_full(disk: &dyn Disk, dir: &Path, tile: &FullTile) -> io::Result<()> {
+    let path = dir.join(tile.at.path());
+    disk.place(&path, &bytes_of(&tile.hashes))?;
+    match fs::remove_dir_all(path.with_extension("p")) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 

@@ -178,6 +178,12 @@ async fn missing_and_changed_tiles_are_made_again_by_a_start() {
     assert!(matches!(verified(dir.path(), &keys).finding.unwrap().done, Tampering::Tile { .. }));
     reopen(dir.path()).unwrap();
     assert_eq!(verified(dir.path(), &keys).finding, None);
+    // One that is not full, as a loss of power may leave it, and that the next checkpoint needs as well.
+    fs::write(dir.path().join("tile/1/000.p/2"), []).unwrap();
+    let found = verified(dir.path(), &keys).finding.unwrap().done;
+    assert_eq!(found, Tampering::Tile { path: "tile/1/000.p/2".into() });
+    reopen(dir.path()).unwrap();
+    assert_eq!(verified(dir.path(), &keys).finding, None);
 }
 
 #[tokio::test]

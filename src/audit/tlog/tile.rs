@@ -34,11 +34,6 @@ impl TileAt {
     pub fn path(&self) -> String {
         format!("tile/{}/{}", self.level, file_of(self.index, self.width))
     }
-
-    /// Whether it is full.
-    pub fn is_full(&self) -> bool {
-        self.width == limits::TILE_HASHES
-    }
 }
 
 /// The path of a bundle of entries: the one with those of the tile at level 0 with the same index and width.

@@ -115,6 +115,7 @@ impl<'a> Walk<'a> {
                 progress(nth - first, size - first);
             }
         }
+        self.partial_tiles()?;
         let holds = |tree: &Option<Tree>| tree.as_ref().is_some_and(|tree| tree.root() == self.signed.root);
         (self.seen.entries_hold, self.seen.tiles_hold) = (holds(&self.of_entries), holds(&self.of_tiles));
         self.seen.beheaded = !self.pruned;
@@ -135,11 +136,8 @@ impl<'a> Walk<'a> {
         } else {
             self.of_tiles = None;
         }
-        for full in odd.into_iter().filter(|full| full.at.level > 0) {
-            let there = tiles::tile(self.dir, full.at).map_err(|error| io_at(&self.dir.join(full.at.path()), error))?;
-            if there.as_deref() != Some(&full.hashes) {
-                self.odd_tile(full.at, nth);
-            }
+        for full in odd {
+            self.compare_with_tile(full.at, &full.hashes, nth)?;
         }
         let (found, place) = match step {
             None => return Ok(()),
@@ -161,6 +159,21 @@ impl<'a> Walk<'a> {
             FoundThere::Broken | FoundThere::Gap(_) | FoundThere::End => self.of_entries = None,
         }
         self.seen.wrong.get_or_insert_with(|| Wrong { entry: nth, place: place.to_string(), found });
+        Ok(())
+    }
+
+    /// The tiles at the right edge, which are not full.
+    fn partial_tiles(&mut self) -> Result<(), VerifyError> {
+        let Some(tree) = self.of_tiles.clone() else { return Ok(()) };
+        let mut tiles = tree.partial_tiles();
+        tiles.try_for_each(|(at, hashes)| self.compare_with_tile(at, hashes, tree.size() - 1))
+    }
+
+    fn compare_with_tile(&mut self, at: TileAt, hashes: &[Hash], entry: u64) -> Result<(), VerifyError> {
+        let there = tiles::tile(self.dir, at).map_err(|error| io_at(&self.dir.join(at.path()), error))?;
+        if there.as_deref() != Some(hashes) {
+            self.odd_tile(at, entry);
+        }
         Ok(())
     }
 
