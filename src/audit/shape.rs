@@ -334,6 +334,14 @@ pub(super) struct Started {
     pub(super) kind: &'static str,
     pub(super) version: &'static str,
     pub(super) digest_key: String,
+    pub(super) verifier: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct KeyChanged<'a> {
+    pub(super) kind: &'static str,
+    pub(super) verifier: String,
+    pub(super) previous: &'a str,
 }
 
 #[derive(Serialize)]
