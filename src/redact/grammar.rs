@@ -21,7 +21,15 @@ impl Broken {
         let reason = if byte < 0x20 { "a control character within a string" } else { "a string is not UTF-8" };
         Self { at, reason }
     }
+
+    /// Whether it is JSON to other readers, and only more of it than is read here.
+    pub(super) fn is_beyond(&self) -> bool {
+        matches!(self.reason, TOO_DEEP | TOO_LONG)
+    }
 }
+
+const TOO_DEEP: &str = "it is nested too deeply";
+const TOO_LONG: &str = "a member's name is too long";
 
 /// The four ways in which a value begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -315,7 +323,7 @@ impl Grammar {
         }
         if matches!(kind, Kind::Object | Kind::Array) {
             if self.open.len() == limits::JSON_DEPTH_MAX {
-                return Err(Broken { at, reason: "it is nested too deeply" });
+                return Err(Broken { at, reason: TOO_DEEP });
             }
             self.open.push(kind == Kind::Object);
         }
@@ -348,7 +356,8 @@ impl Grammar {
         }
     }
 
-    /// Never looks at a byte beyond the longest name, so that the fault is the same in any pieces.
+    /// Never looks at more than one character beyond the longest name, so that the fault is the same in any pieces. It is
+    /// told where a character begins, so that what stands before it is whole.
     fn name(
         &mut self,
         chunk: &[u8],
@@ -357,18 +366,19 @@ impl Grammar {
         name: &mut Name,
         events: &mut impl Events,
     ) -> Result<usize, Broken> {
-        let room = (name.open + 2 + limits::JSON_NAME_BYTES_MAX as u64).saturating_sub(offset + at as u64);
+        let end = name.open + 2 + limits::JSON_NAME_BYTES_MAX as u64;
+        let room = end.saturating_sub(offset + at as u64).max(1);
         let until = usize::try_from(room).map_or(chunk.len(), |room| chunk.len().min(at.saturating_add(room)));
-        match self.text.scan(&chunk[..until], at, &mut |_: &[u8]| {})? {
-            Scanned::Closed(after) => {
+        let scanned = self.text.scan(&chunk[..until], at, &mut |_: &[u8]| {})?;
+        let read = offset + until as u64;
+        match scanned {
+            Scanned::Closed(after) if offset + after as u64 <= end => {
                 self.state = State::Colon;
                 events.name(name.closes(chunk, after - 1));
                 Ok(after)
             }
-            Scanned::More if (until - at) as u64 == room => {
-                Err(Broken { at: until - 1, reason: "a member's name is too long" })
-            }
-            Scanned::More => Ok(until),
+            Scanned::More if read < end || chunk[until - 1] & 0xC0 == 0x80 => Ok(until),
+            Scanned::Closed(_) | Scanned::More => Err(Broken { at: until - 1, reason: TOO_LONG }),
         }
     }
 

@@ -41,7 +41,7 @@ pub(super) enum Instructions {
     Avx2(avx2::Avx2),
     Portable,
     /// None: the grammar reads everything. The reference.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     Bytes,
 }
 
@@ -65,7 +65,7 @@ impl Instructions {
             #[cfg(target_arch = "x86_64")]
             Instructions::Avx2(tier) => tier.backslashes(text),
             Instructions::Portable => Portable.backslashes(text),
-            #[cfg(test)]
+            #[cfg(any(test, fuzzing))]
             Instructions::Bytes => Portable.backslashes(text),
         };
         if backslash == 0 { 0 } else { escapes(backslash, 0).1 }
@@ -149,7 +149,7 @@ impl Machine {
         self.lead = LINE_END;
         self.carry = Carry::at_line();
         self.pace = if self.grammar.reads_several() { Pace::Bytes(0) } else { Pace::Blocks };
-        #[cfg(test)]
+        #[cfg(any(test, fuzzing))]
         if matches!(self.instructions, Instructions::Bytes) {
             self.pace = Pace::Bytes(u64::MAX);
         }
@@ -268,6 +268,15 @@ impl Machine {
         }
     }
 
+    /// The same, but not within a string that is all of its document.
+    pub(super) fn is_within_text_of_brackets(&self) -> bool {
+        let open = match self.pace {
+            Pace::Blocks => self.carry.brackets > 1,
+            Pace::Bytes(_) => !self.grammar.open.is_empty(),
+        };
+        open && self.is_within_text()
+    }
+
     /// Whether a document was read to its end, before the byte that was refused.
     pub(super) fn is_whole(&self) -> bool {
         self.grammar.is_whole()
@@ -305,7 +314,7 @@ impl Machine {
             #[cfg(target_arch = "x86_64")]
             Instructions::Avx2(tier) => tier.run(&mut blocks, chunk, at, events),
             Instructions::Portable => blocks.run(Portable, chunk, at, events),
-            #[cfg(test)]
+            #[cfg(any(test, fuzzing))]
             Instructions::Bytes => Ok(Ran::Doubt(at)),
         }
     }
