@@ -46,3 +46,7 @@ pub mod server;
 pub mod app;
 
 pub mod cli;
+
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod trials;

@@ -7,7 +7,7 @@
 //! A text that stops being JSON is prose if no member was seen in it: nothing in it has a name yet, and no reader of
 //! JSON finds anything in what follows. It passes as it is. Else it is *cut*: what follows is not shown. So is what is
 //! JSON to other readers: nested deeper, or with longer names, than is read here, or with a control character within a
-//! string of it.
+//! string of it. Numbers are what lenient readers take for them.
 //!
 //! Nothing is kept of a text but a window of it without its escapes, at each level, and the bytes of an escape that is
 //! not read to its end.
@@ -143,7 +143,7 @@ impl Level {
             instructions,
             plan: plan.clone(),
             reading: Reading::Nothing,
-            machine: Machine::with(instructions, false),
+            machine: Machine::with(instructions, false).lenient(),
             unescaped: Unescaped::new(instructions),
             offset: 0,
             from: 0,

@@ -169,17 +169,33 @@ pub(super) struct Grammar {
     lines: bool,
     /// Behind a value of the top another one may begin; these are objects and arrays.
     several: bool,
+    /// Numbers are also what lenient readers take for one: `01`, `+1`, `.5`, `5.`.
+    lenient: bool,
 }
 
 impl Grammar {
     /// Before the first byte of a document, or of a record if `lines`.
     pub(super) fn new(lines: bool) -> Self {
-        Self { state: State::Value, text: Text::default(), open: Vec::new(), members: false, lines, several: false }
+        Self {
+            state: State::Value,
+            text: Text::default(),
+            open: Vec::new(),
+            members: false,
+            lines,
+            several: false,
+            lenient: false,
+        }
     }
 
     /// The same for documents that follow each other, with white space between them or without.
     pub(super) fn several(mut self) -> Self {
         self.several = true;
+        self
+    }
+
+    /// The same for texts of which nothing is promised but what a reader finds in them.
+    pub(super) fn lenient(mut self) -> Self {
+        self.lenient = true;
         self
     }
 
@@ -306,6 +322,8 @@ impl Grammar {
             b'[' => (Kind::Array, State::ElementOrClose),
             b'"' => (Kind::String, State::InString),
             b'-' => (Kind::Scalar, State::InNumber(Number::Minus)),
+            b'+' if self.lenient => (Kind::Scalar, State::InNumber(Number::Minus)),
+            b'.' if self.lenient => (Kind::Scalar, State::InNumber(Number::Point)),
             b'0' => (Kind::Scalar, State::InNumber(Number::Zero)),
             b'1'..=b'9' => (Kind::Scalar, State::InNumber(Number::Whole)),
             b't' => (Kind::Scalar, State::InWord(b"true", 1)),
@@ -412,7 +430,7 @@ impl Grammar {
             return self.word(chunk, from, b"Infinity", 0, events);
         }
         let mut at = from;
-        while let Some(next) = chunk.get(at).and_then(|byte| number.then(*byte)) {
+        while let Some(next) = chunk.get(at).and_then(|byte| number.then(*byte, self.lenient)) {
             number = next;
             at += 1;
         }
@@ -429,6 +447,10 @@ impl Grammar {
                 self.value_ends(at, Kind::Scalar, events);
                 Ok(())
             }
+            Number::Point if self.lenient => {
+                self.value_ends(at, Kind::Scalar, events);
+                Ok(())
+            }
             Number::Minus | Number::Point | Number::E | Number::ESign => Err(Broken { at, reason: "not a number" }),
         }
     }
@@ -436,8 +458,11 @@ impl Grammar {
 
 impl Number {
     /// The state after one more byte, or `None` where the byte is no longer the number's.
-    fn then(self, byte: u8) -> Option<Self> {
+    fn then(self, byte: u8, lenient: bool) -> Option<Self> {
         match (self, byte) {
+            (Self::Zero, b'0'..=b'9') if lenient => Some(Self::Whole),
+            (Self::Minus, b'.') if lenient => Some(Self::Point),
+            (Self::Point, b'e' | b'E') if lenient => Some(Self::E),
             (Self::Minus, b'0') => Some(Self::Zero),
             (Self::Minus, b'1'..=b'9') | (Self::Whole, b'0'..=b'9') => Some(Self::Whole),
             (Self::Zero | Self::Whole, b'.') => Some(Self::Point),

@@ -142,6 +142,12 @@ impl Machine {
         self
     }
 
+    /// The same for texts within strings, see [`Grammar::lenient`]. What JSON has no number of is a doubt, and the grammar's.
+    pub(super) fn lenient(mut self) -> Self {
+        self.grammar = self.grammar.lenient();
+        self
+    }
+
     /// Forgets everything: the next byte begins a record. What a chunk before may have left open, a character, counts no
     /// more.
     pub(super) fn restart(&mut self) {

@@ -143,7 +143,10 @@ impl<'a, T: Tier, const WHOLE: bool> Block<'a, T, WHOLE> {
         next.escaped = self.last(escaping);
         next.units = self.history(next.units, units);
         next.string = (inside as i64 >> 63) as u64;
-        (Strings { opening: quote & inside, closing: quote & !inside, inside, backslash, high: text.high }, wrong & valid)
+        (
+            Strings { opening: quote & inside, closing: quote & !inside, inside, backslash, high: text.high },
+            wrong & valid,
+        )
     }
 
     /// The bits of the last 64 bytes, the top one the last.

@@ -143,19 +143,30 @@ fn regression_what_others_read_as_json_is_not_prose() {
         "[\"a\nb\",{\"k\":\"SECRET\"}]".to_owned(),
         "\u{FEFF}{\"k\":\"SECRET\"}".to_owned(),
         "\u{FEFF}\n[{\"k\":\"SECRET\"}]".to_owned(),
+        "[01,-.5,+5.,5.e3,00,{\"k\":\"SECRET\"}]".to_owned(),
     ];
     for text in texts {
         for levels in 0..3 {
             let object = written(&text, levels);
             let expected = oracle::redact(object.as_bytes(), Format::Json, &hidden, &key()).unwrap();
             assert!(!String::from_utf8(expected.clone()).unwrap().contains("SECRET"), "{text}");
-            for size in [usize::MAX, 1, 7, 63, 64, 65, 4096] {
+            for size in [usize::MAX, 1, 65] {
                 let (out, ended, _) = feed(&plan(&hidden), Format::Json, object.as_bytes(), || size);
                 assert!((&out, ended) == (&expected, Ok(())), "{text} in pieces of {size}");
             }
         }
     }
-    for prose in ["\u{FEFF}", "\u{FEFF}\u{FEFF}{\"k\":1}", " \u{FEFF}{\"k\":1}", "\u{FEEF}[", "\"Quoted\n{\"k\":1}"] {
+    for prose in [
+        "\u{FEFF}",
+        "\u{FEFF}\u{FEFF}{\"k\":1}",
+        " \u{FEFF}{\"k\":1}",
+        "\u{FEEF}[",
+        "[2026-11-20] {\"k\":1}",
+        "[01:23] {\"k\":1}",
+        "[+5.3s] {\"k\":1}",
+        "[.] x",
+        "\"Quoted\n{\"k\":1}",
+    ] {
         let object = serde_json::to_string(&[prose]).unwrap();
         check(&hidden, Format::Json, &object, &object);
     }

@@ -135,7 +135,7 @@ impl<'a> Reader<'a> {
         let first = self.peek()?;
         let too_deep = matches!(first, '{' | '[') && self.depth == limits::JSON_DEPTH_MAX;
         self.committed |= too_deep;
-        if too_deep || !matches!(first, '{' | '[' | '"' | '-' | '0'..='9' | 't' | 'f' | 'n' | 'N' | 'I') {
+        if too_deep || !matches!(first, '{' | '[' | '"' | '-' | '+' | '.' | '0'..='9' | 't' | 'f' | 'n' | 'N' | 'I') {
             return Err(Stop::At(self.at));
         }
         let action = if self.hidden.is_some() { None } else { self.hides(first, ruled) };
@@ -289,12 +289,12 @@ impl<'a> Reader<'a> {
     /// A number or another word: as far as there is one that goes on so.
     fn word(&mut self) -> Result<(), Stop> {
         let is_one = |word: &str| {
-            ["NaN", "Infinity", "-Infinity"].contains(&word)
-                || (!word.is_empty() && serde_json::from_str::<serde::de::IgnoredAny>(word).is_ok())
+            ["NaN", "Infinity", "-Infinity", "+Infinity"].contains(&word)
+                || is_number(word)
                 || ["true", "false", "null"].contains(&word)
         };
         let goes_on = |word: &str| {
-            let words = ["NaN", "Infinity", "-Infinity", "true", "false", "null"];
+            let words = ["NaN", "Infinity", "-Infinity", "+Infinity", "true", "false", "null"];
             words.iter().any(|one| one.starts_with(word)) || is_one(word) || is_one(&format!("{word}0"))
         };
         let mut word = String::new();
@@ -306,7 +306,9 @@ impl<'a> Reader<'a> {
                     self.at += 1;
                 }
                 // A word has an end of its own, a number has not.
-                Err(Stop::End) if !["true", "false", "null", "NaN", "Infinity", "-Infinity"].contains(&&*word) => {
+                Err(Stop::End)
+                    if !["true", "false", "null", "NaN", "Infinity", "-Infinity", "+Infinity"].contains(&&*word) =>
+                {
                     return Err(Stop::End);
                 }
                 _ if is_one(&word) => return Ok(()),
@@ -314,6 +316,16 @@ impl<'a> Reader<'a> {
             }
         }
     }
+}
+
+/// What C reads as a decimal number, or a point alone.
+fn is_number(word: &str) -> bool {
+    let unsigned = word.strip_prefix(['+', '-']).unwrap_or(word);
+    let (mantissa, power) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let power = power.strip_prefix(['+', '-']).unwrap_or(power);
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    !mantissa.is_empty() && !power.is_empty() && digits(whole) && digits(fraction) && digits(power)
 }
 
 /// UTF-8, also of half a character.
