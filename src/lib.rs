@@ -12,6 +12,8 @@
 //! in [`redact::Raw`], which only `redact` opens. The architecture
 //! test reads the order from this file.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// The nightly toolchain that fuzzers need looks deeper into the layout of futures.
+#![cfg_attr(fuzzing, recursion_limit = "256")]
 
 pub mod limits;
 

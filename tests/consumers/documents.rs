@@ -158,7 +158,7 @@ impl Random {
     }
 
     fn value(&mut self, depth: usize, newlines: bool) -> String {
-        match self.below(if depth < 5 { 9 } else { 4 }) {
+        match self.below(if depth < 5 { 9 } else { 3 }) {
             0 => self.of(&["true", "false", "null", "0", "-0.0", "1e5", "12345678901234567890123", "5E-3"]).to_owned(),
             1 if self.one_in(20) => self.of(&["NaN", "-Infinity", "Infinity"]).to_owned(),
             1 if self.one_in(20) => self.of(&["\"\\ud800\"", "\"\\udc00x\"", "\"\\ud800\\ud800\""]).to_owned(),

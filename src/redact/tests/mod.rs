@@ -1,5 +1,7 @@
 //! What every test of the engine uses: masks in short form, feeding in pieces, and random documents.
 
+#![cfg_attr(fuzzing, allow(dead_code, unused_imports, reason = "fuzz targets use a part of it"))]
+
 #[cfg(test)]
 mod alike;
 #[cfg(test)]
