@@ -54,6 +54,8 @@ pub(super) struct Editor {
     /// Fields hidden in this record, by profile.
     fields: Vec<u64>,
     any_fields: bool,
+    /// Texts cut in it.
+    cuts: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -113,6 +115,7 @@ impl Editor {
             slack: 0,
             fields: vec![0; plan.profiles().len()],
             any_fields: false,
+            cuts: 0,
             plan,
         }
     }
@@ -200,6 +203,7 @@ impl Editor {
 
     /// Counts the fields that were hidden in this record.
     pub(super) fn count_into(&mut self, tally: &mut Tally) {
+        tally.texts_cut += std::mem::take(&mut self.cuts);
         if std::mem::take(&mut self.any_fields) {
             for (total, fields) in tally.fields.iter_mut().zip(&mut self.fields) {
                 *total += std::mem::take(fields);
@@ -214,7 +218,7 @@ impl Editor {
         }
         self.levels.clear();
         self.positions.clear();
-        self.texts = 0;
+        (self.texts, self.cuts) = (0, 0);
         (self.verdict, self.named, self.hidden, self.slack) = (None, false, None, 0);
         (self.undecided, self.renaming) = (None, None);
     }

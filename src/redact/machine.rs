@@ -42,7 +42,7 @@ pub(super) enum Instructions {
     Avx2(avx2::Avx2),
     Portable,
     /// None: the grammar reads everything. The reference.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     Bytes,
 }
 
@@ -66,7 +66,7 @@ impl Instructions {
             #[cfg(target_arch = "x86_64")]
             Instructions::Avx2(tier) => tier.backslashes(text),
             Instructions::Portable => Portable.backslashes(text),
-            #[cfg(test)]
+            #[cfg(any(test, fuzzing))]
             Instructions::Bytes => Portable.backslashes(text),
         };
         if backslash == 0 { 0 } else { escapes(backslash, 0).1 }
@@ -143,6 +143,12 @@ impl Machine {
         self
     }
 
+    /// The same for texts within strings, see [`Grammar::lenient`]. What JSON has no number of is a doubt, and the grammar's.
+    pub(super) fn lenient(mut self) -> Self {
+        self.grammar = self.grammar.lenient();
+        self
+    }
+
     /// Forgets everything: the next byte begins a record. What a chunk before may have left open, a character, counts no
     /// more.
     pub(super) fn restart(&mut self) {
@@ -150,7 +156,7 @@ impl Machine {
         self.lead = LINE_END;
         self.carry = Carry::at_line();
         self.pace = if self.grammar.reads_several() { Pace::Bytes(0) } else { Pace::Blocks };
-        #[cfg(test)]
+        #[cfg(any(test, fuzzing))]
         if matches!(self.instructions, Instructions::Bytes) {
             self.pace = Pace::Bytes(u64::MAX);
         }
@@ -269,6 +275,15 @@ impl Machine {
         }
     }
 
+    /// The same, but not within a string that is all of its document.
+    pub(super) fn is_within_text_of_brackets(&self) -> bool {
+        let open = match self.pace {
+            Pace::Blocks => self.carry.brackets > 1,
+            Pace::Bytes(_) => !self.grammar.open.is_empty(),
+        };
+        open && self.is_within_text()
+    }
+
     /// Whether a document was read to its end, before the byte that was refused.
     pub(super) fn is_whole(&self) -> bool {
         self.grammar.is_whole()
@@ -307,7 +322,7 @@ impl Machine {
             #[cfg(target_arch = "x86_64")]
             Instructions::Avx2(tier) => tier.run(&mut blocks, chunk, at, events),
             Instructions::Portable => blocks.run(Portable, chunk, at, events),
-            #[cfg(test)]
+            #[cfg(any(test, fuzzing))]
             Instructions::Bytes => Ok(Ran::Doubt(at)),
         }
     }

@@ -39,6 +39,8 @@ mod run;
 mod text;
 mod token;
 mod trail;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod trials;
 
 use std::sync::Arc;
 
@@ -198,5 +200,5 @@ impl Keyed {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod tests;

@@ -120,7 +120,7 @@ impl Redactor {
     }
 
     /// The same, read with these instructions.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn with(mut self, instructions: Instructions) -> Self {
         let machine = Machine::with(instructions, self.format == Format::Jsonl);
         self.machine = reading(machine, &self.plan, self.format);

@@ -134,5 +134,5 @@ impl Events for Within<'_> {
 
 /// Whether a text that begins with that byte, which may not be known yet, may be JSON.
 pub(in crate::redact) fn may_hold_json(first: Option<&u8>) -> bool {
-    matches!(first, None | Some(b'{' | b'[' | b' ' | b'\\'))
+    matches!(first, None | Some(b'{' | b'[' | b' ' | b'\\' | 0xEF))
 }

@@ -33,7 +33,8 @@ pub(super) struct Found {
     pub(super) commas: u64,
     /// First bytes of members' values.
     pub(super) values: u64,
-    /// Opening quotes of values that may hold JSON: behind them stands a bracket, a blank, an escape, or what is not known.
+    /// Opening quotes of values that may hold JSON: behind them stands a bracket, a blank, an escape, a byte order mark, or
+    /// what is not known.
     pub(super) texts: u64,
     /// Bytes of scalars, their first ones, and the bytes right behind them.
     pub(super) scalar: u64,
@@ -72,6 +73,8 @@ struct Strings {
     /// From an opening quote up to the byte before the closing one.
     inside: u64,
     backslash: u64,
+    /// Bytes of characters beyond ASCII.
+    high: u64,
 }
 
 impl<'a, T: Tier, const WHOLE: bool> Block<'a, T, WHOLE> {
@@ -142,7 +145,10 @@ impl<'a, T: Tier, const WHOLE: bool> Block<'a, T, WHOLE> {
         next.escaped = self.last(escaping);
         next.units = self.history(next.units, units);
         next.string = (inside as i64 >> 63) as u64;
-        (Strings { opening: quote & inside, closing: quote & !inside, inside, backslash }, wrong & valid)
+        (
+            Strings { opening: quote & inside, closing: quote & !inside, inside, backslash, high: text.high },
+            wrong & valid,
+        )
     }
 
     /// The bits of the last 64 bytes, the top one the last.
@@ -200,7 +206,7 @@ impl<'a, T: Tier, const WHOLE: bool> Block<'a, T, WHOLE> {
         }
         next.members |= colon;
         let texts = if wanted.texts {
-            opening & !name_opening & ((is.open | is.blank | strings.backslash) >> 1 | self.last_bit())
+            opening & !name_opening & ((is.open | is.blank | strings.backslash | strings.high) >> 1 | self.last_bit())
         } else {
             0
         };
