@@ -71,6 +71,20 @@ impl Instructions {
         };
         if backslash == 0 { 0 } else { escapes(backslash, 0).1 }
     }
+
+    /// Of such bytes the quotes that are not escaped, and the backslashes that escape.
+    #[inline]
+    pub(super) fn quotes(self, text: &[u8; ESCAPING]) -> (u64, u64) {
+        let (quote, backslash) = match self {
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx2(tier) => tier.quotes(text),
+            Instructions::Portable => Portable.quotes(text),
+            #[cfg(test)]
+            Instructions::Bytes => Portable.quotes(text),
+        };
+        let escaping = if backslash == 0 { 0 } else { escapes(backslash, 0).1 };
+        (quote & !(escaping << 1), escaping)
+    }
 }
 
 /// Most bytes that the grammar reads at a stretch after a doubt; after one doubt it reads a block.

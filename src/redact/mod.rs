@@ -41,6 +41,7 @@ mod token;
 mod trail;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod trials;
+mod values;
 
 use std::sync::Arc;
 

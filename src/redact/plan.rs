@@ -10,6 +10,7 @@ use super::machine::Sight;
 use super::paths::Paths;
 use super::rows::RowPaths;
 use super::size;
+use super::values;
 use crate::keyring::{KeyRing, Purpose, SecretKey};
 use crate::limits;
 use crate::policy::mask::{Format, LengthRule, MaskAction, Masks, OnBroken};
@@ -30,6 +31,7 @@ pub struct Plan {
     paths: Paths,
     rows: Option<Arc<RowPaths>>,
     sight: Sight,
+    values: Option<Arc<values::Rules>>,
 }
 
 /// What happens to a field that matched, and the place of its profile in [`Plan::profiles`].
@@ -54,6 +56,7 @@ impl Plan {
             masks.rules.iter().map(|rule| Rule { action: rule.action, profile: place(&rule.profile) }).collect();
         let names = masks.names.iter().map(|rule| place(&rule.profile)).collect();
         let keeps = masks.keeps.iter().map(|rule| place(&rule.profile)).collect();
+        let values = values::Rules::of(&masks.values, &mut place);
         let paths = Paths::of(masks);
         let rows = masks.rows.as_ref().map(|rows| Arc::new(RowPaths::of(rows)));
         Self {
@@ -69,6 +72,7 @@ impl Plan {
             on_broken: masks.on_broken,
             concatenated: masks.concatenated,
             embedded: masks.embedded,
+            values,
             pseudonyms: SecretKey::from_bytes(pseudonym_key.prf(&[masks.pseudonym_scope.as_bytes()])),
         }
     }
@@ -156,6 +160,11 @@ impl Plan {
     /// The members by which records are chosen, if some are not shown.
     pub(super) fn rows(&self) -> Option<&Arc<RowPaths>> {
         self.rows.as_ref()
+    }
+
+    /// What is hidden of text that is shown otherwise, if anything is.
+    pub(super) fn values(&self) -> Option<&Arc<values::Rules>> {
+        self.values.as_ref()
     }
 
     /// What the machine has to look at.

@@ -8,7 +8,7 @@ use super::plan::Plan;
 /// Counts of one response.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tally {
-    /// Fields hidden, by profile, in the order of [`Plan::profiles`].
+    /// Fields hidden, and stretches of text, by profile, in the order of [`Plan::profiles`].
     pub fields: Vec<u64>,
     /// Records (or documents) read to their end; blank lines are none.
     pub records: u64,

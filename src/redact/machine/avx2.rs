@@ -53,6 +53,15 @@ fn backslashes(bytes: &[u8; BLOCK]) -> u64 {
     unsafe { Halves(_mm256_loadu_si256(first.as_ptr().cast()), _mm256_loadu_si256(second.as_ptr().cast())) }.is(b'\\')
 }
 
+#[target_feature(enable = "avx2")]
+fn quotes(bytes: &[u8; BLOCK]) -> (u64, u64) {
+    let (first, second) = bytes.split_at(BLOCK / 2);
+    // SAFETY: both are 32 bytes long, and unaligned loads are asked for.
+    let halves =
+        unsafe { Halves(_mm256_loadu_si256(first.as_ptr().cast()), _mm256_loadu_si256(second.as_ptr().cast())) };
+    (halves.is(b'"'), halves.is(b'\\'))
+}
+
 /// The two halves of a block.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Halves(__m256i, __m256i);
@@ -255,6 +264,11 @@ impl Tier for Avx2 {
     fn backslashes(self, bytes: &[u8; BLOCK]) -> u64 {
         // SAFETY: `self` proves that the processor has what the function asks for.
         unsafe { backslashes(bytes) }
+    }
+
+    fn quotes(self, bytes: &[u8; BLOCK]) -> (u64, u64) {
+        // SAFETY: as above.
+        unsafe { quotes(bytes) }
     }
 
     #[inline(always)]

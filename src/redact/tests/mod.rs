@@ -33,6 +33,8 @@ mod rows;
 mod rows_reference;
 #[cfg(test)]
 mod several;
+mod shapes;
+mod values;
 
 use std::sync::Arc;
 

@@ -3,6 +3,7 @@
 
 mod places;
 mod texts;
+mod values;
 
 use places::{Place, goes_on, matches};
 
@@ -18,6 +19,7 @@ pub(in crate::redact) fn redact(text: &[u8], format: Format, masks: &Masks, key:
         let at = shown.len() - ending.len();
         shown.splice(at..at, vec![b' '; rounded(text.len()) - shown.len()]);
     }
+    values::hide(&mut shown, &masks.values);
     Some(shown)
 }
 
