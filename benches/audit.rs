@@ -1,4 +1,5 @@
-//! How many entries per second become durable, and how long each waits, with 64 writers on this machine's disk.
+//! How many entries per second become durable, and how long each waits, with 64 writers on this machine's disk; then how
+//! fast all of them are verified.
 //!
 //! The folder is that of `TMPDIR`; on a file system in memory the figures say nothing.
 
@@ -8,8 +9,10 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tracegate::audit::journal::SpaceLeft;
+use tracegate::audit::tlog::SigningKeys;
+use tracegate::audit::verify::{Terms, verify};
 use tracegate::audit::{Event, Journal, JournalOptions};
-use tracegate::keyring::SecretKey;
+use tracegate::keyring::{KeyRing, SecretKey};
 
 use common::figure;
 
@@ -18,10 +21,13 @@ const RUN: Duration = Duration::from_secs(5);
 
 fn main() {
     let dir = tempfile::tempdir().expect("a folder for the log");
+    let signing = SigningKeys::of(&KeyRing::ephemeral(), "bench/audit/r1");
+    let terms = Terms { keys: signing.verifiers(), ..Terms::default() };
     let options = JournalOptions {
         dir: dir.path().to_owned(),
         log_name: "bench/audit/r1".into(),
         digest_key: SecretKey::random(),
+        signing,
         retention: None,
         space: SpaceLeft { warn: 0, min: 0 },
         clock: Timestamp::now,
@@ -34,6 +40,10 @@ fn main() {
     let p99 = waits[waits.len() * 99 / 100];
     figure("audit_entries_per_s_64", waits.len() as f64 / RUN.as_secs_f64(), "1/s");
     figure("audit_p99_ms_64", p99.as_secs_f64() * 1000.0, "ms");
+    let began = Instant::now();
+    let report = verify(dir.path(), &terms, &mut |_, _| {}).expect("the log can be read");
+    assert!(report.finding.is_none() && report.signed > waits.len() as u64, "{report:?}");
+    figure("audit_verified_per_s", report.signed as f64 / began.elapsed().as_secs_f64(), "1/s");
 }
 
 /// Every writer records one entry after the other, each about as large as that of a request.

@@ -20,6 +20,7 @@ use object_store::local::LocalFileSystem;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::audit::tlog::SigningKeys;
 use crate::audit::{Event, Journal, JournalOptions, Recovery, Unavailable};
 use crate::backend::Backend;
 use crate::backend::aws::{self, AwsOptions, Credentials, Timeouts};
@@ -323,6 +324,7 @@ fn open_journal(config: &Config, keys: &KeyRing) -> Result<(Journal, Recovery)> 
     let options = JournalOptions {
         dir: config.log.dir.clone(),
         log_name: config.log.name.clone(),
+        signing: SigningKeys::of(keys, &config.log.name),
         digest_key,
         retention: config.log.retention,
         space: config.log.space,

@@ -35,6 +35,8 @@ pub enum Purpose {
     LogDigest,
     /// Authenticating objects of the control store.
     Control,
+    /// Deriving the keys that sign the log's checkpoints.
+    LogSigning,
 }
 
 impl Purpose {
@@ -48,6 +50,7 @@ impl Purpose {
             Purpose::Pseudonym => "tracegate 2026 pseudonym v1",
             Purpose::LogDigest => "tracegate 2026 log digest v1",
             Purpose::Control => "tracegate 2026 control store v1",
+            Purpose::LogSigning => "tracegate 2026 log signing v1",
         }
     }
 }

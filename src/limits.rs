@@ -290,6 +290,24 @@ pub const LOG_SPACE_WARN_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 pub const LOG_SPACE_MIN_BYTES: u64 = 512 * 1024 * 1024;
 /// Least value of `space_min`, in bytes: room for another segment.
 pub const LOG_SPACE_FLOOR_BYTES: u64 = SEGMENT_BYTES;
+/// Hashes of a full tile of the log's tree (C2SP tlog-tiles).
+pub const TILE_HASHES: usize = 256;
+/// Levels of the tree that a tile stands for: `TILE_HASHES` is 2 to the power of it.
+pub const TILE_HEIGHT: u32 = 8;
+/// Highest level of tiles that a tree of 2^64 entries has.
+pub const TILE_LEVEL_MAX: u8 = 7;
+/// How often the log's tree is signed, while entries are added to it. An entry is in a signed tree within a second.
+pub const LOG_SIGN_EVERY: Duration = Duration::from_millis(500);
+/// How often a signed checkpoint is kept for good, beside the newest.
+pub const LOG_KEEP_EVERY: Duration = Duration::from_secs(3600);
+/// Largest signed note that is read, in bytes.
+pub const NOTE_BYTES_MAX: usize = 64 * 1024;
+/// Most signatures of a note that is read (C2SP signed-note asks for 16 at least).
+pub const NOTE_SIGNATURES_MAX: usize = 64;
+/// Largest proof of an entry that is read, in bytes.
+pub const PROOF_BYTES_MAX: usize = 256 * 1024;
+/// Entries before and behind a wrong one of the log among which it is looked for what was done to it.
+pub const TAMPER_WINDOW: usize = 64 * 1024;
 /// Longest name of a log, in bytes.
 pub const LOG_ORIGIN_BYTES_MAX: usize = 255;
 /// Longest key, prefix or sentence in an entry, in bytes as escaped. A key with every byte escaped still fits.

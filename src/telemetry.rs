@@ -103,6 +103,10 @@ pub struct Metrics {
     pub log_queued: Gauge<u64, AtomicU64>,
     /// Free bytes of the log's disk.
     pub log_free_bytes: Gauge<u64, AtomicU64>,
+    /// Entries of the log under its newest signed checkpoint.
+    pub log_signed_entries: Gauge<u64, AtomicU64>,
+    /// Seconds for which the oldest entry has waited that is under none.
+    pub log_unsigned_seconds: Gauge<f64, AtomicU64>,
     /// 1 while the log records, 0 when nothing is served for its sake.
     pub log_records: Gauge,
     /// Renderings of compressed objects that could not be kept, as the redaction counts them.
@@ -137,6 +141,8 @@ impl Metrics {
             log_bytes: Gauge::default(),
             log_queued: Gauge::default(),
             log_free_bytes: Gauge::default(),
+            log_signed_entries: Gauge::default(),
+            log_unsigned_seconds: Gauge::default(),
             log_records: Gauge::default(),
             renderings_unkept: Counter::default(),
             lock_verified: Family::default(),
@@ -172,18 +178,33 @@ impl Metrics {
             "1 where the store keeps writes from replacing anything, 0 where it ignores the condition",
             metrics.conditional_writes.clone(),
         );
-        registry.register("log_entries", "Entries of the log", metrics.log_entries.clone());
-        registry.register("log_bytes", "Bytes of the log", metrics.log_bytes.clone());
-        registry.register("log_queued", "Entries that wait for the disk", metrics.log_queued.clone());
-        registry.register("log_free_bytes", "Free bytes of the log's disk", metrics.log_free_bytes.clone());
-        registry.register("log_records", "1 while the log records", metrics.log_records.clone());
         registry.register("renderings_unkept", "Renderings that could not be kept", metrics.renderings_unkept.clone());
         registry.register(
             "lock_verified",
             "1 while the last look found the bucket locked",
             metrics.lock_verified.clone(),
         );
+        metrics.register_log();
         metrics
+    }
+
+    fn register_log(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("log_entries", "Entries of the log", self.log_entries.clone());
+        registry.register("log_bytes", "Bytes of the log", self.log_bytes.clone());
+        registry.register("log_queued", "Entries that wait for the disk", self.log_queued.clone());
+        registry.register("log_free_bytes", "Free bytes of the log's disk", self.log_free_bytes.clone());
+        registry.register(
+            "log_signed_entries",
+            "Entries of the log under its newest checkpoint",
+            self.log_signed_entries.clone(),
+        );
+        registry.register(
+            "log_unsigned_seconds",
+            "Wait of the oldest entry that is under no checkpoint",
+            self.log_unsigned_seconds.clone(),
+        );
+        registry.register("log_records", "1 while the log records", self.log_records.clone());
     }
 
     /// Counts one answer.

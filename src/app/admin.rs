@@ -61,6 +61,8 @@ async fn metrics(State(watched): State<Arc<Watched>>) -> impl IntoResponse {
     metrics.log_bytes.set(stats.bytes);
     metrics.log_queued.set(stats.queued as u64);
     metrics.log_free_bytes.set(stats.free_bytes);
+    metrics.log_signed_entries.set(stats.signed);
+    metrics.log_unsigned_seconds.set(stats.unsigned_for.as_secs_f64());
     metrics.log_records.set(i64::from(records(stats.state)));
     metrics.renderings_unkept.inner().store(watched.rim.gateway.redaction.unkept(), Ordering::Relaxed);
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";

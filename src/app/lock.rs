@@ -191,8 +191,9 @@ mod tests {
     use crate::audit::JournalOptions;
     use crate::audit::journal::SpaceLeft;
     use crate::audit::query::{Filter, QueryError, query};
+    use crate::audit::tlog::SigningKeys;
     use crate::config::LEAST;
-    use crate::keyring::SecretKey;
+    use crate::keyring::{KeyRing, SecretKey};
 
     fn report(verdict: Verdict) -> Vec<Report> {
         vec![Report::new("traces", vec![Finding::new("GetObject, unsigned", verdict, "was let in (200)")])]
@@ -205,6 +206,7 @@ mod tests {
             dir: dir.path().to_owned(),
             log_name: "lock".into(),
             digest_key: SecretKey::from_bytes([7; 32]),
+            signing: SigningKeys::of(&KeyRing::ephemeral(), "lock"),
             retention: None,
             space: SpaceLeft { warn: 0, min: 0 },
             clock: jiff::Timestamp::now,

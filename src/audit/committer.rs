@@ -12,11 +12,14 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use super::disk::Disk;
-use super::journal::{Gauges, SpaceLeft, State};
+use super::gauges::{Gauges, State};
+use super::journal::SpaceLeft;
 use super::listing::Blobs;
 use super::outcomes::Outcomes;
 use super::recover;
 use super::refusals::Summary;
+use super::sealer::Sealer;
+use super::thread::DeadOnPanic;
 use super::wire;
 use super::writer::{Class, Fatal, Item, Writer};
 use crate::limits;
@@ -42,6 +45,8 @@ pub(super) struct Committer {
     pub(super) clock: fn() -> Timestamp,
     pub(super) space: SpaceLeft,
     pub(super) retention: Option<Duration>,
+    /// Signs what is written, also what is written last.
+    pub(super) sealer: Sealer,
     /// Held as long as the log is written.
     pub(super) lock: fs::File,
 }
@@ -55,6 +60,7 @@ impl Committer {
         match served {
             Ok(asked) => {
                 drop(self.writer);
+                drop(self.sealer);
                 drop(self.lock);
                 self.gauges.become_state(State::Stopped);
                 if let Some(done) = asked {
@@ -64,6 +70,7 @@ impl Committer {
             Err(fatal) => {
                 tracing::error!(error = %fatal, "the log cannot be written; nothing is served any more");
                 self.gauges.become_state(State::Dead);
+                drop(self.sealer);
             }
         }
     }
@@ -219,13 +226,14 @@ impl Committer {
         Ok(())
     }
 
-    /// Removes whole segments in which every entry is older than the retention; the log says so first.
+    /// Removes whole segments in which every entry is older than the retention and signed; the log says so first.
     fn prune(&mut self, retention: Duration) -> Result<(), Fatal> {
         let fatal = |error| Fatal { what: "ending the retention of old segments", error };
         let now = (self.clock)();
         let Ok(before) = now.checked_sub(retention) else { return Ok(()) };
         let mut over = 0;
-        for pair in self.writer.segments().windows(2) {
+        let signed = self.gauges.under_checkpoint();
+        for pair in self.writer.segments().windows(2).take_while(|pair| pair[1].base <= signed) {
             let next_begins = recover::first_time(&pair[1].path).map_err(fatal)?;
             match next_begins {
                 Some(time) if time < before => over += 1,
@@ -239,6 +247,7 @@ impl Committer {
         let (first, end) = (segments[0].base, segments[over].base);
         let paths: Vec<PathBuf> = segments[..over].iter().map(|segment| segment.path.clone()).collect();
         self.writer.commit([Item { body: wire::pruned(first, end), class: Class::Note, done: None }], now)?;
+        self.disk.settle(&self.dir).map_err(fatal)?;
         for path in paths {
             fs::remove_file(path).map_err(fatal)?;
         }
@@ -256,16 +265,5 @@ fn tell(state: State, free: u64) {
             tracing::error!(free, state = state.word(), "the log's disk has no space: nothing new is served");
         }
         State::Stopped | State::Dead => {}
-    }
-}
-
-/// A panic of the thread is an end like any other: whoever waits for it must be told.
-struct DeadOnPanic(Arc<Gauges>);
-
-impl Drop for DeadOnPanic {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.become_state(State::Dead);
-        }
     }
 }

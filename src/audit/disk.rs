@@ -19,6 +19,13 @@ pub(super) trait Disk: Send + Sync + 'static {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// A small file at once, whole or not at all. One that is there already counts as stored now.
     fn store(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+    /// A small file in the place of what is there, whole or not at all, in a folder that is made where none is. Durable
+    /// only with [`Disk::settle`].
+    fn place(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+    /// The same, durable at once.
+    fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+    /// Makes durable what was placed below that folder.
+    fn settle(&self, dir: &Path) -> io::Result<()>;
     /// Bytes that are left to us on the disk of that folder.
     fn free_bytes(&self, dir: &Path) -> io::Result<u64>;
 }
@@ -89,6 +96,20 @@ impl Disk for SystemDisk {
         stored.inspect_err(|_| drop(fs::remove_file(&unfinished)))
     }
 
+    fn place(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        written_anew(path, bytes, false)
+    }
+
+    fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        written_anew(path, bytes, true)?;
+        sync_parent(path)
+    }
+
+    fn settle(&self, dir: &Path) -> io::Result<()> {
+        // One call for the whole file system: thousands of tiles may be waiting.
+        Ok(rustix::fs::syncfs(File::open(dir)?)?)
+    }
+
     fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
         let disk = rustix::fs::statvfs(dir)?;
         Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
@@ -110,6 +131,25 @@ fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true).mode(0o600);
     options
+}
+
+/// Writes a file beside the one of that name, and gives it the name. One writer at a time.
+fn written_anew(path: &Path, bytes: &[u8], synced: bool) -> io::Result<()> {
+    let unfinished = path.with_extension("tmp");
+    let create = || private().create(true).truncate(true).open(&unfinished);
+    let mut file = match create() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let dir = path.parent().unwrap_or(path);
+            fs::create_dir_all(dir)?;
+            if synced {
+                sync_parent(dir)?;
+            }
+            create()?
+        }
+        opened => opened?,
+    };
+    let written = file.write_all(bytes).and_then(|()| if synced { file.sync_data() } else { Ok(()) });
+    written.and_then(|()| fs::rename(&unfinished, path)).inspect_err(|_| drop(fs::remove_file(&unfinished)))
 }
 
 fn fill(path: &Path, bytes: u64, unwanted: &AtomicBool) -> io::Result<File> {

@@ -9,21 +9,23 @@ use std::io;
 use std::net::IpAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use rustix::fs::FlockOperation;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 use super::committer::{Committer, Message};
 use super::disk::{Disk, SystemDisk, is_full};
 use super::entry::{Event, ListingShown, RequestFacts, Unproven};
+use super::gauges::{Gauges, State, Stats};
 use super::outcomes::Outcomes;
 use super::recover::{self, Scanned};
-use super::refusals::Refusals;
+use super::sealer::{Growth, Sealer, Sealing};
 use super::thread::Joined;
+use super::tlog::{CheckpointError, SigningKeys, note};
 use super::wire::{self, sealed::Asked};
 use super::writer::{Class, Item, NEVER, SPARE, SeqCell, Sizes, Writer};
 use super::{Auditable, OpenEntry, Queued, listing};
@@ -36,8 +38,11 @@ use crate::s3::error::{Code, Refusal};
 pub struct JournalOptions {
     /// Its folder, used by one process at a time.
     pub dir: PathBuf,
-    /// The log's name, the same for its whole life: `HOST/audit/REPLICA`. 1 to 255 visible ASCII characters, no `"` or `\`.
+    /// The log's name, the same for its whole life: `HOST/audit/REPLICA`. 1 to 255 visible ASCII characters, no `"`, `\`
+    /// or `+`.
     pub log_name: String,
+    /// What its checkpoints are signed with, in that name.
+    pub signing: SigningKeys,
     /// Key of the digests of what was sent.
     pub digest_key: SecretKey,
     /// Age at which whole segments are removed; `None` keeps everything.
@@ -86,8 +91,43 @@ pub enum JournalError {
         offset: u64,
     },
     /// The log's name does not fit.
-    #[error("a log's name is 1 to 255 visible ASCII characters without `\"` and `\\`")]
+    #[error("a log's name is 1 to 255 visible ASCII characters without `\"`, `\\` and `+`")]
     Name,
+    /// The newest checkpoint cannot be one of this log.
+    #[error("{path}: {error}", path = path.display())]
+    Checkpoint {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: CheckpointError,
+    },
+    /// The entries are not those that were signed.
+    #[error(
+        "its first {size} entries are not those that were signed: `tracegate audit verify` says which; nothing was changed"
+    )]
+    Contradicted {
+        /// How many were signed.
+        size: u64,
+    },
+    /// The first entries are gone, and the log does not say that their retention ended.
+    #[error(
+        "it begins with entry {first}, and does not say that those before it ended their retention; nothing was changed"
+    )]
+    Beheaded {
+        /// The first that is held.
+        first: u64,
+    },
+    /// Entries that were signed are gone.
+    #[error(
+        "{signed} entries were signed, and it holds {entries}: it was cut off, or an older copy was put in its place; \
+         nothing was changed"
+    )]
+    RolledBack {
+        /// How many the log holds.
+        entries: u64,
+        /// How many its checkpoint covers.
+        signed: u64,
+    },
 }
 
 /// What opening found.
@@ -138,60 +178,6 @@ impl From<Unavailable> for Refusal {
     }
 }
 
-/// How the journal is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// All is well.
-    Ok,
-    /// Served, but the disk's free space is below [`SpaceLeft::warn`].
-    SpaceLow,
-    /// Nothing new is served: the free space is below [`SpaceLeft::min`].
-    SpaceShort,
-    /// Nothing new is served: no space for another segment.
-    Full,
-    /// Closed in order.
-    Stopped,
-    /// A write or sync failed. The process is to end with an error.
-    Dead,
-}
-
-impl State {
-    /// The word of metrics and readiness.
-    pub fn word(self) -> &'static str {
-        match self {
-            State::Ok => "ok",
-            State::SpaceLow => "space-low",
-            State::SpaceShort => "space-short",
-            State::Full => "full",
-            State::Stopped => "stopped",
-            State::Dead => "dead",
-        }
-    }
-}
-
-/// Numbers for metrics, since the start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stats {
-    /// How the journal is.
-    pub state: State,
-    /// Durable entries.
-    pub entries: u64,
-    /// Their bytes, with frames.
-    pub bytes: u64,
-    /// Syncs; entries by syncs is the size of a batch.
-    pub fsyncs: u64,
-    /// Entries that wait.
-    pub queued: usize,
-    /// Requests whose outcome is still to come.
-    pub open: u64,
-    /// Refusals of unproven callers.
-    pub refusals: u64,
-    /// Segment files.
-    pub segments: u64,
-    /// Free space of the disk, in bytes.
-    pub free_bytes: u64,
-}
-
 /// The journal. Clones are the same journal; the drop of the last one waits until nothing is written any more.
 #[derive(Clone)]
 pub struct Journal {
@@ -205,6 +191,7 @@ pub(super) struct Shared {
     digest_key: SecretKey,
     outcomes: Arc<Outcomes>,
     blobs: Arc<listing::Blobs>,
+    growth: Arc<Growth>,
     dir: PathBuf,
     /// Ends when the inbox is gone, which is dropped before.
     _thread: Joined,
@@ -224,22 +211,31 @@ impl Journal {
         options: JournalOptions,
         sizes: Sizes,
     ) -> Result<(Self, Recovery), JournalError> {
-        let JournalOptions { dir, log_name, digest_key, retention, space, clock } = options;
-        let named = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
-        if log_name.is_empty() || log_name.len() > limits::LOG_ORIGIN_BYTES_MAX || !log_name.bytes().all(named) {
-            return Err(JournalError::Name);
-        }
+        let JournalOptions { dir, log_name, signing, digest_key, retention, space, clock } = options;
+        check_name(&log_name)?;
         let io = |error| JournalError::Io { path: dir.clone(), error };
         make_folders(&dir).map_err(io)?;
         let lock = lock(&dir)?;
         drop(fs::remove_file(dir.join(SPARE)));
-        let Scanned { end, orphans, torn } = recover::scan(&*disk, &dir, sizes)?;
+        let scanned = recover::scan(&*disk, &dir, sizes, &log_name, &signing)?;
+        let Scanned { end, orphans, torn, tree, tiles, verifier } = scanned;
         let recovery = Recovery { torn, orphans: orphans.len(), entries: end.seq };
         let gauges = Arc::new(Gauges::new());
-        let (file_disk, file_gauges) = (Arc::clone(&disk), Arc::clone(&gauges));
-        let mut writer = Writer::new(file_disk, dir.clone(), log_name, sizes, file_gauges, end).map_err(io)?;
-        let first = first_entries(&recovery, orphans, &digest_key);
+        let growth = Arc::new(Growth::new(tree, tiles));
+        let (disk_, gauges_, growth_) = (Arc::clone(&disk), Arc::clone(&gauges), Arc::clone(&growth));
+        let mut writer = Writer::new(disk_, dir.clone(), log_name.clone(), sizes, gauges_, growth_, end).map_err(io)?;
+        let mut first = first_entries(&recovery, orphans);
+        first.extend(start_entries(&digest_key, &signing, verifier.as_deref()));
         writer.commit(first, clock()).map_err(|fatal| io(fatal.error))?;
+        let sealing = Sealing {
+            growth: Arc::clone(&growth),
+            disk: Arc::clone(&disk),
+            dir: dir.clone(),
+            log_name,
+            keys: signing,
+            gauges: Arc::clone(&gauges),
+        };
+        let sealer = Sealer::start(sealing).map_err(io)?;
         let (sender, inbox) = mpsc::channel();
         let blobs = Arc::new(listing::Blobs::new(Arc::clone(&disk), dir.clone()));
         let outcomes = Arc::new(Outcomes::new());
@@ -255,10 +251,11 @@ impl Journal {
             clock,
             space,
             retention,
+            sealer,
             lock,
         };
         let thread = Joined::start("audit-journal", move || committer.run()).map_err(io)?;
-        let shared = Shared { inbox: sender, gauges, digest_key, outcomes, blobs, dir, _thread: thread };
+        let shared = Shared { inbox: sender, gauges, digest_key, outcomes, blobs, growth, dir, _thread: thread };
         Ok((Self { shared: Arc::new(shared) }, recovery))
     }
 
@@ -335,7 +332,8 @@ impl Journal {
 
     /// Numbers for metrics.
     pub fn stats(&self) -> Stats {
-        self.shared.gauges.stats()
+        let unsigned_for = self.shared.growth.unsigned_for();
+        Stats { unsigned_for, ..self.shared.gauges.stats() }
     }
 }
 
@@ -363,106 +361,6 @@ impl Shared {
     }
 }
 
-/// What the committer tells everyone.
-pub(super) struct Gauges {
-    state: watch::Sender<State>,
-    refusal_counts: Mutex<Refusals>,
-    waiting: AtomicUsize,
-    entries: AtomicU64,
-    bytes: AtomicU64,
-    fsyncs: AtomicU64,
-    free: AtomicU64,
-    refusals: AtomicU64,
-    pub(super) open: AtomicU64,
-    pub(super) segments: AtomicU64,
-}
-
-impl State {
-    fn takes_new(self) -> Result<(), Unavailable> {
-        match self {
-            State::Ok | State::SpaceLow => Ok(()),
-            State::SpaceShort | State::Full => Err(Unavailable::Full),
-            State::Stopped | State::Dead => Err(Unavailable::Down),
-        }
-    }
-}
-
-impl Gauges {
-    fn new() -> Self {
-        Self {
-            state: watch::Sender::new(State::Ok),
-            refusal_counts: Mutex::default(),
-            waiting: AtomicUsize::new(0),
-            entries: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
-            fsyncs: AtomicU64::new(0),
-            free: AtomicU64::new(0),
-            refusals: AtomicU64::new(0),
-            open: AtomicU64::new(0),
-            segments: AtomicU64::new(0),
-        }
-    }
-
-    pub(super) fn state(&self) -> State {
-        *self.state.borrow()
-    }
-
-    /// A dead journal stays dead.
-    pub(super) fn become_state(&self, new: State) {
-        self.state.send_if_modified(|state| {
-            let changes = *state != State::Dead && *state != new;
-            if changes {
-                *state = new;
-            }
-            changes
-        });
-    }
-
-    pub(super) fn refusals(&self) -> MutexGuard<'_, Refusals> {
-        self.refusal_counts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn synced(&self, entries: u64, bytes: u64) {
-        self.entries.fetch_add(entries, Ordering::Relaxed);
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.fsyncs.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn free_bytes(&self, free: u64) {
-        self.free.store(free, Ordering::Relaxed);
-    }
-
-    pub(super) fn free(&self) -> u64 {
-        self.free.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn taken_from_queue(&self) {
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    fn enter_queue(&self) -> Result<(), Unavailable> {
-        self.state().takes_new()?;
-        let room = |waiting: usize| (waiting < limits::JOURNAL_QUEUE_MAX).then_some(waiting + 1);
-        let entered = self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room);
-        entered.map(drop).map_err(|_| Unavailable::Busy)
-    }
-
-    fn stats(&self) -> Stats {
-        let read = |gauge: &AtomicU64| gauge.load(Ordering::Relaxed);
-        Stats {
-            state: self.state(),
-            entries: read(&self.entries),
-            bytes: read(&self.bytes),
-            fsyncs: read(&self.fsyncs),
-            queued: self.waiting.load(Ordering::Relaxed),
-            open: read(&self.open),
-            refusals: read(&self.refusals),
-            segments: read(&self.segments),
-            free_bytes: read(&self.free),
-        }
-    }
-}
-
 /// The log names people and keys: only its owner may look.
 fn make_folders(dir: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(listing::folder(dir))?;
@@ -480,19 +378,35 @@ fn lock(dir: &Path) -> Result<fs::File, JournalError> {
     }
 }
 
-/// What a start writes before anything else: what it mended, the ends of what was in flight, and that it started.
-fn first_entries(recovery: &Recovery, orphans: Vec<(String, u64)>, key: &SecretKey) -> Vec<Item> {
-    let note = |body| Item { body, class: Class::Note, done: None };
+fn check_name(log_name: &str) -> Result<(), JournalError> {
+    let named = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
+    let fits = log_name.len() <= limits::LOG_ORIGIN_BYTES_MAX && log_name.bytes().all(named);
+    if fits && note::is_key_name(log_name) { Ok(()) } else { Err(JournalError::Name) }
+}
+
+fn note_item(body: Vec<u8>) -> Item {
+    Item { body, class: Class::Note, done: None }
+}
+
+/// What a start writes before anything else: what it mended, and the ends of what was in flight.
+fn first_entries(recovery: &Recovery, orphans: Vec<(String, u64)>) -> Vec<Item> {
     let mut items = Vec::new();
     if recovery.torn.is_some() || recovery.orphans > 0 {
         let name = recovery.torn.as_ref().map(|torn| recover::file_name(&torn.path).display().to_string());
         let (offset, bytes) = recovery.torn.as_ref().map_or((0, 0), |torn| (torn.offset, torn.bytes));
-        items.push(note(wire::recovered(name.as_deref(), offset, bytes, recovery.orphans)));
+        items.push(note_item(wire::recovered(name.as_deref(), offset, bytes, recovery.orphans)));
     }
     for (id, seq) in orphans {
         let class = Class::Outcome(Arc::new(AtomicU64::new(seq)));
         items.push(Item { body: wire::unknown_crash(&id), class, done: None });
     }
-    items.push(note(wire::started(key)));
     items
+}
+
+/// Then that it started; and, where another key signed before, that this one does now.
+fn start_entries(digest_key: &SecretKey, signing: &SigningKeys, signed_by: Option<&str>) -> Vec<Item> {
+    let verifier = signing.present();
+    let previous = signed_by.filter(|previous| *previous != verifier.to_string());
+    let changed = previous.map(|previous| wire::key_changed(previous, verifier));
+    [wire::started(digest_key, verifier)].into_iter().chain(changed).map(note_item).collect()
 }

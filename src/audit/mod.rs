@@ -44,18 +44,26 @@
 //! ```
 
 pub mod entry;
+pub mod export;
 pub mod journal;
+pub mod prove;
 pub mod query;
+pub mod tlog;
+pub mod verify;
 
 mod committer;
 mod disk;
+mod gauges;
 mod listing;
 mod outcomes;
 mod recover;
 mod refusals;
+mod regrow;
+mod sealer;
 mod segment;
 mod shape;
 mod thread;
+mod tiles;
 mod wire;
 mod writer;
 
@@ -69,11 +77,20 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 pub use entry::{Ended, EntryId, Event, ListingShown, Outcome, RequestFacts, Tally, Unproven};
-pub use journal::{Journal, JournalError, JournalOptions, Recovery, State, Stats, Unavailable};
+pub use gauges::{State, Stats};
+pub use journal::{Journal, JournalError, JournalOptions, Recovery, Unavailable};
 
 use crate::keyring::SecretKey;
 use journal::Shared;
 use writer::SeqCell;
+
+/// The verifier keys that a log's folder lists, the oldest first.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn listed_keys(dir: &std::path::Path) -> std::io::Result<Vec<tlog::VerifierKey>> {
+    tiles::verifier_keys(dir)
+}
 
 /// What may be recorded: a permit for any operation, and a denial. Nothing else can be.
 pub trait Auditable: wire::sealed::Asked {}

@@ -1,7 +1,7 @@
 //! What a start finds: the whole log is read and checked, an interrupted write at its very end is cut off, requests
 //! that were in flight are closed as `unknown-crash`. Damage anywhere else refuses the start.
 //!
-//! A damaged *last* write cannot be told from an interrupted one here; checkpoints that left the machine can.
+//! A damaged *last* write cannot be told from an interrupted one where no checkpoint covers it; what one covers is never cut.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -14,7 +14,10 @@ use serde::Deserialize;
 
 use super::disk::{Disk, SegmentFile};
 use super::journal::{JournalError, Torn};
+use super::regrow::Regrowth;
 use super::segment::{self, Found, SegmentPath};
+use super::tlog::tree::FullTile;
+use super::tlog::{SigningKeys, Tree};
 use super::writer::{End, Sizes};
 
 /// What the log holds, and its mended end.
@@ -23,6 +26,11 @@ pub(super) struct Scanned {
     /// Ids of requests without an outcome, with the number of their intent.
     pub(super) orphans: Vec<(String, u64)>,
     pub(super) torn: Option<Torn>,
+    pub(super) tree: Tree,
+    /// Full tiles of it that are missing.
+    pub(super) tiles: Vec<FullTile>,
+    /// The verifier key that the log was last signed with.
+    pub(super) verifier: Option<String>,
 }
 
 /// The fields that recovery reads of each entry.
@@ -34,18 +42,34 @@ struct Glance<'a> {
     kind: std::borrow::Cow<'a, str>,
     #[serde(default)]
     id: Option<std::borrow::Cow<'a, str>>,
+    #[serde(default)]
+    verifier: Option<std::borrow::Cow<'a, str>>,
+    #[serde(default)]
+    before: Option<u64>,
 }
 
-/// Reads the whole log.
-pub(super) fn scan(disk: &dyn Disk, dir: &Path, sizes: Sizes) -> Result<Scanned, JournalError> {
+/// Reads the whole log of that name, which these keys signed.
+pub(super) fn scan(
+    disk: &dyn Disk,
+    dir: &Path,
+    sizes: Sizes,
+    log_name: &str,
+    keys: &SigningKeys,
+) -> Result<Scanned, JournalError> {
     let io = |error| JournalError::Io { path: dir.to_owned(), error };
     let mut segments = segment::list(dir).map_err(io)?;
-    let mut scan = Scan { next: segments.first().map_or(0, |segment| segment.base), ..Scan::default() };
+    let first = segments.first().map_or(0, |segment| segment.base);
+    let mut scan = Scan::new(first, Regrowth::begin(dir, log_name, keys, first)?);
     let mut end_at = 0;
     for (index, segment) in segments.iter().enumerate() {
         let last = index + 1 == segments.len();
         end_at = scan.segment(segment, last)?;
     }
+    if first > 0 && scan.pruned_before != Some(first) {
+        return Err(JournalError::Beheaded { first });
+    }
+    // Before anything is changed.
+    let (tree, tiles) = scan.regrowth.end()?;
     let file = match segments.last() {
         None => {
             let path = segment::path_of(dir, 0);
@@ -71,7 +95,7 @@ pub(super) fn scan(disk: &dyn Disk, dir: &Path, sizes: Sizes) -> Result<Scanned,
     };
     let mut orphans: Vec<(String, u64)> = scan.open.into_iter().collect();
     orphans.sort_unstable_by_key(|(_, seq)| *seq);
-    Ok(Scanned { end, orphans, torn: scan.torn })
+    Ok(Scanned { end, orphans, torn: scan.torn, tree, tiles, verifier: scan.verifier })
 }
 
 /// The time of a segment's first entry.
@@ -82,7 +106,6 @@ pub(super) fn first_time(path: &Path) -> io::Result<Option<Timestamp>> {
     }
 }
 
-#[derive(Default)]
 struct Scan {
     /// The number that the next entry must have.
     next: u64,
@@ -90,9 +113,18 @@ struct Scan {
     open: HashMap<String, u64>,
     refusal_bytes: u64,
     torn: Option<Torn>,
+    regrowth: Regrowth,
+    verifier: Option<String>,
+    /// All before that entry ended their retention.
+    pruned_before: Option<u64>,
 }
 
 impl Scan {
+    fn new(next: u64, regrowth: Regrowth) -> Self {
+        let open = HashMap::new();
+        Self { next, last: None, open, refusal_bytes: 0, torn: None, regrowth, verifier: None, pruned_before: None }
+    }
+
     /// Reads one segment, and says where its entries end.
     fn segment(&mut self, segment: &SegmentPath, last: bool) -> Result<u64, JournalError> {
         let path = &segment.path;
@@ -108,6 +140,7 @@ impl Scan {
             match segment::read_frame(&file, at).map_err(io)? {
                 Found::Frame { entry, next } => {
                     self.entry(&entry, next - at).ok_or_else(|| damaged(at))?;
+                    self.regrowth.entry(&entry)?;
                     at = next;
                 }
                 found @ (Found::Nothing | Found::Unsound) => {
@@ -135,6 +168,8 @@ impl Scan {
         match (&*glance.kind, glance.id) {
             ("s3.intent", Some(id)) => drop(self.open.insert(id.into_owned(), glance.seq)),
             ("s3.complete", Some(id)) => drop(self.open.remove(&*id)),
+            ("log.start", _) => self.verifier = glance.verifier.map(std::borrow::Cow::into_owned),
+            ("log.pruned", _) => self.pruned_before = glance.before,
             ("refused.unproven" | "session.refuse", _) => self.refusal_bytes += frame_bytes,
             _ => {}
         }

@@ -66,6 +66,16 @@ pub(super) fn push_frame(buffer: &mut Vec<u8>, entry: &[&[u8]], first_of_write: 
     entry.iter().for_each(|part| buffer.extend_from_slice(part));
 }
 
+/// The entries of frames that stand in a buffer one behind the other.
+pub(super) fn entries_of(mut frames: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (header, rest) = frames.split_first_chunk::<{ HEADER_BYTES as usize }>()?;
+        let (entry, behind) = rest.split_at_checked((word(header, 0) & !FIRST_OF_WRITE) as usize)?;
+        frames = behind;
+        Some(entry)
+    })
+}
+
 /// Reads the frame at that offset.
 pub(super) fn read_frame(file: &File, offset: u64) -> io::Result<Found> {
     let mut header = [0; HEADER_BYTES as usize];
@@ -82,6 +92,15 @@ pub(super) fn read_frame(file: &File, offset: u64) -> io::Result<Found> {
         return Ok(Found::Unsound);
     }
     Ok(Found::Frame { entry, next: offset + HEADER_BYTES + length as u64 })
+}
+
+/// Whether the frame at that offset is not unsound, but cut off: the file ends before it does.
+pub(super) fn reaches_past_the_end(file: &File, offset: u64) -> io::Result<bool> {
+    let mut header = [0; HEADER_BYTES as usize];
+    let got = read_up_to(file, &mut header, offset)?;
+    let length = sound_length(word(&header, 0)).filter(|_| got == header.len());
+    let end = length.map_or(u64::MAX, |length| offset + HEADER_BYTES + length as u64);
+    Ok(got < header.len() || (length.is_some() && end > file.metadata()?.len()))
 }
 
 /// Whether a sound frame that began a later write stands behind that offset. Then what stands before it was synced, and

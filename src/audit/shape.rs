@@ -227,6 +227,8 @@ pub(super) struct Complete<'a> {
     pub(super) blanked: u64,
     #[serde(skip_serializing_if = "is_zero")]
     pub(super) withheld: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(super) texts_cut: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) listing: Option<Shown<'a>>,
 }
@@ -334,6 +336,14 @@ pub(super) struct Started {
     pub(super) kind: &'static str,
     pub(super) version: &'static str,
     pub(super) digest_key: String,
+    pub(super) verifier: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct KeyChanged<'a> {
+    pub(super) kind: &'static str,
+    pub(super) verifier: String,
+    pub(super) previous: &'a str,
 }
 
 #[derive(Serialize)]

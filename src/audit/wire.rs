@@ -10,9 +10,11 @@ use serde::Serialize;
 
 use super::entry::{Ended, EntryId, Event, Outcome, RequestFacts, Tally};
 use super::shape::{
-    Actor, Admin, Client, Complete, Cond, Crashed, Decision, Intent, Kind, Listing, PolicyLoad, PolicyReject, Pruned,
-    Recovered, Refuse, Refused, Session, SessionAsk, SessionIssue, Shown, Started, Target, clip, short, stamp, text,
+    Actor, Admin, Client, Complete, Cond, Crashed, Decision, Intent, KeyChanged, Kind, Listing, PolicyLoad,
+    PolicyReject, Pruned, Recovered, Refuse, Refused, Session, SessionAsk, SessionIssue, Shown, Started, Target, clip,
+    short, stamp, text,
 };
+use super::tlog::VerifierKey;
 use super::{Auditable, refusals};
 use crate::keyring::SecretKey;
 use crate::limits;
@@ -147,6 +149,7 @@ pub(super) fn complete(id: &EntryId, outcome: &Outcome, tally: &Tally) -> Vec<u8
         redactions: redactions(tally),
         blanked: tally.blanked_records(),
         withheld: tally.withheld_records(),
+        texts_cut: tally.cut_texts(),
         listing: outcome.listing.as_ref().map(Shown::new),
     })
 }
@@ -214,10 +217,21 @@ pub(super) fn refused(summary: &refusals::Summary) -> Vec<u8> {
     })
 }
 
-/// The entry that begins a run of the journal. `key` is a tag of the digest key, so that a reader knows which to use.
-pub(super) fn started(key: &SecretKey) -> Vec<u8> {
-    let tag = key.prf(&[b"tag of the log's digest key"]);
-    json(&Started { kind: "log.start", version: env!("CARGO_PKG_VERSION"), digest_key: hex::encode(&tag[..8]) })
+/// The entry that begins a run of the journal: a tag of the digest key, so that a reader knows which to use, and the key
+/// that checkpoints are signed with.
+pub(super) fn started(digest_key: &SecretKey, verifier: &VerifierKey) -> Vec<u8> {
+    let tag = digest_key.prf(&[b"tag of the log's digest key"]);
+    json(&Started {
+        kind: "log.start",
+        version: env!("CARGO_PKG_VERSION"),
+        digest_key: hex::encode(&tag[..8]),
+        verifier: verifier.to_string(),
+    })
+}
+
+/// The entry that says that checkpoints are signed with another key from now on.
+pub(super) fn key_changed(previous: &str, verifier: &VerifierKey) -> Vec<u8> {
+    json(&KeyChanged { kind: "log.key", verifier: verifier.to_string(), previous })
 }
 
 /// The entry that ends a run in order.

@@ -15,7 +15,9 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use super::disk::{Disk, SegmentFile, is_full};
-use super::journal::{Gauges, Unavailable};
+use super::gauges::Gauges;
+use super::journal::Unavailable;
+use super::sealer::Growth;
 use super::segment::{self, SegmentPath};
 use super::shape;
 use super::thread::Joined;
@@ -90,6 +92,7 @@ pub(super) struct Writer {
     log_name: String,
     sizes: Sizes,
     gauges: Arc<Gauges>,
+    growth: Arc<Growth>,
     end: End,
     spare: Spare,
     maker: Maker,
@@ -112,6 +115,7 @@ impl Writer {
         log_name: String,
         sizes: Sizes,
         gauges: Arc<Gauges>,
+        growth: Arc<Growth>,
         end: End,
     ) -> io::Result<Self> {
         let maker = Maker::start(Arc::clone(&disk), dir.join(SPARE), sizes.segment)?;
@@ -122,6 +126,7 @@ impl Writer {
             log_name,
             sizes,
             gauges,
+            growth,
             end,
             maker,
             batch_start,
@@ -286,16 +291,17 @@ impl Writer {
         Ok(())
     }
 
-    /// Tells everyone who waits, now that their entries are durable.
+    /// Tells everyone who waits, now that their entries are durable, and then hashes these.
     fn wake(&mut self) {
         self.end.at += self.buffer.len() as u64;
         self.gauges.synced(self.pending.len() as u64, self.buffer.len() as u64);
-        self.buffer.clear();
         for item in self.pending.drain(..) {
             if let Some(done) = item.done {
                 done.send(Ok(())).ok(); // Whoever left is recorded by the drop of its entry.
             }
         }
+        self.growth.add(segment::entries_of(&self.buffer));
+        self.buffer.clear();
         self.batch_start = (self.end.seq, self.open);
     }
 

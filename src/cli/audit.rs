@@ -1,9 +1,14 @@
-//! `tracegate audit`: follow the log, and ask who read what.
+//! `tracegate audit`: follow the log, ask who read what, and check that it is what was signed.
+
+mod prove;
+mod verify;
+mod which;
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
@@ -15,11 +20,12 @@ use crate::limits;
 /// `tracegate audit …`
 #[derive(Debug, Args)]
 #[command(
-    about = "Follow the log, and ask who read what",
+    about = "Follow the log, ask who read what, and check that it is what was signed",
     after_help = "Examples:
   tracegate audit tail --log /var/lib/tracegate/log --follow
   tracegate audit query --log /var/lib/tracegate/log --key 'traces/model-A/*' --from 24h
-  tracegate audit query --log /var/lib/tracegate/log --who dana@acme.example --denied --json"
+  tracegate audit query --log /var/lib/tracegate/log --who dana@acme.example --denied --json
+  tracegate audit verify --log /var/lib/tracegate/log --key 'traces-1+5e1f0c2d+AX…'"
 )]
 pub struct AuditArgs {
     #[command(subcommand)]
@@ -32,6 +38,16 @@ enum Command {
     Tail(TailArgs),
     /// Show requests with their outcome, and other entries, that match every condition given
     Query(Box<QueryArgs>),
+    /// Check offline that every entry is what was signed, and name the first that is not
+    Verify(verify::VerifyArgs),
+    /// Write the proof that a request is in the log, in one file
+    Prove(prove::ProveArgs),
+    /// Check such a proof, with nothing but the log's verifier key
+    CheckProof(prove::CheckProofArgs),
+    /// Print the verifier keys of a log, for auditors to keep
+    Key(prove::KeyArgs),
+    /// Write the log as a folder that can be served or copied: checkpoint, tiles, entries in bundles
+    Export(prove::ExportArgs),
 }
 
 #[derive(Debug, Args)]
@@ -99,20 +115,30 @@ struct QueryArgs {
 /// Runs the command, writing to standard output.
 ///
 /// # Errors
-/// The log cannot be read or is damaged, or a condition cannot be read.
-pub fn run(args: AuditArgs) -> anyhow::Result<()> {
+/// The log cannot be read or is damaged, or a condition cannot be read; a proof proves nothing.
+pub fn run(args: AuditArgs) -> anyhow::Result<ExitCode> {
     let mut out = io::BufWriter::new(io::stdout().lock());
-    let done = match args.command {
-        Command::Tail(args) => tail(&args, &mut out),
-        Command::Query(args) => ask(*args, &mut out),
-    };
-    match done.and_then(|()| Ok(out.flush()?)) {
+    let done = answer(args.command, &mut out);
+    match done.and_then(|code| Ok(out.flush().map(|()| code)?)) {
         // `tracegate audit … | head` is not an error.
         Err(error) if error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) => {
-            Ok(())
+            Ok(ExitCode::SUCCESS)
         }
         done => done,
     }
+}
+
+fn answer(command: Command, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let done = match command {
+        Command::Tail(args) => tail(&args, out),
+        Command::Query(args) => ask(*args, out),
+        Command::Verify(args) => return verify::run(&args, out),
+        Command::Prove(args) => prove::run(&args, out),
+        Command::CheckProof(args) => return prove::check(&args, out),
+        Command::Key(args) => prove::keys(&args, out),
+        Command::Export(args) => prove::write_out(&args, out),
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 fn tail(args: &TailArgs, out: &mut impl Write) -> anyhow::Result<()> {
@@ -228,6 +254,8 @@ fn moment(text: &str) -> Result<Timestamp, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::tlog::SigningKeys;
+    use crate::keyring::KeyRing;
 
     #[derive(Debug, clap::Parser)]
     struct Cli {
@@ -244,16 +272,33 @@ mod tests {
         Cli::try_parse_from(args).unwrap();
         Cli::try_parse_from(["x", "tail", "--log", "d", "--follow"]).unwrap();
         assert!(Cli::try_parse_from(["x", "query", "--log", "d", "--from", "yesterday"]).is_err());
+        let key = SigningKeys::of(&KeyRing::ephemeral(), "log").present().to_string();
+        for args in [
+            &["verify", "--config", "tracegate.toml"][..],
+            &["verify", "--log", "d", "--key", &key, "--key", &key, "--checkpoint", "c", "--json"],
+            &["prove", "K3XOTWB6M7QF2D5A", "--log", "d", "--outcome", "--out", "f"],
+            &["check-proof", "f", "--key", &key],
+            &["key", "--log", "d"],
+            &["export", "--config", "c", "to"],
+        ] {
+            Cli::try_parse_from(["x"].iter().chain(args)).unwrap_or_else(|error| panic!("{args:?}: {error}"));
+        }
+        for args in [
+            &["verify"][..],
+            &["verify", "--log", "d", "--config", "c"],
+            &["verify", "--log", "d", "--key", "log+00000000+AAAA"],
+            &["prove", "no id", "--log", "d"],
+            &["check-proof", "f"],
+        ] {
+            assert!(Cli::try_parse_from(["x"].iter().chain(args)).is_err(), "{args:?}");
+        }
     }
 
     fn shown(args: &[&str], dir: &std::path::Path) -> anyhow::Result<String> {
         use clap::Parser as _;
         let args = ["x", args[0], "--log", dir.to_str().unwrap()].into_iter().chain(args[1..].iter().copied());
         let mut out = Vec::new();
-        match Cli::try_parse_from(args).unwrap().audit.command {
-            Command::Tail(args) => tail(&args, &mut out)?,
-            Command::Query(args) => ask(*args, &mut out)?,
-        }
+        answer(Cli::try_parse_from(args).unwrap().audit.command, &mut out)?;
         Ok(String::from_utf8(out).unwrap())
     }
 

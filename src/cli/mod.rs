@@ -55,7 +55,7 @@ enum Command {
     Redact(redact::RedactArgs),
     /// Say what a role's view would make of every object of a bucket, before it is served.
     Scan(scan::ScanArgs),
-    /// Follow and search the audit log.
+    /// Follow, search and check the audit log.
     Audit(audit::AuditArgs),
     /// Make a self-signed certificate, for trying out HTTPS.
     Certificate(certificate::CertificateArgs),
@@ -102,7 +102,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Policy(args) => policy::run(args),
         Command::Redact(args) => redact::run(args),
         Command::Scan(args) => wait(scan::run(args)),
-        Command::Audit(args) => done(audit::run(args)),
+        Command::Audit(args) => audit::run(args),
         Command::Certificate(args) => done(certificate::run(args)),
         Command::Keys(args) => done(wait(keys::run(args))),
         Command::Lock(args) => wait(lock::run(args)),

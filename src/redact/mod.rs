@@ -40,6 +40,8 @@ mod run;
 mod text;
 mod token;
 mod trail;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod trials;
 mod values;
 
 use std::sync::Arc;
@@ -200,5 +202,5 @@ impl Keyed {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod tests;

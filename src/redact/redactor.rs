@@ -124,7 +124,7 @@ impl Redactor {
     }
 
     /// The same, read with these instructions.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn with(mut self, instructions: Instructions) -> Self {
         let machine = Machine::with(instructions, self.format == Format::Jsonl);
         self.machine = reading(machine, &self.plan, self.format);
@@ -312,7 +312,8 @@ impl Redactor {
             self.blank(at, false);
         }
         // Of several documents each ended with its value.
-        self.rewriter.line_ends_before(at, self.machine.is_blank() || self.rewriter.several);
+        let blank = self.machine.is_blank() || self.rewriter.several;
+        self.rewriter.lines_end_before(at, u64::from(!blank));
         Ok(())
     }
 
@@ -383,7 +384,7 @@ impl Redactor {
         let before = newline.checked_sub(1).map_or(self.last[1], |before| chunk[before]);
         self.skipping = None;
         self.blank(newline, before == b'\r' && self.rewriter.editor.offset(newline) > self.rewriter.record.offset);
-        self.rewriter.line_ends_before(newline + 1, true);
+        self.rewriter.lines_end_before(newline + 1, 0);
         Ok(newline + 1)
     }
 

@@ -9,7 +9,7 @@ use super::support::documents::{Block, blocks};
 use super::support::install::repository;
 
 /// Started as README.md says, but on free ports.
-fn demo() -> &'static Demo {
+pub(crate) fn demo() -> &'static Demo {
     static SHARED: OnceLock<Demo> = OnceLock::new();
     SHARED.get_or_init(|| Demo::start(&readme_command()))
 }

@@ -16,6 +16,8 @@
 //! | `text`, `ini`, `json` | anything; JSON must be JSON |
 
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod blocks;
 #[cfg(test)]
 mod commands;

@@ -160,12 +160,17 @@ impl Facade {
 
     /// Stops it, and starts it anew over the same bucket, log and control store.
     pub(crate) async fn restart(&mut self) {
-        self.stop.send_replace(true);
-        let served = self.served.take().unwrap();
-        tokio::task::spawn_blocking(|| served.join().unwrap().unwrap()).await.unwrap();
+        self.halt().await;
         let config = config(self.dir.path(), &self.issuer, &Wish::default());
         let Serving { http, https, admin, stop, served } = Serving::start(config, self.backend.clone()).await.unwrap();
         (self.http, self.https, self.admin, self.stop, self.served) = (http, https, admin, stop, Some(served));
+    }
+
+    /// Stops it, and leaves its folder.
+    pub(crate) async fn halt(&mut self) {
+        self.stop.send_replace(true);
+        let served = self.served.take().unwrap();
+        tokio::task::spawn_blocking(|| served.join().unwrap().unwrap()).await.unwrap();
     }
 
     /// Puts an object of the tests' own time.

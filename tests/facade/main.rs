@@ -61,6 +61,8 @@ mod rows;
 #[cfg(test)]
 mod scan;
 #[cfg(test)]
+mod sealed;
+#[cfg(test)]
 mod signatures;
 #[cfg(test)]
 mod slow;

@@ -5,6 +5,9 @@ mod entries;
 mod faults;
 pub(crate) mod queries;
 mod recovery;
+mod sealing;
+mod shown;
+mod tampering;
 
 use std::io;
 use std::path::Path;
@@ -18,12 +21,15 @@ use serde_json::Value;
 use super::disk::{Disk, SegmentFile, SystemDisk};
 use super::journal::{Journal, JournalError, JournalOptions, Recovery, SpaceLeft};
 use super::query::Reader;
+use super::tlog::SigningKeys;
 use super::writer::Sizes;
 use super::{EntryId, RequestFacts};
 use crate::identity::Identity;
-use crate::keyring::SecretKey;
+use crate::keyring::{KeyRing, KeyState, RingKey, SecretKey};
 use crate::policy::permit::Permit;
 use crate::s3::operation::{GetObject, Overrides, Preconditions};
+
+const LOG: &str = "gw.example/audit/r1";
 
 /// Small enough to fill, large enough for the outcomes of a dozen requests.
 const SIZES: Sizes = Sizes { segment: 256 * 1024, reserve: 16 * 1024 };
@@ -37,12 +43,26 @@ fn clock() -> Timestamp {
 fn options(dir: &Path) -> JournalOptions {
     JournalOptions {
         dir: dir.to_owned(),
-        log_name: "gw.example/audit/r1".into(),
+        log_name: LOG.into(),
         digest_key: SecretKey::from_bytes([0xAB; 32]),
+        signing: signing("spring"),
         retention: None,
         space: SpaceLeft { warn: 0, min: 0 },
         clock,
     }
+}
+
+/// The keys of a log whose ring has one key.
+fn signing(id: &str) -> SigningKeys {
+    signing_of(&[(id, KeyState::Active)])
+}
+
+fn signing_of(keys: &[(&str, KeyState)]) -> SigningKeys {
+    let key = |&(id, state): &(&str, KeyState)| {
+        let key = SecretKey::from_bytes([id.as_bytes()[0]; 32]);
+        RingKey { id: id.to_owned(), state, key }
+    };
+    SigningKeys::of(&KeyRing::new(keys.iter().map(key).collect()).unwrap(), LOG)
 }
 
 fn open(dir: &Path) -> (Journal, Recovery) {
@@ -125,6 +145,8 @@ struct Faults {
     short_writes: AtomicU64,
     /// No space for new files.
     no_new_files: AtomicBool,
+    /// Small files cannot be written at all.
+    fail_files: AtomicBool,
     /// Free bytes that the disk owns up to; 0 is plenty.
     free: AtomicU64,
     /// Bytes of the largest write so far.
@@ -160,6 +182,30 @@ impl Disk for FaultyDisk {
             return Err(io::ErrorKind::StorageFull.into());
         }
         SystemDisk.store(path, bytes)
+    }
+
+    fn place(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        if self.0.no_new_files.load(Ordering::SeqCst) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        if self.0.fail_files.load(Ordering::SeqCst) {
+            return Err(io::Error::other("input/output error"));
+        }
+        SystemDisk.place(path, bytes)
+    }
+
+    fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        if self.0.no_new_files.load(Ordering::SeqCst) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        if self.0.fail_files.load(Ordering::SeqCst) {
+            return Err(io::Error::other("input/output error"));
+        }
+        SystemDisk.replace(path, bytes)
+    }
+
+    fn settle(&self, dir: &Path) -> io::Result<()> {
+        SystemDisk.settle(dir)
     }
 
     fn free_bytes(&self, _dir: &Path) -> io::Result<u64> {

@@ -93,6 +93,11 @@ impl Tier for Portable {
     }
 
     #[inline(always)]
+    fn is_plain(self, bytes: &[u8; BLOCK]) -> bool {
+        bytes.iter().all(|byte| matches!(byte, b' '..=0x7F) && !matches!(byte, b'"' | b'\\'))
+    }
+
+    #[inline(always)]
     fn structure(self, loaded: Planes) -> Structure {
         let newline = loaded.is(b'\n');
         Structure {

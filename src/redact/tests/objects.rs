@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::audit::journal::SpaceLeft;
+use crate::audit::tlog::SigningKeys;
 use crate::audit::{EntryId, Intent, Journal, JournalOptions, RequestFacts};
 use crate::backend::Backend;
 use crate::backend::faulty::Faulty;
@@ -55,6 +56,7 @@ impl World {
             dir: dir.path().to_owned(),
             log_name: "gw.example/audit/r1".into(),
             digest_key: key(),
+            signing: SigningKeys::of(&KeyRing::ephemeral(), "gw.example/audit/r1"),
             retention: None,
             space: SpaceLeft { warn: 0, min: 0 },
             clock: || NOW,
