@@ -39,7 +39,7 @@ impl Strings {
             let (quotes, escaping) = instructions.quotes(block);
             let quotes = quotes & (u64::MAX >> (ESCAPING - count));
             if quotes != 0 {
-                let opens = self.open.is_some() == (quotes.count_ones() % 2 == 0);
+                let opens = self.open.is_some() == (quotes.count_ones().is_multiple_of(2));
                 let last = self.read + 63 - quotes.leading_zeros() as usize;
                 self.open = opens.then_some(Open { from: Some(last + 1) });
             }
