@@ -314,6 +314,8 @@ pub const LIST_EMPTY_PAGES_MAX: u32 = 8;
 
 /// Bytes of a document, or of a record, that are held back until they are known to be sound.
 pub const HOLD_BYTES_MAX: usize = 64 * 1024;
+/// Fewest bytes of a piece that is redacted on a thread of its own; below it, asking for one costs more than it brings.
+pub const REDACT_ASIDE_BYTES_MIN: usize = 96 * 1024;
 /// Deepest nesting of arrays and objects.
 pub const JSON_DEPTH_MAX: usize = 1024;
 /// Longest member name, in bytes as written.

@@ -1,5 +1,6 @@
 //! What every test of the engine uses: masks in short form, feeding in pieces, and random documents.
 
+mod aside;
 mod checkpoints;
 mod differential;
 mod embedded;
