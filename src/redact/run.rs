@@ -236,10 +236,11 @@ impl Run {
                 made = aside.made() => break made,
             }
         };
-        self.redacted += aside.len();
+        let len = aside.len();
         self.work = Work::Lost;
         match made {
             Some(Made { redactor, mut shown, written }) => {
+                self.redacted += len;
                 shown.move_to(&mut self.shown, u64::MAX);
                 self.work = Work::Here(redactor);
                 self.settle(written.map(|()| State::Reading));

@@ -175,6 +175,6 @@ fn what_does_not_come_back_cuts_the_body() {
     let object = records(4 * PIECE);
     let mut run = run(stream::iter(pieces(&object, &[PIECE])).boxed(), object.len(), places(1));
     futures::executor::block_on(run.pull());
-    let State::Failed(BodyError::Unshowable { reason, .. }) = run.state() else { panic!("{:?}", run.state()) };
+    let State::Failed(BodyError::Unshowable { offset: 0, reason }) = run.state() else { panic!("{:?}", run.state()) };
     assert!(reason.contains("broke down") && run.made() == 0 && run.tally().is_none());
 }
