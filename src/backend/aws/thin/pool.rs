@@ -7,10 +7,12 @@ use tokio::time::Instant;
 use super::line::Line;
 use crate::limits;
 
+/// Boxed, since a connection is large and is moved often.
+type Lines = Vec<Box<Line>>;
+
 #[derive(Default)]
 struct Idle {
-    /// Boxed, since a connection is large and is moved often.
-    lines: Vec<Box<Line>>,
+    lines: Lines,
     /// Bytes of their buffers.
     room: usize,
 }
