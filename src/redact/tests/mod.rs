@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod alike;
 #[cfg(test)]
+mod aside;
+#[cfg(test)]
 mod checkpoints;
 #[cfg(test)]
 mod differential;
@@ -33,7 +35,9 @@ mod rows;
 mod rows_reference;
 #[cfg(test)]
 mod several;
+#[cfg(test)]
 mod shapes;
+#[cfg(test)]
 mod values;
 
 use std::sync::Arc;
