@@ -2,7 +2,8 @@
 //!
 //! [`plan`] compiles masks, [`redactor`] is the push engine, [`stream`] puts it around a body and around ranges of an
 //! object, [`checkpoints`] finds where to begin for a range, [`format`](mod@format) tells how an object is framed, [`etag`] names what is shown. Within the engine `machine`
-//! reads JSON 64 bytes at a time, `grammar` byte by byte where that has a doubt, and `editor` rewrites what they find.
+//! reads JSON 64 bytes at a time, `grammar` byte by byte where that has a doubt, `editor` rewrites what they find, and
+//! `values` hides text in all that is left.
 
 pub mod etag;
 pub mod format;

@@ -52,7 +52,7 @@ const EXAMPLES: [(&str, &[&str], &[&str]); 15] = [
     ),
     ("hugging-face", &["hf_$"], &["hf_hub_download", "half_$"]),
     ("npm", &["npm_$"], &["npm_config_registry", "npm $"]),
-    ("pypi", &["pypi-AgEI$"], &["pypi-server", "pypi.org"]),
+    ("pypi", &["pypi-AgEI$"], &["pypi-server", "pypi.x"]),
     (
         "jwt",
         &["eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.$_-", "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0."],
