@@ -12,6 +12,8 @@
 //! in [`redact::Raw`], which only `redact` opens. The architecture
 //! test reads the order from this file.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// The nightly toolchain that fuzzers need looks deeper into the layout of futures.
+#![cfg_attr(fuzzing, recursion_limit = "256")]
 
 pub mod limits;
 
@@ -46,3 +48,7 @@ pub mod server;
 pub mod app;
 
 pub mod cli;
+
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod trials;

@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use serde_json::Value;
 use tracegate::keyring::SecretKey;
-use tracegate::policy::mask::{FieldPath, Format, KeepRule, MaskAction, MaskRule, Masks, Step};
+use tracegate::policy::mask::{FieldPath, Format, KeepRule, MaskAction, MaskRule, Masks, Step, ValueRule};
+use tracegate::policy::shapes;
 use tracegate::redact::output::Shown;
 use tracegate::redact::plan::Plan;
 use tracegate::redact::redactor::Redactor;
@@ -43,6 +44,7 @@ fn main() {
     let quick = std::env::args().any(|argument| argument == "--quick");
     let bytes = if quick { QUICK_BYTES } else { CORPUS_BYTES };
     embedded(bytes);
+    texts(bytes);
     // The others do not look into strings.
     let few = plan(&HIDDEN, &["*_token"], false);
     for name in ["traces", "long", "dense", "pretty"] {
@@ -86,6 +88,27 @@ fn embedded(bytes: usize) {
             figure("redact_embedded_gbps", read, "GB/s");
         }
         figure(&format!("redact_{name}_read_vs_passed"), read / passed, "x");
+    }
+}
+
+/// Every shipped shape in all text, beside the same rules without them.
+fn texts(bytes: usize) {
+    let rule = |pattern| ValueRule { profile: "bench".into(), pattern };
+    let values: Vec<_> = shapes::of(shapes::ALL).expect("they are shipped").into_iter().map(rule).collect();
+    let of = |values| Masks { values, ..masks(&HIDDEN, &["*_token"], false) };
+    let [shaped, plain] = [of(values), of(Vec::new())].map(|masks| compiled(&masks));
+    for name in ["traces", "long", "dense"] {
+        let corpus = corpus(name, bytes);
+        let text = Bytes::from(corpus.text.clone());
+        let (mut with, mut without) = (0_f64, 0_f64);
+        for _ in 0..ROUNDS {
+            with = with.max(best(1, &corpus, || redact(&shaped, corpus.lines, &text, PIECE_BYTES)));
+            without = without.max(best(1, &corpus, || redact(&plain, corpus.lines, &text, PIECE_BYTES)));
+        }
+        if name == "traces" {
+            figure("redact_values_gbps", with, "GB/s");
+        }
+        figure(&format!("redact_{name}_values_vs_none"), with / without, "x");
     }
 }
 
@@ -190,6 +213,14 @@ fn parsed(text: &[u8]) -> Vec<Value> {
 
 /// These rules, which hold in strings, too, if they are `embedded`.
 fn plan(names: &[&str], globs: &[&str], embedded: bool) -> Arc<Plan> {
+    compiled(&masks(names, globs, embedded))
+}
+
+fn compiled(masks: &Masks) -> Arc<Plan> {
+    Arc::new(Plan::compile(masks, &SecretKey::from_bytes([0; 32])))
+}
+
+fn masks(names: &[&str], globs: &[&str], embedded: bool) -> Masks {
     let names = names.iter().map(|name| Step::Name((*name).into()));
     let globs = globs.iter().map(|glob| Step::Glob((*glob).into()));
     let rule = |step| MaskRule {
@@ -197,6 +228,5 @@ fn plan(names: &[&str], globs: &[&str], embedded: bool) -> Arc<Plan> {
         field: FieldPath { steps: vec![Step::Descend, step] },
         action: MaskAction::Mask,
     };
-    let masks = Masks { embedded, ..Masks::of(names.chain(globs).map(rule).collect()) };
-    Arc::new(Plan::compile(&masks, &SecretKey::from_bytes([0; 32])))
+    Masks { embedded, ..Masks::of(names.chain(globs).map(rule).collect()) }
 }

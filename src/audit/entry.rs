@@ -170,6 +170,7 @@ pub struct ListingShown {
 pub struct Tally {
     blanked: AtomicU64,
     withheld: AtomicU64,
+    cut: AtomicU64,
     profiles: Box<[(Box<str>, AtomicU64)]>,
     other: AtomicU64,
 }
@@ -199,6 +200,15 @@ impl Tally {
     /// So many more sound records were replaced, because the view's `rows` do not show them.
     pub fn withheld(&self, records: u64) {
         self.withheld.fetch_add(records, Ordering::Relaxed);
+    }
+
+    /// So many more texts within strings were cut, because they stop being JSON.
+    pub fn cut(&self, texts: u64) {
+        self.cut.fetch_add(texts, Ordering::Relaxed);
+    }
+
+    pub(super) fn cut_texts(&self) -> u64 {
+        self.cut.load(Ordering::Relaxed)
     }
 
     pub(super) fn withheld_records(&self) -> u64 {

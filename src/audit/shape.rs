@@ -227,6 +227,8 @@ pub(super) struct Complete<'a> {
     pub(super) blanked: u64,
     #[serde(skip_serializing_if = "is_zero")]
     pub(super) withheld: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(super) texts_cut: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) listing: Option<Shown<'a>>,
 }

@@ -149,6 +149,7 @@ pub(super) fn complete(id: &EntryId, outcome: &Outcome, tally: &Tally) -> Vec<u8
         redactions: redactions(tally),
         blanked: tally.blanked_records(),
         withheld: tally.withheld_records(),
+        texts_cut: tally.cut_texts(),
         listing: outcome.listing.as_ref().map(Shown::new),
     })
 }

@@ -282,7 +282,11 @@ impl Told {
         };
         let hidden =
             profiles.iter().zip(&tally.fields).map(|(name, count)| format!("\n  {name}: {count} fields hidden"));
-        format!("{path} as {}: {} bytes, {records}{}", viewer.role, self.bytes, hidden.collect::<String>())
+        let cut = match tally.texts_cut {
+            0 => String::new(),
+            texts => format!(", {texts} texts within strings cut"),
+        };
+        format!("{path} as {}: {} bytes, {records}{cut}{}", viewer.role, self.bytes, hidden.collect::<String>())
     }
 
     fn json(&self, path: &str) -> String {
@@ -303,6 +307,7 @@ impl Told {
             "records": tally.records,
             "records_blanked": tally.records_blanked,
             "records_withheld": tally.records_withheld,
+            "texts_cut": tally.texts_cut,
             "fields": fields,
         })
         .to_string()

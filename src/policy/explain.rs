@@ -11,6 +11,7 @@ use super::permit::Facts;
 use super::quota::Quota;
 use super::rows::Rows;
 use super::rules::{Age, Allow, Profile};
+use super::shapes;
 use super::sight::Sight;
 use super::verdict::granted;
 use crate::identity::Claims;
@@ -77,6 +78,9 @@ pub struct Hidden {
     /// Paths of the members whose names it hides.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<String>,
+    /// What it hides of the text of strings: names of shapes, and expressions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub texts: Vec<String>,
     /// What a reader still learns.
     pub still_shows: Vec<&'static str>,
 }
@@ -129,6 +133,12 @@ pub fn explain(sight: &Sight, bucket: &Bucket, key: &Key, now: Timestamp, modifi
 pub fn still_shows(profile: &Profile) -> Vec<&'static str> {
     let hides = [&profile.fields, &profile.keep, &profile.mask_keys].into_iter().any(|paths| !paths.is_empty());
     let mut shown = if hides { of_fields(profile) } else { Vec::new() };
+    if !profile.values.is_empty() {
+        shown.extend([
+            "where text is written over, and how long it was, stays",
+            "text that no expression matches as it stands in a string stays: coded otherwise than by JSON, or cut in two",
+        ]);
+    }
     if profile.rows.is_some() {
         shown.push("how many other records there are, and how long each is, stays");
     }
@@ -162,6 +172,15 @@ fn of_fields(profile: &Profile) -> Vec<&'static str> {
     shown
 }
 
+/// What it hides of text: a shape by its name, other expressions as they are written.
+fn texts(profile: &Profile) -> Vec<String> {
+    let shipped: Vec<&str> = profile.shapes.iter().map(|name| &**name).collect();
+    let known: Vec<_> = shipped.iter().filter_map(|name| shapes::of(name)).flatten().collect();
+    let written = profile.values.iter().filter(|pattern| !known.contains(pattern));
+    let shapes = shipped.iter().map(|name| format!("shape {name}"));
+    shapes.chain(written.map(|pattern| pattern.as_str().to_owned())).collect()
+}
+
 /// What each of the profiles hides, in the order in which they decide.
 fn hidden(profiles: &[&Profile], claims: &Claims) -> Vec<Hidden> {
     let field = |at: usize, field: &FieldPath| HiddenField {
@@ -184,6 +203,7 @@ fn hidden(profiles: &[&Profile], claims: &Claims) -> Vec<Hidden> {
         rows: profile.rows.as_ref().map(rows),
         keeps: profile.keep.iter().map(ToString::to_string).collect(),
         names: profile.mask_keys.iter().map(ToString::to_string).collect(),
+        texts: texts(profile),
         still_shows: still_shows(profile),
     };
     profiles.iter().enumerate().map(hidden).collect()
@@ -271,7 +291,7 @@ impl std::fmt::Display for Explanation {
         };
         let width = self.masks.iter().filter_map(paths).max().unwrap_or_default();
         for hidden in &self.masks {
-            let Hidden { profile, action, fields, keeps, names, rows, still_shows } = hidden;
+            let Hidden { profile, action, fields, keeps, names, rows, texts, still_shows } = hidden;
             for HiddenField { path, decided_by } in fields {
                 let how = decided_by.as_ref().map_or_else(|| action.to_string(), |by| format!("as {by} says"));
                 writeln!(f, "  ◌ {path:width$}  {how} [{profile}]")?;
@@ -284,6 +304,9 @@ impl std::fmt::Display for Explanation {
             }
             for path in names {
                 writeln!(f, "  ◌ {path:width$}  names [{profile}]")?;
+            }
+            for text in texts {
+                writeln!(f, "  ◌ in any string: {text}  [{profile}]")?;
             }
             if let Some(ShownRows { only, missing_claims }) = rows {
                 writeln!(f, "  ◌ only records where {only}  [{profile}]")?;

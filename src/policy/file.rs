@@ -271,7 +271,7 @@ fn profile(fields: &mut Fields<'_>, sense: Sense, global: &mut Global, book: &mu
         }
     }
     let paths = paths(fields, sense, book);
-    let Selection { fields: hidden, action, keep, mask_keys, rows } = Selection::read(fields, book);
+    let Selection { fields: hidden, action, keep, mask_keys, values, shapes, rows } = Selection::read(fields, book);
     let length = word(fields, "length", &LENGTHS, book);
     let on_broken = word(fields, "on_broken", &[("blank", OnBroken::Blank), ("cut", OnBroken::Cut)], book);
     let on_broken = on_broken.unwrap_or_default();
@@ -293,6 +293,8 @@ fn profile(fields: &mut Fields<'_>, sense: Sense, global: &mut Global, book: &mu
         fields: hidden,
         keep,
         mask_keys,
+        values,
+        shapes,
         rows,
         action,
         length,

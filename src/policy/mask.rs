@@ -4,8 +4,10 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use super::rows::RowFilter;
+use super::values::ValuePattern;
 
 /// One step of a field path, from the root of a record or document inwards.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -102,6 +104,15 @@ pub struct KeepRule {
     pub fields: Vec<FieldPath>,
 }
 
+/// What of the text of strings matches is written over, wherever it stands: in values and in the names of members.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ValueRule {
+    /// As [`MaskRule::profile`].
+    pub profile: Box<str>,
+    /// What matches.
+    pub pattern: Arc<ValuePattern>,
+}
+
 /// Everything that one view hides of one object: the union of the profiles that apply. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Masks {
@@ -113,6 +124,8 @@ pub struct Masks {
     pub names: Vec<NameRule>,
     /// Allow-lists, of which each hides what it does not keep, whatever else the rules say; but [`MaskAction::Drop`] drops.
     pub keeps: Vec<KeepRule>,
+    /// What is hidden of text that is shown otherwise.
+    pub values: Vec<ValueRule>,
     /// `None` is the default: [`LengthRule::Record`] for JSONL, [`LengthRule::Field`] for a document.
     pub length: Option<LengthRule>,
     /// What becomes of broken records.
@@ -142,6 +155,7 @@ impl Masks {
             rows: None,
             names: Vec::new(),
             keeps: Vec::new(),
+            values: Vec::new(),
             length: None,
             on_broken: OnBroken::Blank,
             concatenated: false,
@@ -157,7 +171,8 @@ impl Masks {
     pub fn profiles(&self) -> impl Iterator<Item = &str> {
         let rules = self.rules.iter().map(|rule| &*rule.profile);
         let names = self.names.iter().map(|rule| &*rule.profile);
-        rules.chain(names).chain(self.keeps.iter().map(|rule| &*rule.profile))
+        let keeps = self.keeps.iter().map(|rule| &*rule.profile);
+        rules.chain(names).chain(keeps).chain(self.values.iter().map(|rule| &*rule.profile))
     }
 
     /// Whether sizes are shown rounded up.

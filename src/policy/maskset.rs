@@ -6,9 +6,10 @@ use std::sync::Arc;
 use moka::sync::Cache;
 use sha2::{Digest as _, Sha256};
 
-use super::mask::{FieldPath, KeepRule, LengthRule, MaskAction, MaskRule, Masks, NameRule, OnBroken};
+use super::mask::{FieldPath, KeepRule, LengthRule, MaskAction, MaskRule, Masks, NameRule, OnBroken, ValueRule};
 use super::rows::{RowFilter, Rows};
 use super::rules::Profile;
+use super::values::ValuePattern;
 use crate::identity::{Claims, RoleName};
 use crate::limits;
 
@@ -61,6 +62,11 @@ impl MaskSets {
         });
         let keeps = self.of(set).filter(|profile| !profile.keep.is_empty());
         let keeps = keeps.map(|profile| KeepRule { profile: profile.name.clone(), fields: profile.keep.clone() });
+        let values = self.of(set).flat_map(|profile| {
+            let rule =
+                |pattern: &Arc<ValuePattern>| ValueRule { profile: profile.name.clone(), pattern: pattern.clone() };
+            profile.values.iter().map(rule)
+        });
         // Where profiles differ, what hides more counts: white space at the record's end tells less than in place.
         let length = self.of(set).filter_map(|profile| profile.length).max();
         let cut = self.of(set).any(|profile| profile.on_broken == OnBroken::Cut);
@@ -76,6 +82,7 @@ impl MaskSets {
             rows: RowFilter::of(rows, &self.claims),
             names: names.collect(),
             keeps: keeps.collect(),
+            values: values.collect(),
             length,
             on_broken,
             concatenated,
@@ -159,6 +166,10 @@ fn digest(masks: &Masks) -> [u8; 32] {
         part("keep");
         rule.fields.iter().for_each(|field| part(&format!("{:?}", field.steps)));
     }
+    for rule in &masks.values {
+        part("value");
+        part(rule.pattern.as_str());
+    }
     hasher.finalize().into()
 }
 
@@ -186,6 +197,8 @@ mod tests {
             rows: None,
             keep: Vec::new(),
             mask_keys: Vec::new(),
+            values: Vec::new(),
+            shapes: Vec::new(),
             action,
             length: None,
             on_broken: OnBroken::Blank,

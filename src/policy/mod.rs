@@ -20,11 +20,13 @@ pub mod rows;
 pub mod rules;
 mod seek;
 mod selection;
+pub mod shapes;
 pub mod sight;
 #[cfg(test)]
 mod sight_tests;
 pub mod source;
 pub mod survey;
+pub mod values;
 mod verdict;
 pub mod window;
 

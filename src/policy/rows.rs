@@ -235,10 +235,10 @@ impl Condition {
 impl Test {
     fn resolve(&self, claims: &Claims) -> RowTest {
         let fits = match &self.with {
-            Comparison::Equal(operand) => match &operand.resolve(claims)[..] {
-                [one] => Fits::OneOf(vec![one.clone()]),
-                _ => Fits::OneOf(Vec::new()),
-            },
+            Comparison::Equal(operand) if operand.text().is_some_and(|text| text.values(claims).len() > 1) => {
+                Fits::OneOf(Vec::new())
+            }
+            Comparison::Equal(operand) => Fits::OneOf(operand.resolve(claims)),
             Comparison::In(operands) => {
                 Fits::OneOf(operands.iter().flat_map(|operand| operand.resolve(claims)).collect())
             }
@@ -266,10 +266,16 @@ impl Operand {
 }
 
 impl Text {
+    /// The values of its claim, whatever they are.
+    fn values<'c>(&self, claims: &'c Claims) -> &'c [String] {
+        let claim = self.claim.as_ref().and_then(|(name, _)| claims.get(&**name));
+        claim.map_or(&[], Vec::as_slice)
+    }
+
     /// The texts that it stands for: none where its claim is missing, or has too many values.
     fn resolve(&self, claims: &Claims) -> Vec<Box<str>> {
-        let Some((name, after)) = &self.claim else { return vec![self.before.clone()] };
-        let values = claims.get(&**name).map_or(&[][..], Vec::as_slice);
+        let Some((_, after)) = &self.claim else { return vec![self.before.clone()] };
+        let values = self.values(claims);
         if values.len() > limits::CLAIM_VALUES_MAX {
             return Vec::new();
         }

@@ -11,6 +11,7 @@ use super::keydate::KeyDate;
 use super::mask::{FieldPath, LengthRule, MaskAction, OnBroken};
 use super::quota::Quota;
 use super::rows::Rows;
+use super::values::ValuePattern;
 use super::window::Hours;
 use crate::identity::RoleName;
 use crate::identity::roles::Bind;
@@ -152,6 +153,10 @@ pub struct Profile {
     pub keep: Vec<FieldPath>,
     /// Below which objects it hides the names of members, as [`NameRule::members`](super::mask::NameRule::members).
     pub mask_keys: Vec<FieldPath>,
+    /// What it hides of the text of strings, those of `shapes` included.
+    pub values: Vec<Arc<ValuePattern>>,
+    /// The names of shipped [`shapes`](super::shapes) among these.
+    pub shapes: Vec<Box<str>>,
     /// How it hides fields.
     pub action: MaskAction,
     /// How sizes are kept; `None` is the default of the format.

@@ -1,13 +1,19 @@
 //! What a redact profile says of JSON: which fields it hides and how, or which alone it keeps, below which objects it hides the
-//! names of members, and which records it shows.
+//! names of members, what it hides of the text of strings, and which records it shows.
+
+use std::sync::Arc;
 
 use super::field::{self, FieldError};
 use super::file::word;
 use super::mask::{FieldPath, MaskAction};
 use super::rows::Rows;
-use super::source::{At, Book, Fields, texts};
+use super::shapes;
+use super::source::{At, Book, Entry, Fields, texts};
+use super::values::ValuePattern;
+use crate::limits;
 
-/// `fields` with `action`, or `keep`, and `mask_keys` and `rows`, of one profile; at least one of them says something.
+/// `fields` with `action`, or `keep`, and `mask_keys`, `values`, `shapes` and `rows`, of one profile; at least one of them
+/// says something.
 #[derive(Debug)]
 pub(super) struct Selection {
     /// The fields that are hidden.
@@ -18,6 +24,9 @@ pub(super) struct Selection {
     pub(super) keep: Vec<FieldPath>,
     /// The members whose names are hidden, as [`NameRule::members`](super::mask::NameRule::members) has them.
     pub(super) mask_keys: Vec<FieldPath>,
+    /// What is hidden of the text of strings, and the names of shipped shapes that are among it.
+    pub(super) values: Vec<Arc<ValuePattern>>,
+    pub(super) shapes: Vec<Box<str>>,
     /// The records that are shown; `None` shows all.
     pub(super) rows: Option<Rows>,
 }
@@ -34,12 +43,14 @@ impl Selection {
     pub(super) fn read(fields: &mut Fields<'_>, book: &mut Book<'_>) -> Self {
         let [hidden, keep] = ["fields", "keep"].map(|name| paths(fields, name, field::parse, book));
         let mask_keys = paths(fields, "mask_keys", field::parse_members, book);
+        let (values, shapes) = values(fields, book);
         let written = fields.text("rows", book);
-        if hidden.is_none() && keep.is_none() && mask_keys.is_none() && written.is_none() {
+        let paths = hidden.is_some() || keep.is_some() || mask_keys.is_some();
+        if !paths && values.is_none() && written.is_none() {
             book.note(
                 fields.at(),
-                "a profile hides something: name fields in `fields`, what alone it shows in `keep`, objects in `mask_keys`, or the \
-                 records to show by `rows`",
+                "a profile hides something: name fields in `fields`, what alone it shows in `keep`, objects in `mask_keys`, \
+                 text in `values` or `shapes`, or the records to show by `rows`",
             );
         }
         if hidden.is_some() && keep.is_some() {
@@ -51,8 +62,50 @@ impl Selection {
         }
         let [fields, keep, mask_keys] = [hidden, keep, mask_keys].map(Option::unwrap_or_default);
         let rows = written.and_then(|rows| condition(&rows, book));
-        Self { fields, action: action.unwrap_or(MaskAction::Mask), keep, mask_keys, rows }
+        let (values, action) = (values.unwrap_or_default(), action.unwrap_or(MaskAction::Mask));
+        Self { fields, action, keep, mask_keys, values, shapes, rows }
     }
+}
+
+/// The expressions over the text of strings, shipped and written, if either stands there; and the names of those shipped.
+fn values(fields: &mut Fields<'_>, book: &mut Book<'_>) -> (Option<Vec<Arc<ValuePattern>>>, Vec<Box<str>>) {
+    let (mut found, mut named, mut said) = (Vec::new(), Vec::new(), false);
+    if let Some(entry) = fields.take("shapes") {
+        said = true;
+        for name in filled("shapes", "name at least one shape", entry, book) {
+            match shapes::of(&name.it) {
+                Some(patterns) => found.extend(patterns),
+                None => {
+                    let known: Vec<&str> = shapes::names().collect();
+                    book.note(name.at, format!("no shape {:?}; there are: {}", name.it, known.join(", ")));
+                }
+            }
+            named.push(name.it.into());
+        }
+    }
+    if let Some(entry) = fields.take("values") {
+        said = true;
+        for written in filled("values", "write at least one expression", entry, book) {
+            match ValuePattern::parse(&written.it) {
+                Ok(pattern) => found.push(Arc::new(pattern)),
+                Err(error) => book.note(written.at, format!("expression {:?}: {error}", written.it)),
+            }
+        }
+    }
+    if found.len() > limits::VALUE_RULES_MAX {
+        let most = limits::VALUE_RULES_MAX;
+        book.note(fields.at(), format!("a profile has at most {most} expressions, this one {}; split it", found.len()));
+    }
+    (said.then_some(found), named)
+}
+
+/// The texts of a list; one that is empty is a mistake.
+fn filled(name: &str, what: &str, entry: &Entry, book: &mut Book<'_>) -> Vec<At<String>> {
+    let written = texts(&entry.node, book);
+    if written.is_empty() {
+        book.note(entry.at, format!("`{name}` is empty; {what}"));
+    }
+    written
 }
 
 /// A condition on records.
@@ -70,12 +123,8 @@ fn paths(
     book: &mut Book<'_>,
 ) -> Option<Vec<FieldPath>> {
     let entry = fields.take(name)?;
-    let written = texts(&entry.node, book);
-    if written.is_empty() {
-        book.note(entry.at, format!("`{name}` is empty; name at least one field"));
-    }
     let mut found = Vec::new();
-    for path in written {
+    for path in filled(name, "name at least one field", entry, book) {
         match parse(&path.it) {
             Ok(path) => found.push(path),
             Err(error) => book.note(path.at + 1 + error.at, format!("field path {:?}: {}", path.it, error.what)),

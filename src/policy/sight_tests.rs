@@ -66,6 +66,8 @@ fn profile(name: &str, paths: &[&str], reveal_to: &[&str]) -> Profile {
         rows: None,
         keep: Vec::new(),
         mask_keys: Vec::new(),
+        values: Vec::new(),
+        shapes: Vec::new(),
         action: MaskAction::Mask,
         length: Some(LengthRule::Record),
         on_broken: OnBroken::Blank,

@@ -54,6 +54,8 @@ pub(super) struct Editor {
     /// Fields hidden in this record, by profile.
     fields: Vec<u64>,
     any_fields: bool,
+    /// Texts cut in it.
+    cuts: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -113,6 +115,7 @@ impl Editor {
             slack: 0,
             fields: vec![0; plan.profiles().len()],
             any_fields: false,
+            cuts: 0,
             plan,
         }
     }
@@ -128,11 +131,13 @@ impl Editor {
     }
 
     /// Offset in the object of that index.
+    #[inline]
     pub(super) fn offset(&self, at: usize) -> u64 {
         self.offset + at as u64
     }
 
     /// Place in the output that the byte at that index has, or would have.
+    #[inline]
     pub(super) fn place(&self, at: usize) -> u64 {
         self.output.len() + self.passing.map_or(0, |from| (at - from) as u64)
     }
@@ -198,6 +203,7 @@ impl Editor {
 
     /// Counts the fields that were hidden in this record.
     pub(super) fn count_into(&mut self, tally: &mut Tally) {
+        tally.texts_cut += std::mem::take(&mut self.cuts);
         if std::mem::take(&mut self.any_fields) {
             for (total, fields) in tally.fields.iter_mut().zip(&mut self.fields) {
                 *total += std::mem::take(fields);
@@ -212,7 +218,7 @@ impl Editor {
         }
         self.levels.clear();
         self.positions.clear();
-        self.texts = 0;
+        (self.texts, self.cuts) = (0, 0);
         (self.verdict, self.named, self.hidden, self.slack) = (None, false, None, 0);
         (self.undecided, self.renaming) = (None, None);
     }
@@ -230,6 +236,7 @@ impl Editor {
     }
 
     /// See [`Editor::unplace`].
+    #[inline]
     pub(super) fn is_unplaced(&self) -> bool {
         self.unplaced
     }
@@ -324,6 +331,12 @@ impl Editor {
             self.levels.pop();
             self.positions.truncate(self.positions.len() - self.next.len());
         }
+    }
+
+    /// Whether white space is owed at the end of the record.
+    #[inline]
+    pub(super) fn owes_spaces(&self) -> bool {
+        self.slack > 0
     }
 
     /// The record's value ended just before that index: what is owed follows.

@@ -1,11 +1,13 @@
 //! JSON that stands as a string within JSON, as the arguments of a tool's call do: the rules of a view hold in it, too.
 //!
-//! A text that begins with `{`, `[` or `"`, behind white space, is read as JSON, one value or several one behind the
+//! A text that begins with `{`, `[` or `"`, behind white space or a byte order mark, is read as JSON, one value or several one behind the
 //! other, and so is a text in it, up to [`limits::EMBEDDED_LEVELS_MAX`] levels. Its values stand in the place of the
 //! string: paths go through it, as through arrays.
 //!
 //! A text that stops being JSON is prose if no member was seen in it: nothing in it has a name yet, and no reader of
-//! JSON finds anything in what follows. It passes as it is. Else it is *cut*: what follows is not shown.
+//! JSON finds anything in what follows. It passes as it is. Else it is *cut*: what follows is not shown. So is what is
+//! JSON to other readers: nested deeper, or with longer names, than is read here, or with a control character within a
+//! string of it. Numbers are what lenient readers take for them.
 //!
 //! Nothing is kept of a text but a window of it without its escapes, at each level, and the bytes of an escape that is
 //! not read to its end.
@@ -24,6 +26,8 @@ use unescape::{Filled, Unescaped};
 use within::{Below, Within};
 
 pub(super) use within::may_hold_json;
+
+const BOM: [u8; 3] = *b"\xEF\xBB\xBF";
 
 /// The strings that are read as JSON, one within the other.
 pub(super) struct Embedded {
@@ -46,6 +50,8 @@ struct Level {
     from: usize,
     /// What the editor wants at the end.
     floor: usize,
+    /// Bytes of a byte order mark that were seen; 3 also where there can be none any more.
+    bom: usize,
     /// Whether a member was seen in it, or deeper.
     committed: bool,
     deeper: Option<Box<Level>>,
@@ -137,11 +143,12 @@ impl Level {
             instructions,
             plan: plan.clone(),
             reading: Reading::Nothing,
-            machine: Machine::with(instructions, false),
+            machine: Machine::with(instructions, false).lenient(),
             unescaped: Unescaped::new(instructions),
             offset: 0,
             from: 0,
             floor: 0,
+            bom: 0,
             committed: false,
             deeper: None,
         })
@@ -150,6 +157,7 @@ impl Level {
     /// A string begins whose text begins at that index of what lies below.
     fn begin(&mut self, from: usize, editor: &mut Editor) {
         (self.reading, self.committed, self.from, self.offset) = (Reading::Blank, false, from, 0);
+        self.bom = 0;
         self.machine.restart();
         self.unescaped.restart();
         self.floor = editor.text_begins();
@@ -194,7 +202,10 @@ impl Level {
             }
         }
         match self.unescaped.text() {
-            [] | [b' ' | b'\t' | b'\n' | b'\r', ..] => {}
+            [] => {}
+            mark if !mark.is_empty() && BOM[self.bom..].starts_with(mark) => self.bom += mark.len(),
+            _ if (1..BOM.len()).contains(&self.bom) => self.reading = Reading::Prose,
+            [b' ' | b'\t' | b'\n' | b'\r', ..] => self.bom = BOM.len(),
             [b'{' | b'[' | b'"', ..] if self.number > limits::EMBEDDED_LEVELS_MAX => {
                 self.committed = true;
                 self.fail(below.index(&self.unescaped, from, 0, editor), editor);
@@ -232,7 +243,10 @@ impl Level {
                     machine.restart();
                     at = next;
                 }
-                Err(broken) => break Some(within.index(broken.at)),
+                Err(broken) => {
+                    within.committed |= broken.is_beyond() || machine.is_within_text_of_brackets();
+                    break Some(within.index(broken.at));
+                }
             }
         };
         self.committed |= within.committed;

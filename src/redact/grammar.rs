@@ -21,7 +21,15 @@ impl Broken {
         let reason = if byte < 0x20 { "a control character within a string" } else { "a string is not UTF-8" };
         Self { at, reason }
     }
+
+    /// Whether it is JSON to other readers, and only more of it than is read here.
+    pub(super) fn is_beyond(&self) -> bool {
+        matches!(self.reason, TOO_DEEP | TOO_LONG)
+    }
 }
+
+const TOO_DEEP: &str = "it is nested too deeply";
+const TOO_LONG: &str = "a member's name is too long";
 
 /// The four ways in which a value begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,12 +55,12 @@ pub(super) trait Events {
     fn name(&mut self, written: &[u8]);
     /// A comma between members (not elements).
     fn comma(&mut self, at: usize);
-    /// A newline ends a record, which may be `blank`; it stands at that index.
-    fn line_ends(&mut self, at: usize, blank: bool);
+    /// Newlines, the last one at that index, end so many records, and blank lines. Nothing else is told in between.
+    fn lines_end(&mut self, at: usize, records: u64);
     /// What has to be told besides the names that may matter.
     fn attention(&self) -> Attention;
-    /// Whether it wants to be told of the beginnings of records, too.
-    fn watches_roots(&self) -> bool;
+    /// What it wants to be told of the brackets that begin and end records.
+    fn roots(&self) -> Roots;
     /// Whether it wants to be told of strings that may hold JSON, too.
     fn watches_texts(&self) -> bool;
 }
@@ -70,6 +78,15 @@ pub(super) enum Attention {
     Scalar,
     /// Every bracket, up to the one that ends the value that was begun.
     Brackets,
+}
+
+/// Which brackets of records are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Roots {
+    All,
+    Ends,
+    /// Ends where something else is told near them, else none: ends that nothing was waiting for are none that matter.
+    Owed,
 }
 
 /// A member's name that is read, in any pieces.
@@ -161,17 +178,33 @@ pub(super) struct Grammar {
     lines: bool,
     /// Behind a value of the top another one may begin; these are objects and arrays.
     several: bool,
+    /// Numbers are also what lenient readers take for one: `01`, `+1`, `.5`, `5.`.
+    lenient: bool,
 }
 
 impl Grammar {
     /// Before the first byte of a document, or of a record if `lines`.
     pub(super) fn new(lines: bool) -> Self {
-        Self { state: State::Value, text: Text::default(), open: Vec::new(), members: false, lines, several: false }
+        Self {
+            state: State::Value,
+            text: Text::default(),
+            open: Vec::new(),
+            members: false,
+            lines,
+            several: false,
+            lenient: false,
+        }
     }
 
     /// The same for documents that follow each other, with white space between them or without.
     pub(super) fn several(mut self) -> Self {
         self.several = true;
+        self
+    }
+
+    /// The same for texts of which nothing is promised but what a reader finds in them.
+    pub(super) fn lenient(mut self) -> Self {
+        self.lenient = true;
         self
     }
 
@@ -258,7 +291,7 @@ impl Grammar {
         if !self.is_whole() && !self.is_blank() {
             return Err(Broken { at, reason: "a line ends within a value" });
         }
-        events.line_ends(at, self.is_blank());
+        events.lines_end(at, u64::from(!self.is_blank()));
         self.restart();
         Ok(at + 1)
     }
@@ -298,6 +331,8 @@ impl Grammar {
             b'[' => (Kind::Array, State::ElementOrClose),
             b'"' => (Kind::String, State::InString),
             b'-' => (Kind::Scalar, State::InNumber(Number::Minus)),
+            b'+' if self.lenient => (Kind::Scalar, State::InNumber(Number::Minus)),
+            b'.' if self.lenient => (Kind::Scalar, State::InNumber(Number::Point)),
             b'0' => (Kind::Scalar, State::InNumber(Number::Zero)),
             b'1'..=b'9' => (Kind::Scalar, State::InNumber(Number::Whole)),
             b't' => (Kind::Scalar, State::InWord(b"true", 1)),
@@ -315,7 +350,7 @@ impl Grammar {
         }
         if matches!(kind, Kind::Object | Kind::Array) {
             if self.open.len() == limits::JSON_DEPTH_MAX {
-                return Err(Broken { at, reason: "it is nested too deeply" });
+                return Err(Broken { at, reason: TOO_DEEP });
             }
             self.open.push(kind == Kind::Object);
         }
@@ -348,7 +383,8 @@ impl Grammar {
         }
     }
 
-    /// Never looks at a byte beyond the longest name, so that the fault is the same in any pieces.
+    /// Never looks at more than one character beyond the longest name, so that the fault is the same in any pieces. It is
+    /// told where a character begins, so that what stands before it is whole.
     fn name(
         &mut self,
         chunk: &[u8],
@@ -357,18 +393,19 @@ impl Grammar {
         name: &mut Name,
         events: &mut impl Events,
     ) -> Result<usize, Broken> {
-        let room = (name.open + 2 + limits::JSON_NAME_BYTES_MAX as u64).saturating_sub(offset + at as u64);
+        let end = name.open + 2 + limits::JSON_NAME_BYTES_MAX as u64;
+        let room = end.saturating_sub(offset + at as u64).max(1);
         let until = usize::try_from(room).map_or(chunk.len(), |room| chunk.len().min(at.saturating_add(room)));
-        match self.text.scan(&chunk[..until], at, &mut |_: &[u8]| {})? {
-            Scanned::Closed(after) => {
+        let scanned = self.text.scan(&chunk[..until], at, &mut |_: &[u8]| {})?;
+        let read = offset + until as u64;
+        match scanned {
+            Scanned::Closed(after) if offset + after as u64 <= end => {
                 self.state = State::Colon;
                 events.name(name.closes(chunk, after - 1));
                 Ok(after)
             }
-            Scanned::More if (until - at) as u64 == room => {
-                Err(Broken { at: until - 1, reason: "a member's name is too long" })
-            }
-            Scanned::More => Ok(until),
+            Scanned::More if read < end || chunk[until - 1] & 0xC0 == 0x80 => Ok(until),
+            Scanned::Closed(_) | Scanned::More => Err(Broken { at: until - 1, reason: TOO_LONG }),
         }
     }
 
@@ -402,7 +439,7 @@ impl Grammar {
             return self.word(chunk, from, b"Infinity", 0, events);
         }
         let mut at = from;
-        while let Some(next) = chunk.get(at).and_then(|byte| number.then(*byte)) {
+        while let Some(next) = chunk.get(at).and_then(|byte| number.then(*byte, self.lenient)) {
             number = next;
             at += 1;
         }
@@ -419,6 +456,10 @@ impl Grammar {
                 self.value_ends(at, Kind::Scalar, events);
                 Ok(())
             }
+            Number::Point if self.lenient => {
+                self.value_ends(at, Kind::Scalar, events);
+                Ok(())
+            }
             Number::Minus | Number::Point | Number::E | Number::ESign => Err(Broken { at, reason: "not a number" }),
         }
     }
@@ -426,8 +467,11 @@ impl Grammar {
 
 impl Number {
     /// The state after one more byte, or `None` where the byte is no longer the number's.
-    fn then(self, byte: u8) -> Option<Self> {
+    fn then(self, byte: u8, lenient: bool) -> Option<Self> {
         match (self, byte) {
+            (Self::Zero, b'0'..=b'9') if lenient => Some(Self::Whole),
+            (Self::Minus, b'.') if lenient => Some(Self::Point),
+            (Self::Point, b'e' | b'E') if lenient => Some(Self::E),
             (Self::Minus, b'0') => Some(Self::Zero),
             (Self::Minus, b'1'..=b'9') | (Self::Whole, b'0'..=b'9') => Some(Self::Whole),
             (Self::Zero | Self::Whole, b'.') => Some(Self::Point),

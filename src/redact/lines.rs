@@ -14,7 +14,7 @@
 //! that no comma separates, or a string that goes on over line ends.
 
 use super::filter::Filter;
-use super::grammar::{Attention, Broken, Events, Kind};
+use super::grammar::{Attention, Broken, Events, Kind, Roots};
 use super::machine::{Machine, Sight};
 
 const BOM: [u8; 3] = *b"\xEF\xBB\xBF";
@@ -132,8 +132,8 @@ impl Events for Starts {
 
     fn comma(&mut self, _at: usize) {}
 
-    fn line_ends(&mut self, at: usize, blank: bool) {
-        if !blank {
+    fn lines_end(&mut self, at: usize, records: u64) {
+        if records > 0 {
             self.behind_record = Some(true);
         }
         self.start = Some(self.at + at as u64 + 1);
@@ -143,8 +143,8 @@ impl Events for Starts {
         Attention::Names
     }
 
-    fn watches_roots(&self) -> bool {
-        false
+    fn roots(&self) -> Roots {
+        Roots::Owed
     }
 
     fn watches_texts(&self) -> bool {

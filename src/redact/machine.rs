@@ -22,6 +22,7 @@ use block::{Block, Found, Wanted, escapes};
 use carry::Carry;
 use portable::Portable;
 use tier::{BLOCK, LEAD, Tier, Window};
+use visit::lines_end;
 
 /// What the listener wants to be told of sound JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +42,7 @@ pub(super) enum Instructions {
     Avx2(avx2::Avx2),
     Portable,
     /// None: the grammar reads everything. The reference.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     Bytes,
 }
 
@@ -65,10 +66,24 @@ impl Instructions {
             #[cfg(target_arch = "x86_64")]
             Instructions::Avx2(tier) => tier.backslashes(text),
             Instructions::Portable => Portable.backslashes(text),
-            #[cfg(test)]
+            #[cfg(any(test, fuzzing))]
             Instructions::Bytes => Portable.backslashes(text),
         };
         if backslash == 0 { 0 } else { escapes(backslash, 0).1 }
+    }
+
+    /// Of such bytes the quotes that are not escaped, and the backslashes that escape.
+    #[inline]
+    pub(super) fn quotes(self, text: &[u8; ESCAPING]) -> (u64, u64) {
+        let (quote, backslash) = match self {
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx2(tier) => tier.quotes(text),
+            Instructions::Portable => Portable.quotes(text),
+            #[cfg(test)]
+            Instructions::Bytes => Portable.quotes(text),
+        };
+        let escaping = if backslash == 0 { 0 } else { escapes(backslash, 0).1 };
+        (quote & !(escaping << 1), escaping)
     }
 }
 
@@ -142,6 +157,12 @@ impl Machine {
         self
     }
 
+    /// The same for texts within strings, see [`Grammar::lenient`]. What JSON has no number of is a doubt, and the grammar's.
+    pub(super) fn lenient(mut self) -> Self {
+        self.grammar = self.grammar.lenient();
+        self
+    }
+
     /// Forgets everything: the next byte begins a record. What a chunk before may have left open, a character, counts no
     /// more.
     pub(super) fn restart(&mut self) {
@@ -149,7 +170,7 @@ impl Machine {
         self.lead = LINE_END;
         self.carry = Carry::at_line();
         self.pace = if self.grammar.reads_several() { Pace::Bytes(0) } else { Pace::Blocks };
-        #[cfg(test)]
+        #[cfg(any(test, fuzzing))]
         if matches!(self.instructions, Instructions::Bytes) {
             self.pace = Pace::Bytes(u64::MAX);
         }
@@ -268,6 +289,15 @@ impl Machine {
         }
     }
 
+    /// The same, but not within a string that is all of its document.
+    pub(super) fn is_within_text_of_brackets(&self) -> bool {
+        let open = match self.pace {
+            Pace::Blocks => self.carry.brackets > 1,
+            Pace::Bytes(_) => !self.grammar.open.is_empty(),
+        };
+        open && self.is_within_text()
+    }
+
     /// Whether a document was read to its end, before the byte that was refused.
     pub(super) fn is_whole(&self) -> bool {
         self.grammar.is_whole()
@@ -298,14 +328,15 @@ impl Machine {
             Sight::Names(filter) | Sight::Brackets(filter) => filter,
             Sight::Tokens => &nothing,
         };
-        let wanted = Wanted { lines: if self.lines { !0 } else { 0 }, filter };
+        let texts = events.watches_texts();
+        let wanted = Wanted { lines: if self.lines { !0 } else { 0 }, filter, texts };
         let mut blocks =
             Blocks { carry: &mut self.carry, name: &mut self.name, lead: self.lead, start, offset, wanted, sight };
         match self.instructions {
             #[cfg(target_arch = "x86_64")]
             Instructions::Avx2(tier) => tier.run(&mut blocks, chunk, at, events),
             Instructions::Portable => blocks.run(Portable, chunk, at, events),
-            #[cfg(test)]
+            #[cfg(any(test, fuzzing))]
             Instructions::Bytes => Ok(Ran::Doubt(at)),
         }
     }
@@ -387,6 +418,7 @@ impl Blocks<'_> {
         // Its own, so that it can be kept in registers.
         let mut carry = *self.carry;
         let mut copied: Window = [0; LEAD + BLOCK];
+        let mut quiet = self.is_quiet(events);
         while at < chunk.len() {
             let window = at.checked_sub(LEAD).and_then(|from| chunk[from..].first_chunk::<{ LEAD + BLOCK }>());
             let window = window.unwrap_or_else(|| {
@@ -406,7 +438,19 @@ impl Blocks<'_> {
                 *self.carry = carry;
                 return Ok(Ran::Doubt(at));
             };
-            self.tell(&found, valid, chunk, at, events)?;
+            let marks = found.candidates | found.texts;
+            if !quiet || marks != 0 {
+                self.tell(&found, valid, chunk, at, events)?;
+                quiet = self.is_quiet(events);
+            } else if found.newlines != 0 {
+                lines_end(&found, at, events);
+            }
+            if carry.is_plain_text() && found.closing | found.opening == 0 {
+                // All of the block was: so may the next ones be, of which there is nothing to say.
+                let ahead = chunk[at + len..].as_chunks::<BLOCK>().0;
+                let plain = ahead.iter().take_while(|bytes| tier.is_plain(bytes)).count();
+                at += plain * BLOCK;
+            }
             if carry.name == 1 && found.name_opening != 0 {
                 let last = at + 63 - found.name_opening.leading_zeros() as usize;
                 self.name.begins(self.offset + last as u64, last);

@@ -39,6 +39,9 @@ mod run;
 mod text;
 mod token;
 mod trail;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod trials;
+mod values;
 
 use std::sync::Arc;
 
@@ -198,5 +201,5 @@ impl Keyed {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod tests;

@@ -47,6 +47,33 @@ impl Shown {
         self.len == 0
     }
 
+    /// Takes white space that comes next, if it is held as a count.
+    pub(super) fn pop_spaces(&mut self) -> Option<u64> {
+        let Some(Piece::Spaces(count)) = self.pieces.front() else { return None };
+        let count = *count;
+        self.pieces.pop_front();
+        self.len -= count;
+        Some(count)
+    }
+
+    /// Puts it back.
+    pub(super) fn unpop_spaces(&mut self, count: u64) {
+        self.len += count;
+        self.pieces.push_front(Piece::Spaces(count));
+    }
+
+    /// Adds so many spaces.
+    pub(super) fn push_spaces(&mut self, count: u64) {
+        self.len += count;
+        self.pieces.push_back(Piece::Spaces(count));
+    }
+
+    /// Adds a piece.
+    pub(super) fn push(&mut self, bytes: Bytes) {
+        self.len += bytes.len() as u64;
+        self.pieces.push_back(Piece::Slice(bytes));
+    }
+
     /// Moves the first bytes, at most so many, behind those of `other`.
     pub(super) fn move_to(&mut self, other: &mut Shown, mut most: u64) {
         while most > 0

@@ -1,6 +1,7 @@
 //! Masks made ready to run: the paths of fields, the key of pseudonyms, the rules of length.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use moka::sync::Cache;
@@ -9,6 +10,7 @@ use super::machine::Sight;
 use super::paths::Paths;
 use super::rows::RowPaths;
 use super::size;
+use super::values;
 use crate::keyring::{KeyRing, Purpose, SecretKey};
 use crate::limits;
 use crate::policy::mask::{Format, LengthRule, MaskAction, Masks, OnBroken};
@@ -29,6 +31,7 @@ pub struct Plan {
     paths: Paths,
     rows: Option<Arc<RowPaths>>,
     sight: Sight,
+    values: Option<Arc<values::Rules>>,
 }
 
 /// What happens to a field that matched, and the place of its profile in [`Plan::profiles`].
@@ -53,6 +56,7 @@ impl Plan {
             masks.rules.iter().map(|rule| Rule { action: rule.action, profile: place(&rule.profile) }).collect();
         let names = masks.names.iter().map(|rule| place(&rule.profile)).collect();
         let keeps = masks.keeps.iter().map(|rule| place(&rule.profile)).collect();
+        let values = values::Rules::of(&masks.values, &mut place);
         let paths = Paths::of(masks);
         let rows = masks.rows.as_ref().map(|rows| Arc::new(RowPaths::of(rows)));
         Self {
@@ -68,6 +72,7 @@ impl Plan {
             on_broken: masks.on_broken,
             concatenated: masks.concatenated,
             embedded: masks.embedded,
+            values,
             pseudonyms: SecretKey::from_bytes(pseudonym_key.prf(&[masks.pseudonym_scope.as_bytes()])),
         }
     }
@@ -108,13 +113,15 @@ impl Plan {
     }
 
     /// Whether strings are read as JSON, too.
+    #[inline]
     pub(super) fn embedded(&self) -> bool {
         self.embedded
     }
 
     /// The profile of each rule: plans that differ in no more than this hide alike, and count apart.
     pub(super) fn counts(&self) -> String {
-        self.rules.iter().map(|rule| format!("{} ", self.profiles[rule.profile])).collect()
+        let rules = self.rules.iter().map(|rule| &rule.profile).chain(&self.names).chain(&self.keeps);
+        rules.map(|profile| format!("{} ", self.profiles[*profile])).collect()
     }
 
     pub(super) fn rule(&self, rule: usize) -> Rule {
@@ -155,6 +162,11 @@ impl Plan {
         self.rows.as_ref()
     }
 
+    /// What is hidden of text that is shown otherwise, if anything is.
+    pub(super) fn values(&self) -> Option<&Arc<values::Rules>> {
+        self.values.as_ref()
+    }
+
     /// What the machine has to look at.
     pub(super) fn sight(&self) -> &Sight {
         &self.sight
@@ -175,10 +187,11 @@ impl fmt::Debug for Plan {
     }
 }
 
-/// Compiled plans by the digest of their masks; at most [`limits::PLANS_MAX`].
+/// Compiled plans by the digest of their masks, and the names of the profiles by which they count, of which a digest says
+/// nothing; at most [`limits::PLANS_MAX`].
 pub struct Plans {
     key: SecretKey,
-    compiled: Cache<[u8; 32], Arc<Plan>>,
+    compiled: Cache<([u8; 32], u64), Arc<Plan>>,
 }
 
 impl Plans {
@@ -189,7 +202,10 @@ impl Plans {
 
     /// The plan of these masks, compiled at most once while it is kept.
     pub fn of(&self, masks: &Arc<Masks>) -> Arc<Plan> {
-        self.compiled.get_with(masks.digest, || Arc::new(Plan::compile(masks, &self.key)))
+        let mut profiles = DefaultHasher::new();
+        masks.profiles().for_each(|profile| profile.hash(&mut profiles));
+        let plan = || Arc::new(Plan::compile(masks, &self.key));
+        self.compiled.get_with((masks.digest, profiles.finish()), plan)
     }
 }
 
@@ -207,6 +223,17 @@ mod tests {
         let one = plans.of(&masks(1));
         assert!(Arc::ptr_eq(&one, &plans.of(&masks(1))));
         assert!(!Arc::ptr_eq(&one, &plans.of(&masks(2))));
+    }
+
+    /// Roles that see the same under profiles of other names share a digest, and not the names that the log counts by.
+    #[test]
+    fn regression_plans_count_by_the_profiles_of_their_own_masks() {
+        let plans = Plans::new(&KeyRing::ephemeral());
+        let mut renamed = (*masks(1)).clone();
+        renamed.rules.iter_mut().for_each(|rule| rule.profile = "other".into());
+        let (one, other) = (plans.of(&masks(1)), plans.of(&Arc::new(renamed)));
+        assert_eq!([&*one.profiles()[0], &*other.profiles()[0]], ["first", "other"]);
+        assert_ne!(one.counts(), other.counts());
     }
 
     #[test]

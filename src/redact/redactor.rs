@@ -22,6 +22,7 @@ use super::rows::Judge;
 use super::size;
 use super::tally::Tally;
 use super::token;
+use super::values::Values;
 use crate::limits;
 use crate::policy::mask::{Format, OnBroken};
 use rewriter::{Record, Rewriter};
@@ -76,6 +77,8 @@ pub struct Redactor {
     again: Bytes,
     /// Whether white space at the end makes up the size, where lengths are hidden.
     pads: bool,
+    /// What hides text in all that is shown, if anything does.
+    values: Option<Box<Values>>,
 }
 
 impl Redactor {
@@ -97,6 +100,7 @@ impl Redactor {
                 document: format == Format::Json && !plan.holds_several(format),
                 halted: None,
             },
+            values: plan.values().cloned().map(|rules| Box::new(Values::new(rules, Instructions::detected()))),
             plan,
             skipping: None,
             fault: None,
@@ -120,11 +124,12 @@ impl Redactor {
     }
 
     /// The same, read with these instructions.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn with(mut self, instructions: Instructions) -> Self {
         let machine = Machine::with(instructions, self.format == Format::Jsonl);
         self.machine = reading(machine, &self.plan, self.format);
         self.rewriter.embedded = Embedded::new(instructions);
+        self.values = self.plan.values().cloned().map(|rules| Box::new(Values::new(rules, instructions)));
         self
     }
 
@@ -132,8 +137,20 @@ impl Redactor {
     ///
     /// Every field stands here, so that one that is new cannot be left out.
     pub(super) fn checkpoint(&self) -> Option<Checkpoint> {
-        let Self { format: _, on_broken: _, plan: _, machine, rewriter, skipping, fault, bom, last, again, pads: _ } =
-            self;
+        let Self {
+            format: _,
+            on_broken: _,
+            plan: _,
+            machine,
+            rewriter,
+            skipping,
+            fault,
+            bom,
+            last,
+            again,
+            pads: _,
+            values,
+        } = self;
         let Rewriter { editor, chunk: _, embedded, tally: _, record, several: _, value: _, judge, document: _, halted } =
             rewriter;
         // What is known of a record that is judged, or of a string that is read as JSON, is not carried.
@@ -145,7 +162,8 @@ impl Redactor {
             editing: editor.carried()?,
             reading: machine.standing()?,
             input: editor.end_of_chunk(),
-            output: editor.decided(),
+            output: editor.decided() - values.as_ref().map_or(0, |values| values.held() as u64),
+            values: values.clone(),
             record: record.offset,
             last: *last,
         };
@@ -155,11 +173,13 @@ impl Redactor {
     /// The same, where that was taken, of the same object under the same plan and format. What was counted before is not
     /// counted.
     pub(super) fn resumed(mut self, checkpoint: &Checkpoint) -> Self {
-        let Checkpoint { input, output, record, reading, editing, last } = checkpoint;
+        let Checkpoint { input, output, record, reading, editing, values, last } = checkpoint;
+        let made = output + values.as_ref().map_or(0, |values| values.held() as u64);
         self.machine = self.machine.resumed(reading);
-        self.rewriter.editor = self.rewriter.editor.resumed(*input, *output, editing);
+        self.rewriter.editor = self.rewriter.editor.resumed(*input, made, editing);
         // Where a record was begun, nothing of it waits: all of it lies behind what left.
-        self.rewriter.record = Record { offset: *record, place: *output };
+        self.rewriter.record = Record { offset: *record, place: made };
+        self.values.clone_from(values);
         (self.bom, self.last) = (BOM.len(), *last);
         self
     }
@@ -167,7 +187,30 @@ impl Redactor {
     /// Takes the next bytes of the object and adds to `shown` what may leave now.
     ///
     /// After an error what was added is sound, and is all that may ever leave.
-    pub fn write(&mut self, mut chunk: Bytes, shown: &mut Shown) -> Result<(), Fault> {
+    pub fn write(&mut self, chunk: Bytes, shown: &mut Shown) -> Result<(), Fault> {
+        self.through_values(shown, |redactor, made| redactor.make(chunk, made))
+    }
+
+    /// Says that all bytes were written, and adds the rest to `shown`. Nothing can be written afterwards.
+    pub fn end(&mut self, shown: &mut Shown) -> Result<(), Fault> {
+        self.through_values(shown, Self::make_rest)
+    }
+
+    /// What is made passes what hides text in it, if anything does.
+    fn through_values(
+        &mut self,
+        shown: &mut Shown,
+        make: impl FnOnce(&mut Self, &mut Shown) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        let Some(mut values) = self.values.take() else { return make(self, shown) };
+        let mut fresh = Shown::new();
+        let made = make(self, &mut fresh);
+        values.pass(&mut fresh, shown, |profile| self.rewriter.tally.fields[profile] += 1);
+        self.values = Some(values);
+        made
+    }
+
+    fn make(&mut self, mut chunk: Bytes, shown: &mut Shown) -> Result<(), Fault> {
         self.live()?;
         while !self.again.is_empty() && !chunk.is_empty() {
             let more = chunk.split_to(chunk.len().min(JOINED));
@@ -177,8 +220,7 @@ impl Redactor {
         if chunk.is_empty() { Ok(()) } else { self.piece(chunk, 0, shown) }
     }
 
-    /// Says that all bytes were written, and adds the rest to `shown`. Nothing can be written afterwards.
-    pub fn end(&mut self, shown: &mut Shown) -> Result<(), Fault> {
+    fn make_rest(&mut self, shown: &mut Shown) -> Result<(), Fault> {
         self.live()?;
         let again = std::mem::take(&mut self.again);
         let at = again.len();
@@ -192,7 +234,7 @@ impl Redactor {
         Ok(())
     }
 
-    /// What was hidden up to now, in records that ended.
+    /// What was hidden up to now, in records that ended; of text what left.
     pub fn tally(&self) -> &Tally {
         &self.rewriter.tally
     }
@@ -201,7 +243,12 @@ impl Redactor {
     #[cfg(test)]
     pub(super) fn footprint(&self) -> usize {
         let judge = self.rewriter.judge.as_ref().map_or(0, Judge::footprint);
-        self.machine.footprint() + self.rewriter.editor.footprint() + self.rewriter.embedded.footprint() + judge
+        let values = self.values.as_ref().map_or(0, |values| size_of::<Values>() + values.heap_bytes());
+        self.machine.footprint()
+            + self.rewriter.editor.footprint()
+            + self.rewriter.embedded.footprint()
+            + judge
+            + values
     }
 
     fn live(&self) -> Result<(), Fault> {
@@ -265,7 +312,8 @@ impl Redactor {
             self.blank(at, false);
         }
         // Of several documents each ended with its value.
-        self.rewriter.line_ends_before(at, self.machine.is_blank() || self.rewriter.several);
+        let blank = self.machine.is_blank() || self.rewriter.several;
+        self.rewriter.lines_end_before(at, u64::from(!blank));
         Ok(())
     }
 
@@ -336,7 +384,7 @@ impl Redactor {
         let before = newline.checked_sub(1).map_or(self.last[1], |before| chunk[before]);
         self.skipping = None;
         self.blank(newline, before == b'\r' && self.rewriter.editor.offset(newline) > self.rewriter.record.offset);
-        self.rewriter.line_ends_before(newline + 1, true);
+        self.rewriter.lines_end_before(newline + 1, 0);
         Ok(newline + 1)
     }
 

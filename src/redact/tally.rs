@@ -8,7 +8,7 @@ use super::plan::Plan;
 /// Counts of one response.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tally {
-    /// Fields hidden, by profile, in the order of [`Plan::profiles`].
+    /// Fields hidden, and stretches of text, by profile, in the order of [`Plan::profiles`].
     pub fields: Vec<u64>,
     /// Records (or documents) read to their end; blank lines are none.
     pub records: u64,
@@ -17,12 +17,14 @@ pub struct Tally {
     pub records_blanked: u64,
     /// Sound records that were replaced likewise, because the view's `rows` do not show them; counted in `records`, too.
     pub records_withheld: u64,
+    /// Texts within strings whose rest was replaced by `***` and white space, because they stop being JSON. Each level counts.
+    pub texts_cut: u64,
 }
 
 impl Tally {
     /// All zero, for that plan.
     pub fn new(plan: &Plan) -> Self {
-        Self { fields: vec![0; plan.profiles().len()], records: 0, records_blanked: 0, records_withheld: 0 }
+        Self { fields: vec![0; plan.profiles().len()], ..Self::default() }
     }
 
     /// What was counted since then.
@@ -33,6 +35,7 @@ impl Tally {
             records: self.records - then.records,
             records_blanked: self.records_blanked - then.records_blanked,
             records_withheld: self.records_withheld - then.records_withheld,
+            texts_cut: self.texts_cut - then.texts_cut,
         }
     }
 }
@@ -45,6 +48,7 @@ pub struct TallyCell {
     records: AtomicU64,
     records_blanked: AtomicU64,
     records_withheld: AtomicU64,
+    texts_cut: AtomicU64,
 }
 
 impl TallyCell {
@@ -56,6 +60,7 @@ impl TallyCell {
             records: AtomicU64::new(0),
             records_blanked: AtomicU64::new(0),
             records_withheld: AtomicU64::new(0),
+            texts_cut: AtomicU64::new(0),
         })
     }
 
@@ -71,6 +76,7 @@ impl TallyCell {
             records: self.records.load(Ordering::Acquire),
             records_blanked: self.records_blanked.load(Ordering::Acquire),
             records_withheld: self.records_withheld.load(Ordering::Acquire),
+            texts_cut: self.texts_cut.load(Ordering::Acquire),
         }
     }
 
@@ -82,5 +88,6 @@ impl TallyCell {
         self.records.store(tally.records, Ordering::Release);
         self.records_blanked.store(tally.records_blanked, Ordering::Release);
         self.records_withheld.store(tally.records_withheld, Ordering::Release);
+        self.texts_cut.store(tally.texts_cut, Ordering::Release);
     }
 }

@@ -132,6 +132,7 @@ impl Closing {
             }
             entry.tally().blanked(hidden.records_blanked);
             entry.tally().withheld(hidden.records_withheld);
+            entry.tally().cut(hidden.texts_cut);
         }
         entry.close(outcome);
         if let Some(metrics) = self.metrics.take() {

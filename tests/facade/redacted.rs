@@ -49,6 +49,17 @@ async fn a_broken_record_is_blanked_at_its_own_length() {
 }
 
 #[tokio::test]
+async fn regression_what_is_cut_within_a_string_is_on_the_record() {
+    let facade = Facade::start().await;
+    let (sound, torn) = ("{\"a\":\"{\\\"b\\\":1}\"}\n", "{\"a\":\"{\\\"b\\\":oops}\"}\n");
+    facade.put("a.jsonl", format!("{sound}{torn}"));
+    let answer = facade.as_role("masked", Ask::get("/traces/a.jsonl")).await;
+    assert_eq!(answer.text(), format!("{sound}{}", torn.replace("oops}\"}", "***\"}  ")));
+    let log = facade.stopped().await;
+    assert_eq!(log.entries_of("s3.complete")[0]["texts_cut"], 1);
+}
+
+#[tokio::test]
 async fn a_broken_document_is_refused_and_a_large_one_cut() {
     let facade = Facade::start().await;
     let filler =

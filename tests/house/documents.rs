@@ -7,11 +7,12 @@ use std::collections::BTreeSet;
 use super::files::sources;
 use super::support::install::repository;
 
-const DOCUMENTS: [&str; 6] = [
+const DOCUMENTS: [&str; 7] = [
     "docs/ARCHITECTURE.md",
     "docs/AUDIT.md",
     "docs/LOCKDOWN.md",
     "docs/SEMANTICS.md",
+    "docs/TESTING.md",
     "docs/THREATS.md",
     "docs/OPERATIONS.md",
 ];

@@ -148,6 +148,28 @@ fn explain_says_what_else_a_profile_does() {
     assert_eq!(json["masks"][2]["keeps"], serde_json::json!(["$.**.usage", "$.id"]));
 }
 
+/// Shapes by their names, expressions as they are written; and what they do not hide.
+#[test]
+fn explain_says_what_is_hidden_of_text() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (file, mut text) in mistakes::sound() {
+        if file == "_global.toml" {
+            text += "\n[[redact]]\nname = \"keys\"\npaths = [\"traces/*\"]\nshapes = [\"aws\", \"jwt\"]\nvalues = ['AC-[0-9]+']\n";
+        }
+        std::fs::write(folder.path().join(file), text).expect("written");
+    }
+    let path = folder.path().to_str().expect("text");
+    let text = explain("reader", "traces/a.jsonl", &["--policies", path]);
+    let lines = "  ◌ in any string: shape aws  [keys]\n  ◌ in any string: shape jwt  [keys]\n  ◌ in any string: AC-[0-9]+  [keys]\n";
+    assert!(text.contains(lines), "{text}");
+    assert!(text.contains("keys still shows: where text is written over, and how long it was, stays"), "{text}");
+    let json = explain("reader", "traces/a.jsonl", &["--policies", path, "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(json["masks"][1]["texts"], serde_json::json!(["shape aws", "shape jwt", "AC-[0-9]+"]));
+    let (text, success) = policy(&["check", "--policies", path]);
+    assert!(success && text.contains("  profile keys still shows: where text is written over"), "{text}");
+}
+
 #[test]
 fn explain_says_which_records_are_shown_and_which_claims_are_missing() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -148,6 +148,11 @@ fn each_mistake_in_the_global_file_says_where_and_what_to_do() {
         ("action = \"mask\"", "rows = '$.t = 1'", "11:13", "`==`, `!=`"),
         ("action = \"mask\"", "rows = '$.t == ${claim.t}'", "11:16", "only `${claims"),
         ("action = \"mask\"", "rows = 1", "11:8", "a text is expected"),
+        ("action = \"mask\"", "shapes = [\"keys\"]", "11:11", "there are: key-shapes, aws, "),
+        ("action = \"mask\"", "shapes = []", "11:1", "`shapes` is empty"),
+        ("action = \"mask\"", "values = ['AC[0-9']", "11:11", "cannot be read"),
+        ("action = \"mask\"", "values = ['AC', '[a-z]+']", "11:17", "no fixed text"),
+        ("action = \"mask\"", "values = 'x(?u:\\w{1,200}){1,200}y'", "11:10", "more than 524288 bytes"),
         (
             "action = \"mask\"",
             "[[static_token]]\nid = \"ci\"\nrole = \"reader\"\nexpires = 2027-01-01\nsha256 = \"tgs_x\"",

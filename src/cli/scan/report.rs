@@ -40,6 +40,7 @@ pub(super) struct Totals {
     records_blanked: u64,
     #[serde(default)]
     records_withheld: u64,
+    texts_cut: u64,
     /// Fields hidden, by profile.
     fields: BTreeMap<String, u64>,
     /// Of what is cut or refused, why.
@@ -99,6 +100,7 @@ impl Totals {
                 self.records += tally.records;
                 self.records_blanked += tally.records_blanked;
                 self.records_withheld += tally.records_withheld;
+                self.texts_cut += tally.texts_cut;
                 for (profile, count) in cell.profiles().iter().zip(tally.fields) {
                     *self.fields.entry(profile.to_string()).or_default() += count;
                 }
@@ -179,6 +181,9 @@ impl fmt::Display for Told<'_> {
         write!(f, "  {records} records and documents read, {blanked} of them blanked")?;
         if totals.records_withheld > 0 {
             write!(f, ", {} withheld by `rows`", HumanCount(totals.records_withheld))?;
+        }
+        if totals.texts_cut > 0 {
+            write!(f, ", {} texts within strings cut", HumanCount(totals.texts_cut))?;
         }
         for (profile, count) in &totals.fields {
             write!(f, "\n  {profile}: {} fields hidden", HumanCount(*count))?;

@@ -161,6 +161,17 @@ fn claims_that_cannot_be_trusted_fit_nothing() {
     }
 }
 
+/// A claim with two values is no one value, also where only one of them can be compared.
+#[test]
+fn regression_one_sound_value_of_several_is_not_the_only_one() {
+    let long = "x".repeat(limits::ROW_CLAIM_BYTES_MAX + 1);
+    let claims = claims(&[("long", &[&long, "fine"]), ("blank", &["", "fine"]), ("one", &["fine"])]);
+    for (claim, left) in [("long", vec![]), ("blank", vec![]), ("one", vec![text("fine")])] {
+        let filter = filter(&format!("$.t == ${{claims.{claim}}}"), &claims);
+        assert_eq!(filter.tests()[0].fits, Fits::OneOf(left), "{claim}");
+    }
+}
+
 #[test]
 fn it_names_the_claims_that_it_needs() {
     let rows =

@@ -42,6 +42,7 @@ impl Editor {
             slack,
             fields: _,
             any_fields: _,
+            cuts: _,
         } = self;
         let between = *texts == 0
             && verdict.is_none()

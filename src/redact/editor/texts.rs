@@ -11,6 +11,7 @@ impl Editor {
     }
 
     /// What the plan wants to be told.
+    #[inline]
     pub(in crate::redact) fn plan(&self) -> &Arc<Plan> {
         &self.plan
     }
@@ -33,6 +34,7 @@ impl Editor {
 
     /// The text of the string that is read is hidden from that index on, or from what is hidden already.
     pub(in crate::redact) fn cut(&mut self, at: usize) {
+        self.cuts += 1;
         if self.hidden.is_none() {
             self.hide_with(at, Kind::String, With::Rest);
         }

@@ -1,7 +1,7 @@
 //! What is found in the text of a string, told to the editor by its places in the chunk.
 
 use super::super::editor::{Editor, Spot};
-use super::super::grammar::{Attention, Broken, Events, Kind};
+use super::super::grammar::{Attention, Broken, Events, Kind, Roots};
 use super::super::machine::Instructions;
 use super::unescape::Unescaped;
 use super::{Level, is_open, open};
@@ -116,15 +116,15 @@ impl Events for Within<'_> {
 
     fn comma(&mut self, _at: usize) {}
 
-    fn line_ends(&mut self, _at: usize, _blank: bool) {}
+    fn lines_end(&mut self, _at: usize, _records: u64) {}
 
     #[inline]
     fn attention(&self) -> Attention {
         if is_open(self.deeper) { Attention::String } else { self.editor.attention() }
     }
 
-    fn watches_roots(&self) -> bool {
-        false
+    fn roots(&self) -> Roots {
+        Roots::Owed
     }
 
     fn watches_texts(&self) -> bool {
@@ -134,5 +134,5 @@ impl Events for Within<'_> {
 
 /// Whether a text that begins with that byte, which may not be known yet, may be JSON.
 pub(in crate::redact) fn may_hold_json(first: Option<&u8>) -> bool {
-    matches!(first, None | Some(b'{' | b'[' | b' ' | b'\\'))
+    matches!(first, None | Some(b'{' | b'[' | b' ' | b'\\' | 0xEF))
 }

@@ -53,6 +53,15 @@ fn backslashes(bytes: &[u8; BLOCK]) -> u64 {
     unsafe { Halves(_mm256_loadu_si256(first.as_ptr().cast()), _mm256_loadu_si256(second.as_ptr().cast())) }.is(b'\\')
 }
 
+#[target_feature(enable = "avx2")]
+fn quotes(bytes: &[u8; BLOCK]) -> (u64, u64) {
+    let (first, second) = bytes.split_at(BLOCK / 2);
+    // SAFETY: both are 32 bytes long, and unaligned loads are asked for.
+    let halves =
+        unsafe { Halves(_mm256_loadu_si256(first.as_ptr().cast()), _mm256_loadu_si256(second.as_ptr().cast())) };
+    (halves.is(b'"'), halves.is(b'\\'))
+}
+
 /// The two halves of a block.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Halves(__m256i, __m256i);
@@ -208,6 +217,17 @@ fn not_utf8([first_low, first_high, second_high]: [__m256i; 3], [byte, one, two,
     }
 }
 
+/// The top bit is set of each byte that is a quote, a backslash, a control character, or beyond ASCII.
+#[inline(always)]
+fn not_plain(bytes: __m256i) -> __m256i {
+    // SAFETY: as in `all`.
+    unsafe {
+        let mark = _mm256_or_si256(_mm256_cmpeq_epi8(bytes, all(b'"')), _mm256_cmpeq_epi8(bytes, all(b'\\')));
+        // As signed numbers, those beyond ASCII are the least.
+        _mm256_or_si256(mark, _mm256_cmpgt_epi8(all(b' '), bytes))
+    }
+}
+
 #[inline(always)]
 fn all(byte: u8) -> __m256i {
     // SAFETY: called for halves only, which are loaded by a detected tier only.
@@ -246,6 +266,11 @@ impl Tier for Avx2 {
         unsafe { backslashes(bytes) }
     }
 
+    fn quotes(self, bytes: &[u8; BLOCK]) -> (u64, u64) {
+        // SAFETY: as above.
+        unsafe { quotes(bytes) }
+    }
+
     #[inline(always)]
     fn text(self, loaded: Halves) -> Text {
         Text {
@@ -253,6 +278,16 @@ impl Tier for Avx2 {
             backslash: loaded.is(b'\\'),
             control: loaded.within(0, 0x1F),
             high: loaded.bits(),
+        }
+    }
+
+    #[inline(always)]
+    fn is_plain(self, bytes: &[u8; BLOCK]) -> bool {
+        let (first, second) = bytes.split_at(BLOCK / 2);
+        // SAFETY: both are 32 bytes long, unaligned loads are asked for, and `self` is a detected tier.
+        unsafe {
+            let (low, high) = (_mm256_loadu_si256(first.as_ptr().cast()), _mm256_loadu_si256(second.as_ptr().cast()));
+            _mm256_movemask_epi8(_mm256_or_si256(not_plain(low), not_plain(high))) == 0
         }
     }
 

@@ -33,7 +33,8 @@ pub(super) struct Found {
     pub(super) commas: u64,
     /// First bytes of members' values.
     pub(super) values: u64,
-    /// Opening quotes of values that may hold JSON: behind them stands a bracket, a blank, an escape, or what is not known.
+    /// Opening quotes of values that may hold JSON: behind them stands a bracket, a blank, an escape, a byte order mark, or
+    /// what is not known.
     pub(super) texts: u64,
     /// Bytes of scalars, their first ones, and the bytes right behind them.
     pub(super) scalar: u64,
@@ -50,6 +51,8 @@ pub(super) struct Wanted<'a> {
     /// All ones where newlines end records, else 0.
     pub(super) lines: u64,
     pub(super) filter: &'a Filter,
+    /// Whether strings that may hold JSON matter.
+    pub(super) texts: bool,
 }
 
 /// A block to be read.
@@ -70,6 +73,8 @@ struct Strings {
     /// From an opening quote up to the byte before the closing one.
     inside: u64,
     backslash: u64,
+    /// Bytes of characters beyond ASCII.
+    high: u64,
 }
 
 impl<'a, T: Tier, const WHOLE: bool> Block<'a, T, WHOLE> {
@@ -123,24 +128,27 @@ impl<'a, T: Tier, const WHOLE: bool> Block<'a, T, WHOLE> {
         let units = escaped & is.unit & valid;
         wrong |= escaped & !is.legal;
         if units | next.units >> 60 != 0 {
-            let due = [1, 2, 3, 4].map(|back| units << back | next.units >> (64 - back));
-            wrong |= due.iter().fold(0, |all, due| all | due) & !self.tier.hex(self.loaded);
+            let due = |back: u32| units << back | next.units >> (64 - back);
+            wrong |= (due(1) | due(2) | due(3) | due(4)) & !self.tier.hex(self.loaded);
         }
         let quote = text.quote & !escaped & valid;
         let inside = self.tier.prefix_xor(quote) ^ next.string;
         wrong |= text.control & inside;
-        if text.high & valid != 0 {
+        // Seldom known beforehand: it costs less than to guess wrong whether there is anything beyond ASCII.
+        wrong |= self.tier.not_utf8(self.window);
+        next.cut = false;
+        if self.last(text.high & valid) != 0 {
             let read = &self.window[..LEAD + self.len as usize];
-            wrong |= self.tier.not_utf8(self.window) | if begins_nothing(read) { valid } else { 0 };
+            wrong |= if begins_nothing(read) { valid } else { 0 };
             next.cut = is_cut(read);
-        } else {
-            wrong |= u64::from(next.cut);
-            next.cut = false;
         }
         next.escaped = self.last(escaping);
         next.units = self.history(next.units, units);
         next.string = (inside as i64 >> 63) as u64;
-        (Strings { opening: quote & inside, closing: quote & !inside, inside, backslash }, wrong & valid)
+        (
+            Strings { opening: quote & inside, closing: quote & !inside, inside, backslash, high: text.high },
+            wrong & valid,
+        )
     }
 
     /// The bits of the last 64 bytes, the top one the last.
@@ -156,7 +164,8 @@ impl<'a, T: Tier, const WHOLE: bool> Block<'a, T, WHOLE> {
         let Strings { opening, closing, inside, .. } = *strings;
         let is = self.tier.structure(self.loaded);
         let outside = !inside & !closing & valid;
-        let [open, close, colon, comma] = [is.open, is.close, is.colon, is.comma].map(|bits| bits & outside);
+        let (open, close) = (is.open & outside, is.close & outside);
+        let (colon, comma) = (is.colon & outside, is.comma & outside);
         let newlines = is.newline & outside & wanted.lines;
         let blank = is.blank & outside & !newlines;
         let scalar = outside & !(open | close | colon | comma | newlines | blank);
@@ -171,7 +180,6 @@ impl<'a, T: Tier, const WHOLE: bool> Block<'a, T, WHOLE> {
         let opened = after(open, &mut next.open, blank);
         let parted = after(comma, &mut next.comma, blank);
         let values = after(colon, &mut next.colon, blank);
-        let lined = after(newlines, &mut next.line, blank);
         let name_due = (opened | parted) & levels.objects;
         let value_due = ((opened | parted) & !levels.objects) | values;
 
@@ -181,20 +189,27 @@ impl<'a, T: Tier, const WHOLE: bool> Block<'a, T, WHOLE> {
         let names = sum & closing;
         let colon_due = after(names, &mut next.named, blank);
 
-        let tokens = opening | open | close | colon | comma | starts | newlines;
+        let tokens = opening | open | close | colon | comma | starts;
         let may_close = close & opened;
-        wrong |= levels.wrong | tokens & !(value_due | name_due | colon_due | lined | comma | close | newlines);
         wrong |= value_due & !(opening | open | starts | may_close);
         wrong |= name_due & !(opening | may_close);
         wrong |= colon_due & !colon;
         // At the top stand only objects and arrays: of lines each behind a newline, else one at the start.
-        wrong |= newlines & !levels.top;
-        wrong |= levels.top & ((tokens & !(open | newlines)) | (open & !lined));
+        let mut lined = 0;
+        if newlines | levels.top | next.line != 0 {
+            lined = after(newlines, &mut next.line, blank);
+            wrong |= newlines & !levels.top | levels.top & (tokens & !open | open & !lined);
+        }
+        wrong |= levels.wrong | tokens & !(value_due | name_due | colon_due | lined | comma | close);
         if wrong & valid != 0 {
             return None;
         }
         next.members |= colon;
-        let firsts = (is.open | is.blank | strings.backslash) >> 1 | self.last_bit();
+        let texts = if wanted.texts {
+            opening & !name_opening & ((is.open | is.blank | strings.backslash | strings.high) >> 1 | self.last_bit())
+        } else {
+            0
+        };
         let carried = std::mem::replace(&mut next.name, carries);
         let named = Names { within: inside & !sum, closing: names, carried };
         let candidates = self.filtered(&named, strings.backslash, next, wanted.filter)?;
@@ -210,7 +225,7 @@ impl<'a, T: Tier, const WHOLE: bool> Block<'a, T, WHOLE> {
             roots: levels.roots,
             commas: comma & levels.objects,
             values,
-            texts: opening & !name_opening & firsts,
+            texts,
             scalar,
             starts,
             ends,
@@ -325,18 +340,22 @@ fn levels<T: Tier>(tier: T, is: &Structure, brackets: &mut u64) -> Option<Levels
         return None;
     }
     let (mut turns, mut roots, mut wrong) = (0, 0, 0);
-    let mut at_top = u64::from(stack == 1);
     while rest != 0 {
         let at = rest.trailing_zeros();
         rest &= rest - 1;
-        let (opens, curly) = (is.open >> at & 1, is.curly >> at & 1);
+        let curly = is.curly >> at & 1;
         let was = stack;
-        stack = if opens == 1 { was << 1 | curly } else { was >> 1 };
-        wrong |= (opens ^ 1) & (was ^ curly);
+        if is.open >> at & 1 == 1 {
+            stack = was << 1 | curly;
+        } else {
+            stack = was >> 1;
+            wrong |= was ^ curly;
+        }
         turns |= ((was ^ stack) & 1) << at;
-        let now_at_top = u64::from(stack == 1);
-        roots |= (at_top ^ now_at_top) << at;
-        at_top = now_at_top;
+        // The lesser of the two is the one outside.
+        if was.min(stack) == 1 {
+            roots |= 1 << at;
+        }
     }
     // One that is wrong is all wrong.
     let wrong = all(wrong & 1 == 1);

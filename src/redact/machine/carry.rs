@@ -111,6 +111,12 @@ impl Carry {
         Self { line: 1, ..Self::within(1) }
     }
 
+    /// Whether the next byte is one of a string that is no name, and not of an escape or a character that began before it.
+    #[inline(always)]
+    pub(super) fn is_plain_text(&self) -> bool {
+        self.string != 0 && self.name | self.escaped | self.units == 0 && !self.cut
+    }
+
     fn within(brackets: u64) -> Self {
         Self {
             escaped: 0,

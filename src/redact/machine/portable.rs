@@ -55,6 +55,21 @@ impl Planes {
     }
 }
 
+/// Where that byte is.
+fn found(bytes: &[u8; BLOCK], byte: u8) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const LOW: u64 = ONES * 0x7F;
+    let mut found = 0;
+    for (at, eight) in bytes.as_chunks::<8>().0.iter().enumerate() {
+        let other = u64::from_le_bytes(*eight) ^ (ONES * u64::from(byte));
+        // The top bit of each byte that is the same, and of no other.
+        let same = !(((other & LOW) + LOW) | other | LOW);
+        // Their bits, gathered in the top byte.
+        found |= ((same >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * at);
+    }
+    found
+}
+
 impl Tier for Portable {
     type Loaded = Planes;
 
@@ -64,23 +79,22 @@ impl Tier for Portable {
     }
 
     fn backslashes(self, bytes: &[u8; BLOCK]) -> u64 {
-        const ONES: u64 = u64::from_le_bytes([1; 8]);
-        const LOW: u64 = ONES * 0x7F;
-        let mut found = 0;
-        for (at, eight) in bytes.as_chunks::<8>().0.iter().enumerate() {
-            let other = u64::from_le_bytes(*eight) ^ (ONES * u64::from(b'\\'));
-            // The top bit of each byte that is the same, and of no other.
-            let same = !(((other & LOW) + LOW) | other | LOW);
-            // Their bits, gathered in the top byte.
-            found |= ((same >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * at);
-        }
-        found
+        found(bytes, b'\\')
+    }
+
+    fn quotes(self, bytes: &[u8; BLOCK]) -> (u64, u64) {
+        (found(bytes, b'"'), found(bytes, b'\\'))
     }
 
     #[inline(always)]
     fn text(self, loaded: Planes) -> Text {
         let [.., five, six, seven] = loaded.0;
         Text { quote: loaded.is(b'"'), backslash: loaded.is(b'\\'), control: !(five | six | seven), high: seven }
+    }
+
+    #[inline(always)]
+    fn is_plain(self, bytes: &[u8; BLOCK]) -> bool {
+        bytes.iter().all(|byte| matches!(byte, b' '..=0x7F) && !matches!(byte, b'"' | b'\\'))
     }
 
     #[inline(always)]

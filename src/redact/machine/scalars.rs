@@ -29,8 +29,8 @@ impl<T: Tier, const WHOLE: bool> Block<'_, T, WHOLE> {
         let words = next.word | self.words(starts & !is.digit & !marks.minus, next)?;
         let bytes = scalar & !words;
         let digit = is.digit & bytes;
-        let [minus, plus, point, exponent] =
-            [marks.minus, marks.plus, marks.point, marks.exponent].map(|bits| bits & bytes);
+        let (minus, plus) = (marks.minus & bytes, marks.plus & bytes);
+        let (point, exponent) = (marks.point & bytes, marks.exponent & bytes);
         let behind = |bits: u64, flag| bits << 1 | carried.flag(flag);
         let sign = minus | plus;
         let behind_exponent = behind(exponent, NumberCarry::EXPONENT);

@@ -1,5 +1,6 @@
 //! Each tier against what a byte is, and the machine against the grammar, state by state.
 
+use super::super::grammar::Roots;
 use super::super::tests::{Random, seeds};
 use super::*;
 use crate::policy::mask::Format;
@@ -50,6 +51,25 @@ fn check_classes<T: Tier>(tier: T, bytes: &[u8]) {
         (tier.hex(loaded), bits(bytes, |byte| byte.is_ascii_hexdigit())),
     ] {
         assert_eq!(found, expected, "{bytes:?}");
+    }
+}
+
+fn check_plain<T: Tier>(tier: T) {
+    assert!(tier.is_plain(&[b'x'; BLOCK]));
+    for (byte, at) in (0..=u8::MAX).flat_map(|byte| [0, 31, 32, 63].map(|at| (byte, at))) {
+        let mut bytes = [b'~'; BLOCK];
+        bytes[at] = byte;
+        let plain = (b' '..0x80).contains(&byte) && !b"\"\\".contains(&byte);
+        assert_eq!(tier.is_plain(&bytes), plain, "{byte} at {at}");
+    }
+}
+
+#[test]
+fn a_tier_knows_plain_text() {
+    check_plain(Portable);
+    #[cfg(target_arch = "x86_64")]
+    if let Some(tier) = avx2::Avx2::detected() {
+        check_plain(tier);
     }
 }
 
@@ -191,14 +211,14 @@ impl Events for Deaf {
 
     fn comma(&mut self, _at: usize) {}
 
-    fn line_ends(&mut self, _at: usize, _blank: bool) {}
+    fn lines_end(&mut self, _at: usize, _records: u64) {}
 
     fn attention(&self) -> Attention {
         Attention::Names
     }
 
-    fn watches_roots(&self) -> bool {
-        false
+    fn roots(&self) -> Roots {
+        Roots::Owed
     }
 
     fn watches_texts(&self) -> bool {

@@ -75,7 +75,11 @@ pub(super) trait Tier: Copy {
     fn load(self, window: &Window) -> Self::Loaded;
     /// The backslashes among bytes that stand in no window.
     fn backslashes(self, bytes: &[u8; BLOCK]) -> u64;
+    /// The quotes, and the backslashes, among such bytes.
+    fn quotes(self, bytes: &[u8; BLOCK]) -> (u64, u64);
     fn text(self, loaded: Self::Loaded) -> Text;
+    /// Whether none of them is a quote, a backslash, a control character, or beyond ASCII.
+    fn is_plain(self, bytes: &[u8; BLOCK]) -> bool;
     fn structure(self, loaded: Self::Loaded) -> Structure;
     fn digits(self, loaded: Self::Loaded) -> Digits;
     fn marks(self, loaded: Self::Loaded) -> Marks;

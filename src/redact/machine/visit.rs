@@ -1,9 +1,15 @@
 //! What a block holds, told in its order to who listens: of what was found only what the listener waits for is visited.
 
-use super::super::grammar::{Attention, Broken, Events, Kind};
+use super::super::grammar::{Attention, Broken, Events, Kind, Roots};
 use super::{Blocks, Found, Sight};
 
 impl Blocks<'_> {
+    /// Whether a block of which no name and no text is to be told has nothing to tell but the ends of its lines.
+    #[inline(always)]
+    pub(super) fn is_quiet<E: Events>(&self, events: &E) -> bool {
+        matches!(self.sight, Sight::Names(_)) && events.attention() == Attention::Names && events.roots() == Roots::Owed
+    }
+
     /// Tells what was found in the block at that index of the chunk, of which the bytes of `valid` are there.
     #[inline(always)]
     pub(super) fn tell<E: Events>(
@@ -14,14 +20,12 @@ impl Blocks<'_> {
         at: usize,
         events: &mut E,
     ) -> Result<(), Broken> {
-        let texts = if events.watches_texts() { found.texts } else { 0 };
+        let marks = found.candidates | found.newlines | found.texts;
         let watched = match self.sight {
             Sight::Tokens => return self.tokens(&Told { found: *found, valid, chunk, at }, events),
-            Sight::Names(_) => {
-                let roots = if events.watches_roots() { found.roots } else { found.roots & found.close };
-                found.candidates | found.newlines | roots | texts
-            }
-            Sight::Brackets(_) => found.candidates | found.newlines | found.open | found.close | texts,
+            Sight::Names(_) if events.roots() == Roots::All => marks | found.roots,
+            Sight::Names(_) => marks | found.roots & found.close,
+            Sight::Brackets(_) => marks | found.open | found.close,
         };
         let due = match events.attention() {
             Attention::Names => watched,
@@ -66,7 +70,7 @@ impl Blocks<'_> {
                 }
                 Attention::Names | Attention::Brackets if brackets & bit != 0 => told.bracket(bit, at, events)?,
                 Attention::Names | Attention::Brackets if found.newlines & bit != 0 => {
-                    events.line_ends(at, found.blank_lines & bit != 0);
+                    events.lines_end(at, u64::from(found.blank_lines & bit == 0));
                 }
                 Attention::Names | Attention::Brackets if found.opening & bit != 0 => events.begin(at, Kind::String)?,
                 Attention::Names | Attention::Brackets => self.name(told, bit, at, events),
@@ -106,7 +110,7 @@ impl Blocks<'_> {
             } else if is(found.commas) {
                 events.comma(at);
             } else if is(found.newlines) {
-                events.line_ends(at, is(found.blank_lines));
+                events.lines_end(at, u64::from(!is(found.blank_lines)));
             }
         }
         Ok(())
@@ -122,6 +126,13 @@ impl Blocks<'_> {
             events.name(&told.chunk[from..at]);
         }
     }
+}
+
+/// Tells the ends of lines of the block at that index, in which nothing else is to be told.
+#[inline(always)]
+pub(super) fn lines_end<E: Events>(found: &Found, at: usize, events: &mut E) {
+    let last = at + 63 - found.newlines.leading_zeros() as usize;
+    events.lines_end(last, u64::from((found.newlines & !found.blank_lines).count_ones()));
 }
 
 /// A block of which is told.

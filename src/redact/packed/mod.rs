@@ -12,6 +12,8 @@ mod renderings;
 mod spool;
 #[cfg(test)]
 mod tests;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod trial;
 
 pub use render::{Packed, Rendering, once};
 pub use renderings::Renderings;

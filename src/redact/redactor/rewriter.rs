@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::super::editor::{Editor, Spot};
 use super::super::embedded::{Embedded, may_hold_json};
-use super::super::grammar::{Attention, Broken, Events, Kind};
+use super::super::grammar::{Attention, Broken, Events, Kind, Roots};
 use super::super::rows::{Judge, Ruling};
 use super::super::tally::Tally;
 use super::{Fault, HOLD, WITHHELD};
@@ -92,10 +92,11 @@ impl Rewriter {
         }
     }
 
-    /// A line ended just before that index: what was made of it may leave.
-    pub(super) fn line_ends_before(&mut self, at: usize, blank: bool) {
-        if !blank {
-            self.tally.records += 1;
+    /// Lines ended just before that index, so many of them records: what was made of them may leave.
+    pub(super) fn lines_end_before(&mut self, at: usize, records: u64) {
+        if records > 0 {
+            self.tally.records += records;
+            // One that is not shown is told by itself.
             self.tally.records_blanked += u64::from(self.editor.is_unplaced());
             self.tally.records_withheld += u64::from(self.judge.as_ref().is_some_and(Judge::withholds));
             self.editor.unplace(false);
@@ -150,7 +151,7 @@ impl Events for Rewriter {
         if self.halted.is_none() {
             self.editor.root_ends(at);
             if self.several {
-                self.line_ends_before(at, false);
+                self.lines_end_before(at, 1);
             }
         }
     }
@@ -176,9 +177,9 @@ impl Events for Rewriter {
     }
 
     #[inline]
-    fn line_ends(&mut self, at: usize, blank: bool) {
+    fn lines_end(&mut self, at: usize, records: u64) {
         if self.halted.is_none() {
-            self.line_ends_before(at + 1, blank);
+            self.lines_end_before(at + 1, records);
         }
     }
 
@@ -193,9 +194,16 @@ impl Events for Rewriter {
     }
 
     #[inline]
-    fn watches_roots(&self) -> bool {
-        self.editor.is_unplaced()
+    fn roots(&self) -> Roots {
+        if self.editor.is_unplaced() {
+            Roots::All
+        } else if self.several || self.judge.is_some() || self.editor.owes_spaces() {
+            Roots::Ends
+        } else {
+            Roots::Owed
+        }
     }
+
     #[inline]
     fn watches_texts(&self) -> bool {
         self.editor.plan().embedded()

@@ -111,12 +111,64 @@ fn prose_passes() {
         "\n\n# Title\n{\"user_id\":5}",
         "Result: {\"user_id\":5}",
         "[\"a\", \"b\" \"c\"]",
-        "\u{FEFF}{\"user_id\":5}",
         "{}",
         "[] {} \"text\" [\"a\"] then words",
     ] {
         let object = serde_json::to_string(&[prose]).unwrap();
         check(&everything, Format::Json, &object, &object);
+    }
+}
+
+/// It is JSON to readers that go deeper, take longer names, skip a mark, or let control characters stand in strings.
+#[test]
+fn regression_what_others_read_as_json_is_not_prose() {
+    let hidden = masks(&[("** k", Mask)]);
+    let deep = |open: &str, close: &str| {
+        let most = limits::JSON_DEPTH_MAX;
+        format!("{}{open}\"k\":\"SECRET\"{close}{}", "[".repeat(most), "]".repeat(most))
+    };
+    let named = |name: &str| format!("[{{\"{name}\":1,\"k\":\"SECRET\"}},{{\"k\":\"SECRET\"}}]");
+    let most = limits::JSON_NAME_BYTES_MAX;
+    let texts = [
+        deep("{", "}"),
+        deep("[[{", "}]]"),
+        named(&"n".repeat(most)),
+        named(&"n".repeat(most + 1)),
+        named(&format!("{}é", "n".repeat(most - 1))),
+        named(&format!("{}éé", "n".repeat(most - 1))),
+        named(&format!("{}\u{1F600}", "n".repeat(most))),
+        named(&"é".repeat(most)),
+        named(&"\\u006e".repeat(most / 2)),
+        named("a\nb"),
+        "[\"a\nb\",{\"k\":\"SECRET\"}]".to_owned(),
+        "\u{FEFF}{\"k\":\"SECRET\"}".to_owned(),
+        "\u{FEFF}\n[{\"k\":\"SECRET\"}]".to_owned(),
+        "[01,-.5,+5.,5.e3,00,{\"k\":\"SECRET\"}]".to_owned(),
+    ];
+    for text in texts {
+        for levels in 0..3 {
+            let object = written(&text, levels);
+            let expected = oracle::redact(object.as_bytes(), Format::Json, &hidden, &key()).unwrap();
+            assert!(!String::from_utf8(expected.clone()).unwrap().contains("SECRET"), "{text}");
+            for size in [usize::MAX, 1, 65] {
+                let (out, ended, _) = feed(&plan(&hidden), Format::Json, object.as_bytes(), || size);
+                assert!((&out, ended) == (&expected, Ok(())), "{text} in pieces of {size}");
+            }
+        }
+    }
+    for prose in [
+        "\u{FEFF}",
+        "\u{FEFF}\u{FEFF}{\"k\":1}",
+        " \u{FEFF}{\"k\":1}",
+        "\u{FEEF}[",
+        "[2026-11-20] {\"k\":1}",
+        "[01:23] {\"k\":1}",
+        "[+5.3s] {\"k\":1}",
+        "[.] x",
+        "\"Quoted\n{\"k\":1}",
+    ] {
+        let object = serde_json::to_string(&[prose]).unwrap();
+        check(&hidden, Format::Json, &object, &object);
     }
 }
 
@@ -139,6 +191,10 @@ fn what_stops_being_json_is_cut() {
     ] {
         let object = serde_json::to_string(&[written]).unwrap();
         check(&hidden, Format::Json, &object, &serde_json::to_string(&[expected]).unwrap());
+        let (_, _, tally) = at_once(&plan(&hidden), Format::Json, object.as_bytes());
+        // What ends before it is whole is not cut here.
+        let whole = ["[1,2", "tru", ":"].iter().any(|end| written.ends_with(end));
+        assert_eq!(tally.texts_cut, u64::from(!whole), "{written}");
     }
     // Half a character, which no text has.
     check(&hidden, Format::Json, r#"["{\"a\":\"x\ud83d\",\"k\":1}"]"#, r#"["{\"a\":\"x***              "]"#);

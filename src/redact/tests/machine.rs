@@ -181,6 +181,20 @@ fn regression_a_text_that_begins_with_its_block_is_a_value() {
     }
 }
 
+/// Whole blocks of plain text are passed over: not what stands among them, at any place of one.
+#[test]
+fn what_stands_in_a_long_plain_text_is_found() {
+    let (mut random, plan) = (Random(10), plan(&masks(&[("** user_id", Mask)])));
+    let odd = ["\"", "\\n", "\\u00e9", "\\", "\t", "\n", "\u{7f}", "é", "\u{1F600}", "\",\"user_id\":\"s"];
+    for at in (130..330).chain([640, 1023]) {
+        let odd = odd[random.below(odd.len())];
+        let (before, behind) = ("p".repeat(at), "q".repeat(random.below(300)));
+        let object = format!("{{\"a\":\"{before}{odd}{behind}\",\"user_id\":\"{before}\"}}");
+        check(&plan, Format::Json, object.as_bytes(), &mut random);
+        check(&plan, Format::Jsonl, format!("{object}\n{{\"user_id\":1}}\n").as_bytes(), &mut random);
+    }
+}
+
 /// Such a byte is the fault, and not the one behind it, which may come with the next piece.
 #[test]
 fn regression_a_byte_that_begins_no_character_is_the_fault() {

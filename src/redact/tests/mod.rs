@@ -1,20 +1,40 @@
 //! What every test of the engine uses: masks in short form, feeding in pieces, and random documents.
 
+#![cfg_attr(fuzzing, allow(dead_code, unused_imports, reason = "fuzz targets use a part of it"))]
+
+#[cfg(test)]
+mod alike;
+#[cfg(test)]
 mod checkpoints;
+#[cfg(test)]
 mod differential;
+#[cfg(test)]
 mod embedded;
+#[cfg(test)]
 mod examples;
+#[cfg(test)]
 mod hidden;
+#[cfg(test)]
 mod hostile;
+#[cfg(test)]
 mod language;
+#[cfg(test)]
 mod machine;
+#[cfg(test)]
 mod objects;
-mod oracle;
+pub(super) mod oracle;
+#[cfg(test)]
 mod parts;
+#[cfg(test)]
 mod ranges;
+#[cfg(test)]
 mod rows;
+#[cfg(test)]
 mod rows_reference;
+#[cfg(test)]
 mod several;
+mod shapes;
+mod values;
 
 use std::sync::Arc;
 
@@ -31,7 +51,7 @@ use crate::policy::mask::{
 
 use MaskAction::{Drop, Hmac, Mask, Partial};
 
-fn key() -> SecretKey {
+pub(super) fn key() -> SecretKey {
     SecretKey::from_bytes([42; 32])
 }
 
@@ -66,19 +86,19 @@ fn keep(fields: &[&str]) -> KeepRule {
     KeepRule { profile: "kept".into(), fields: fields.iter().map(|text| field(text)).collect() }
 }
 
-fn plan(masks: &Masks) -> Arc<Plan> {
+pub(super) fn plan(masks: &Masks) -> Arc<Plan> {
     Arc::new(Plan::compile(masks, &key()))
 }
 
 /// What came out, how it ended, what was counted.
-type Outcome = (Vec<u8>, Result<(), Fault>, Tally);
+pub(super) type Outcome = (Vec<u8>, Result<(), Fault>, Tally);
 
 /// Feeds the text in pieces of the sizes that `size` names.
-fn feed(plan: &Arc<Plan>, format: Format, text: &[u8], size: impl FnMut() -> usize) -> Outcome {
+pub(super) fn feed(plan: &Arc<Plan>, format: Format, text: &[u8], size: impl FnMut() -> usize) -> Outcome {
     feed_to(Redactor::new(plan.clone(), format, 0), text, size)
 }
 
-fn feed_to(mut redactor: Redactor, text: &[u8], mut size: impl FnMut() -> usize) -> Outcome {
+pub(super) fn feed_to(mut redactor: Redactor, text: &[u8], mut size: impl FnMut() -> usize) -> Outcome {
     let (mut shown, mut out, mut rest) = (Shown::new(), Vec::new(), text);
     let mut ended = Ok(());
     while !rest.is_empty() && ended.is_ok() {
@@ -95,11 +115,11 @@ fn feed_to(mut redactor: Redactor, text: &[u8], mut size: impl FnMut() -> usize)
     (out, ended, redactor.tally().clone())
 }
 
-fn at_once(plan: &Arc<Plan>, format: Format, text: &[u8]) -> Outcome {
+pub(super) fn at_once(plan: &Arc<Plan>, format: Format, text: &[u8]) -> Outcome {
     feed(plan, format, text, || usize::MAX)
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(super) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
@@ -134,7 +154,7 @@ impl Random {
     }
 
     /// A set of masks of every kind of step and action.
-    fn masks(&mut self) -> Masks {
+    pub(super) fn masks(&mut self) -> Masks {
         const FIELDS: &[&str] = &[
             "** user_id",
             "** *_token",

@@ -3,6 +3,7 @@
 
 mod places;
 mod texts;
+mod values;
 
 use places::{Place, goes_on, matches};
 
@@ -10,7 +11,7 @@ use crate::keyring::SecretKey;
 use crate::policy::mask::{FieldPath, Format, LengthRule, MaskAction, Masks, OnBroken, Step};
 
 /// The redacted text, or `None` where the object as a whole is refused.
-pub(super) fn redact(text: &[u8], format: Format, masks: &Masks, key: &SecretKey) -> Option<Vec<u8>> {
+pub(in crate::redact) fn redact(text: &[u8], format: Format, masks: &Masks, key: &SecretKey) -> Option<Vec<u8>> {
     let mut shown = unpadded(text, format, masks, key)?;
     if masks.length == Some(LengthRule::Hidden) {
         let ending = [&b"\r\n"[..], b"\n", b""].into_iter().find(|ending| text.ends_with(ending)).unwrap();
@@ -18,6 +19,7 @@ pub(super) fn redact(text: &[u8], format: Format, masks: &Masks, key: &SecretKey
         let at = shown.len() - ending.len();
         shown.splice(at..at, vec![b' '; rounded(text.len()) - shown.len()]);
     }
+    values::hide(&mut shown, &masks.values);
     Some(shown)
 }
 

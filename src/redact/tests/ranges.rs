@@ -346,6 +346,9 @@ async fn counts_can_be_read_after_the_stream() {
     let size = object.len() as u64;
     let shown = whole(body(&object, 4), size, showing(&plan, Format::Jsonl, tally.clone())).await.unwrap();
     drop(drain(shown).await);
-    assert_eq!(tally.read(), Tally { fields: vec![1], records: 3, records_blanked: 2, records_withheld: 0 });
+    assert_eq!(
+        tally.read(),
+        Tally { fields: vec![1], records: 3, records_blanked: 2, records_withheld: 0, texts_cut: 0 }
+    );
     assert_eq!(tally.profiles(), [Box::<str>::from("first")]);
 }

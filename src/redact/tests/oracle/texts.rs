@@ -96,6 +96,7 @@ impl<'a> Reader<'a> {
     }
 
     fn read(&mut self) {
+        self.at += usize::from(matches!(self.peek(), Ok('\u{FEFF}')));
         self.blanks();
         if !matches!(self.peek(), Ok('{' | '[' | '"')) {
             return;
@@ -132,9 +133,9 @@ impl<'a> Reader<'a> {
     /// A value that is hidden by the path's rule, or lies within a hidden one, or is shown.
     fn value(&mut self, ruled: bool) -> Result<(), Stop> {
         let first = self.peek()?;
-        if !matches!(first, '{' | '[' | '"' | '-' | '0'..='9' | 't' | 'f' | 'n' | 'N' | 'I')
-            || (matches!(first, '{' | '[') && self.depth == limits::JSON_DEPTH_MAX)
-        {
+        let too_deep = matches!(first, '{' | '[') && self.depth == limits::JSON_DEPTH_MAX;
+        self.committed |= too_deep;
+        if too_deep || !matches!(first, '{' | '[' | '"' | '-' | '+' | '.' | '0'..='9' | 't' | 'f' | 'n' | 'N' | 'I') {
             return Err(Stop::At(self.at));
         }
         let action = if self.hidden.is_some() { None } else { self.hides(first, ruled) };
@@ -147,7 +148,7 @@ impl<'a> Reader<'a> {
         match first {
             '{' => self.object()?,
             '[' => self.array()?,
-            '"' => decoded = Some(self.quoted(self.hidden.is_none())?),
+            '"' => decoded = Some(self.quoted(self.hidden.is_none(), usize::MAX)?),
             _ => self.word()?,
         }
         if let Some(action) = action {
@@ -208,7 +209,7 @@ impl<'a> Reader<'a> {
         if self.peek()? != '}' {
             loop {
                 self.blanks();
-                let name = bytes(&self.quoted(false)?);
+                let name = bytes(&self.quoted(false, limits::JSON_NAME_BYTES_MAX)?);
                 self.blanks();
                 self.eat(':')?;
                 self.committed = true;
@@ -227,11 +228,11 @@ impl<'a> Reader<'a> {
         self.eat('}')
     }
 
-    /// A string's text without its escapes; if it is `shown`, JSON is looked for in it.
-    fn quoted(&mut self, shown: bool) -> Result<Vec<Atom>, Stop> {
+    /// The text, of at most so many bytes, of a string without its escapes; if it is `shown`, JSON is looked for in it.
+    fn quoted(&mut self, shown: bool, most: usize) -> Result<Vec<Atom>, Stop> {
         self.eat('"')?;
         let from = self.at;
-        let ended = self.quoted_ends();
+        let ended = self.quoted_ends(most);
         let (to, closed) = match ended {
             Ok(()) => (self.at - 1, true),
             Err(Stop::End) => (self.atoms.len(), false),
@@ -244,8 +245,9 @@ impl<'a> Reader<'a> {
         ended.map(|()| text)
     }
 
-    fn quoted_ends(&mut self) -> Result<(), Stop> {
-        let mut escaped = 0;
+    /// Behind the opening quote of a string of at most so many bytes.
+    fn quoted_ends(&mut self, most: usize) -> Result<(), Stop> {
+        let (mut escaped, mut bytes) = (0, 0);
         loop {
             let Ok(character) = self.peek() else {
                 // Half a character within a text ends it, whatever was seen.
@@ -253,7 +255,7 @@ impl<'a> Reader<'a> {
                 return Err(if self.at < self.atoms.len() { Stop::At(self.at) } else { Stop::End });
             };
             let may = match (escaped, character) {
-                (0, '"') => {
+                (0, '"') if bytes <= most => {
                     self.at += 1;
                     return Ok(());
                 }
@@ -275,9 +277,11 @@ impl<'a> Reader<'a> {
                 }
                 _ => character >= ' ',
             };
-            if !may {
+            self.committed |= bytes >= most || (!may && self.depth > 0);
+            if !may || bytes >= most {
                 return Err(Stop::At(self.at));
             }
+            bytes += character.len_utf8();
             self.at += 1;
         }
     }
@@ -285,12 +289,12 @@ impl<'a> Reader<'a> {
     /// A number or another word: as far as there is one that goes on so.
     fn word(&mut self) -> Result<(), Stop> {
         let is_one = |word: &str| {
-            ["NaN", "Infinity", "-Infinity"].contains(&word)
-                || (!word.is_empty() && serde_json::from_str::<serde::de::IgnoredAny>(word).is_ok())
+            ["NaN", "Infinity", "-Infinity", "+Infinity"].contains(&word)
+                || is_number(word)
                 || ["true", "false", "null"].contains(&word)
         };
         let goes_on = |word: &str| {
-            let words = ["NaN", "Infinity", "-Infinity", "true", "false", "null"];
+            let words = ["NaN", "Infinity", "-Infinity", "+Infinity", "true", "false", "null"];
             words.iter().any(|one| one.starts_with(word)) || is_one(word) || is_one(&format!("{word}0"))
         };
         let mut word = String::new();
@@ -302,7 +306,9 @@ impl<'a> Reader<'a> {
                     self.at += 1;
                 }
                 // A word has an end of its own, a number has not.
-                Err(Stop::End) if !["true", "false", "null", "NaN", "Infinity", "-Infinity"].contains(&&*word) => {
+                Err(Stop::End)
+                    if !["true", "false", "null", "NaN", "Infinity", "-Infinity", "+Infinity"].contains(&&*word) =>
+                {
                     return Err(Stop::End);
                 }
                 _ if is_one(&word) => return Ok(()),
@@ -310,6 +316,16 @@ impl<'a> Reader<'a> {
             }
         }
     }
+}
+
+/// What C reads as a decimal number, or a point alone.
+fn is_number(word: &str) -> bool {
+    let unsigned = word.strip_prefix(['+', '-']).unwrap_or(word);
+    let (mantissa, power) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let power = power.strip_prefix(['+', '-']).unwrap_or(power);
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    !mantissa.is_empty() && !power.is_empty() && digits(whole) && digits(fraction) && digits(power)
 }
 
 /// UTF-8, also of half a character.

@@ -1,0 +1,5 @@
+//! Names are what was written. See `src/trials.rs`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tracegate::trials::run("ids", data));
