@@ -108,6 +108,28 @@ mod tests {
         }
     }
 
+    /// Small ones, so that each file is a place to begin at.
+    #[test]
+    fn the_corpus_damaged_breaks_no_promise() {
+        for (name, trial) in TRIALS {
+            let (corpus, mut tried) = (folder("corpus").join(name), 0_u64);
+            for (at, file) in (0..).zip(names(&corpus)) {
+                let data = fs::read(corpus.join(&file)).unwrap();
+                for seed in trials::damages(10) {
+                    let data = trials::damaged(&data, seed << 16 | at);
+                    let sound = std::panic::catch_unwind(|| trial(&data));
+                    assert!(
+                        sound.is_ok(),
+                        "fuzz/corpus/{name}/{file}, seed {seed}: {:?}",
+                        String::from_utf8_lossy(&data)
+                    );
+                    tried += 1;
+                }
+            }
+            println!("{name}: {tried}");
+        }
+    }
+
     #[test]
     fn every_trial_has_its_target_and_its_corpus() {
         let trials: BTreeSet<String> = TRIALS.iter().map(|(name, _)| (*name).to_owned()).collect();
