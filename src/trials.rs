@@ -15,8 +15,11 @@ use crate::policy::{cases, field};
 use crate::redact::trials;
 use crate::s3::name::{Bucket, Key};
 
+/// One of them.
+pub type Trial = fn(&[u8]);
+
 /// Every trial, by the name of its target.
-pub const TRIALS: [(&str, fn(&[u8])); 9] = [
+pub const TRIALS: [(&str, Trial); 9] = [
     ("accept", trials::accept),
     ("ids", ids),
     ("leak", trials::leak),
