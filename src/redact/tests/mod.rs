@@ -1,5 +1,6 @@
 //! What every test of the engine uses: masks in short form, feeding in pieces, and random documents.
 
+#![allow(clippy::unwrap_used, reason = "they are tests, for fuzzers, too")]
 #![cfg_attr(fuzzing, allow(dead_code, unused_imports, reason = "fuzz targets use a part of it"))]
 
 #[cfg(test)]
