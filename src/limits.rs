@@ -358,6 +358,8 @@ pub const LIST_EMPTY_PAGES_MAX: u32 = 8;
 
 /// Bytes of a document, or of a record, that are held back until they are known to be sound.
 pub const HOLD_BYTES_MAX: usize = 64 * 1024;
+/// Fewest bytes of a piece that is redacted on a thread of its own; below it, asking for one costs more than it brings.
+pub const REDACT_ASIDE_BYTES_MIN: usize = 96 * 1024;
 /// Deepest nesting of arrays and objects.
 pub const JSON_DEPTH_MAX: usize = 1024;
 /// Longest member name, in bytes as written.
@@ -425,15 +427,18 @@ pub const BACKEND_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 pub const BACKEND_POOL_IDLE: Duration = Duration::from_secs(15);
 /// Unused connections to one address of the backend that are kept; a further one is closed.
 pub const BACKEND_POOL_MAX: usize = 256;
+/// What the buffers of the unused connections to one address of the backend may have between them, in bytes; a connection
+/// beyond it is closed.
+pub const BACKEND_POOL_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// How often unused connections are looked through for those that ended or were kept for long enough.
 pub const BACKEND_POOL_SWEEP: Duration = Duration::from_secs(5);
 /// Largest head of a response of the backend, in bytes. It has at most 100 header lines (hyper's own bound).
 pub const BACKEND_HEAD_BYTES_MAX: usize = 64 * 1024;
-/// Most bytes of a body that are read from the backend at once, where few arrive. A stream holds up to three such pieces:
-/// read, redacted, on its way out.
-pub const BACKEND_READ_BYTES_MAX: usize = 256 * 1024;
-/// What the bodies that arrive read at once between them, in bytes, where that leaves each as much as the next bound.
+/// What the bodies that arrive read at once between them, in bytes, where that leaves each as much as the next but one bound.
 pub const BACKEND_READ_BYTES_TOTAL: usize = 1024 * 1024;
+/// Most bytes of a body that are read from the backend at once: where one arrives alone. A stream holds up to three such pieces:
+/// read, redacted, on its way out.
+pub const BACKEND_READ_BYTES_MAX: usize = BACKEND_READ_BYTES_TOTAL;
 /// Bytes that each body may read at once, however many arrive. Its buffer has twice as many (hyper's halves no further).
 pub const BACKEND_READ_BYTES_MIN: usize = 8 * 1024;
 /// Largest error document of the backend that is read, in bytes; of a larger one only the status counts.

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::explain::{Explanation, explain};
 use super::load::{Ruleset, TESTS};
 use super::quota::{Quota, Written};
+use super::rows::{RowFilter, Rows, sample};
 use super::source::{At, Book, Fields, Mistake, Node, Value};
 use crate::identity::roles::{Clash, RoleTerms};
 use crate::identity::{Claims, RoleName};
@@ -49,6 +50,10 @@ pub struct Case {
     pub show_metadata: Option<Vec<String>>,
     /// The tags that must be shown under those masks, if the case says so.
     pub show_tags: Option<Vec<String>>,
+    /// Records, as JSON, of which `rows` must show each.
+    pub shows: Vec<String>,
+    /// Records of which they must show none.
+    pub hides: Vec<String>,
 }
 
 /// A case that went otherwise.
@@ -114,6 +119,11 @@ fn check(rules: &Ruleset, case: &Case) -> Option<Failure> {
         let word = if case.allow { "allow" } else { "deny" };
         return fail(format!("expected {word}, but: {}", refused.unwrap_or(outcome.because)));
     }
+    let conditions: Vec<Rows> =
+        masks.iter().filter_map(|hidden| Rows::parse(&hidden.rows.as_ref()?.only).ok()).collect();
+    if let Some(wrong) = misjudged(RowFilter::of(&conditions, &case.claims), case) {
+        return fail(wrong);
+    }
     let profiles: Vec<String> = masks.into_iter().map(|hidden| hidden.profile).collect();
     let lists = [
         ("masks", &case.masks, profiles),
@@ -124,6 +134,21 @@ fn check(rules: &Ruleset, case: &Case) -> Option<Failure> {
         let wanted = wanted.as_ref()?;
         let same = wanted.iter().all(|name| found.contains(name)) && wanted.len() == found.len();
         if same { None } else { fail(format!("expected `{what}` {wanted:?}, but: {found:?}")) }
+    })
+}
+
+/// The first record of the case that `rows` judge otherwise.
+fn misjudged(rows: Option<RowFilter>, case: &Case) -> Option<String> {
+    let expected =
+        case.shows.iter().map(|record| (record, true)).chain(case.hides.iter().map(|record| (record, false)));
+    expected.into_iter().find_map(|(record, expected)| {
+        let shown = rows.as_ref().map_or(Some(true), |rows| sample::shows(rows, record));
+        let word = if expected { "shown" } else { "hidden" };
+        match shown {
+            Some(shown) if shown == expected => None,
+            Some(_) => Some(format!("expected {record} to be {word} by `rows`, but it is not")),
+            None => Some(format!("{record} is no record: write one JSON object")),
+        }
     })
 }
 
@@ -161,6 +186,7 @@ fn case(fields: &mut Fields<'_>, place: String, book: &mut Book<'_>) -> Option<C
     }
     let [masks, show_metadata, show_tags] =
         ["masks", "show_metadata", "show_tags"].map(|name| list(fields, name, book));
+    let [shows, hides] = ["shows", "hides"].map(|name| list(fields, name, book).unwrap_or_default());
     let also_holds = fields.texts("also_holds", book).into_iter();
     let also_holds = also_holds.filter_map(|role| role.try_map(book, |role| role.parse::<RoleName>()));
     let also_holds = also_holds.map(|role| role.it).collect();
@@ -188,6 +214,8 @@ fn case(fields: &mut Fields<'_>, place: String, book: &mut Book<'_>) -> Option<C
         masks,
         show_metadata,
         show_tags,
+        shows,
+        hides,
     })
 }
 

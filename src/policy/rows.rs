@@ -5,6 +5,7 @@
 
 mod number;
 mod parse;
+pub mod sample;
 
 use std::collections::BTreeSet;
 

@@ -259,6 +259,7 @@ impl Leg {
         if let Some(along) = &mut self.along {
             along.passed(run);
         }
+        run.go_on();
     }
 }
 

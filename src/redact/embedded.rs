@@ -240,7 +240,7 @@ impl Level {
                 }
                 Err(Broken { at: next, .. }) if machine.is_whole() && matches!(text[next], b'{' | b'[' | b'"') => {
                     within.committed |= machine.has_members();
-                    machine.restart();
+                    machine.follow(self.offset + next as u64);
                     at = next;
                 }
                 Err(broken) => {

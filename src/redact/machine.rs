@@ -176,6 +176,13 @@ impl Machine {
         }
     }
 
+    /// The same for a document right behind another one, at that offset: its first bytes are the grammar's, so that many short
+    /// ones cost no block each.
+    pub(super) fn follow(&mut self, here: u64) {
+        self.restart();
+        self.pace = Pace::Bytes(here + BLOCK as u64);
+    }
+
     /// Reads the chunk from `at` on, behind what was read before. Its first byte has that offset.
     ///
     /// # Errors

@@ -22,6 +22,7 @@ pub mod uploads;
 pub mod versions;
 pub mod write;
 
+mod aside;
 mod checkpoint;
 pub mod checkpoints;
 mod editor;

@@ -4,15 +4,13 @@ use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::limits;
-
 /// Pieces of fewer bytes are copied together: behind one that leaves by itself come a buffer, a write and a digest.
 const SHORT: usize = 1024;
 /// Room of which copied pieces are cut, in bytes; it is used again once none of them is in use.
 const COPY_ROOM: usize = 32 * 1024;
-/// Most bytes that are copied together as they leave; a piece of half of it leaves by itself. It is no more than what one
-/// piece of input makes, which is little where many read.
-const FRAME: usize = limits::BACKEND_READ_BYTES_MAX;
+/// Most bytes that are copied together as they leave; a piece of half of it leaves by itself. What one piece of input makes
+/// is less where many read.
+const FRAME: usize = 256 * 1024;
 /// White space is handed out from here.
 static SPACES: [u8; 16 * 1024] = [b' '; 16 * 1024];
 

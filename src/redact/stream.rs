@@ -376,7 +376,7 @@ struct Feed {
 impl Feed {
     /// Of an object of which so many bytes are shown. The run has not passed the window's start.
     fn new(mut leg: Leg, size: u64, window: Range<u64>, tally: Arc<TallyCell>) -> Self {
-        let counted = leg.run().map(|run| run.tally().clone()).unwrap_or_default();
+        let counted = leg.run().and_then(|run| run.tally().cloned()).unwrap_or_default();
         let mut feed = Self {
             leg: Some(leg),
             shown: Shown::new(),
@@ -446,7 +446,9 @@ impl Feed {
         };
         run.skip_to(self.end - self.left);
         run.give(self.end, &mut self.shown);
-        self.tally.set(&run.tally().since(&self.counted));
+        if let Some(tally) = run.tally() {
+            self.tally.set(&tally.since(&self.counted));
+        }
         self.state = run.state().clone();
         if !self.to_end && self.shown.len() == self.left {
             self.leg = None;

@@ -61,6 +61,22 @@ impl<'a> Trial<'a> {
     }
 }
 
+/// The same bytes with one to three small damages; more than that by chance.
+#[cfg(test)]
+pub(crate) fn damaged(data: &[u8], seed: u64) -> Vec<u8> {
+    let (mut random, mut damaged) = (Random(seed), data.to_vec());
+    while random.one_in(2) {
+        random.mutate(&mut damaged);
+    }
+    damaged
+}
+
+/// Seeds of the damages; `REDACT_SEEDS=100` tries a hundred times as many.
+#[cfg(test)]
+pub(crate) fn damages(count: u64) -> std::ops::Range<u64> {
+    super::tests::seeds(count)
+}
+
 /// What comes out is byte for byte what the naive oracle says, and so is whether it is refused.
 pub(crate) fn oracle(data: &[u8]) {
     let Some(mut trial) = Trial::of(data) else { return };

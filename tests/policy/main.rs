@@ -72,6 +72,36 @@ show_metadata = ["run-id", "host"]
     assert!(said[2].contains("`show_metadata` [\"run-id\", \"host\"], but: [\"run-id\"]"), "{said:?}");
 }
 
+#[test]
+fn a_case_says_which_records_a_role_sees() {
+    let rows = "\n[[redact]]\nname = \"own\"\npaths = [\"traces/*\"]\nrows = '$.tenant == ${claims.tenant}'\n";
+    let files = mistakes::sound().into_iter().map(|(file, text)| {
+        let more = if file == "_global.toml" { rows } else { "" };
+        (file.to_owned(), text + more)
+    });
+    let (rules, _) = Ruleset::from_texts(&files.collect(), &Default::default()).expect("the set is sound");
+    let case = |claims: &str, said: &str| {
+        let table = format!(
+            "[[case]]\nrole = \"reader\"\nclaims = {{{claims}}}\nnow = 2026-11-20T10:00:00Z\nget = \"traces/a.jsonl\"\n\
+             expect = \"allow\"\n{said}\n"
+        );
+        let cases = cases::parse("table.toml", &table).expect("the table can be read");
+        cases::run(&rules, &cases).pop().map(|failure| failure.what)
+    };
+    let (own, other) = (r#"'{"tenant":"acme"}'"#, r#"'{"tenant":"emca"}', '{}'"#);
+    let acme = "tenant = [\"acme\"]";
+    assert_eq!(case(acme, &format!("shows = [{own}]\nhides = [{other}]")), None);
+    assert_eq!(case("", &format!("hides = [{own}, {other}]")), None);
+    for (claims, said, word) in [
+        (acme, format!("shows = [{other}]"), "to be shown by `rows`, but it is not"),
+        (acme, format!("hides = [{own}]"), "to be hidden by `rows`, but it is not"),
+        (acme, "shows = ['[]']".to_owned(), "write one JSON object"),
+    ] {
+        let failed = case(claims, &said).expect("it goes otherwise");
+        assert!(failed.contains(word), "{failed}");
+    }
+}
+
 /// Run with `TRACEGATE_UPDATE=1` to write the matrix anew after a change that is meant.
 #[test]
 fn the_matrix_is_the_golden_one() {

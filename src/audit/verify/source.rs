@@ -74,6 +74,11 @@ impl Source {
         }
     }
 
+    /// Whether its first entries may be missing without a word: a copy holds what it holds, and the report says from where on.
+    pub(in crate::audit) fn may_begin_anywhere(&self) -> bool {
+        matches!(self, Self::Bundles(_))
+    }
+
     /// What comes next, of a log that was signed up to that size. Behind anything but an entry nothing comes any more.
     pub(in crate::audit) fn next(&mut self, size: u64) -> Result<Step, VerifyError> {
         match self {

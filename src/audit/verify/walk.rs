@@ -59,7 +59,7 @@ pub(super) struct Walk<'a> {
     of_tiles: Option<Tree>,
     /// The tile at level 0 that is being compared.
     row: Option<Vec<Hash>>,
-    /// The entry that says that those before the first ended their retention.
+    /// It is said that those before the first ended their retention.
     pruned: bool,
     seen: Walked,
 }
@@ -96,7 +96,8 @@ impl<'a> Walk<'a> {
         };
         let (of_entries, of_tiles) = (begun.clone(), begun);
         let older = older.iter().peekable();
-        Ok(Self { dir, signed, older, source, of_entries, of_tiles, row: None, pruned: first == 0, seen })
+        let pruned = first == 0 || source.may_begin_anywhere();
+        Ok(Self { dir, signed, older, source, of_entries, of_tiles, row: None, pruned, seen })
     }
 
     pub(super) fn walk(mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<Walked, VerifyError> {
@@ -211,8 +212,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Whether an entry says that all before `first` ended their retention; an exported log begins with the first bundle that is
-/// whole.
+/// Whether an entry says that all before `first` ended their retention.
 fn is_pruned(entry: &[u8], first: u64) -> bool {
     #[derive(Deserialize)]
     struct Pruned<'a> {
@@ -221,6 +221,5 @@ fn is_pruned(entry: &[u8], first: u64) -> bool {
         before: Option<u64>,
     }
     let read = |entry| serde_json::from_slice::<Pruned<'_>>(entry).ok();
-    let begins = |before: u64| first == before || first == before.next_multiple_of(limits::TILE_HASHES as u64);
-    first > 0 && read(entry).is_some_and(|entry| entry.kind == "log.pruned" && entry.before.is_some_and(begins))
+    first > 0 && read(entry).is_some_and(|entry| entry.kind == "log.pruned" && entry.before == Some(first))
 }

@@ -1,9 +1,12 @@
 //! What every test of the engine uses: masks in short form, feeding in pieces, and random documents.
 
+#![allow(clippy::unwrap_used, reason = "they are tests, for fuzzers, too")]
 #![cfg_attr(fuzzing, allow(dead_code, unused_imports, reason = "fuzz targets use a part of it"))]
 
 #[cfg(test)]
 mod alike;
+#[cfg(test)]
+mod aside;
 #[cfg(test)]
 mod checkpoints;
 #[cfg(test)]
@@ -33,7 +36,9 @@ mod rows;
 mod rows_reference;
 #[cfg(test)]
 mod several;
+#[cfg(test)]
 mod shapes;
+#[cfg(test)]
 mod values;
 
 use std::sync::Arc;

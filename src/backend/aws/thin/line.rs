@@ -20,6 +20,9 @@ use super::pool::Pool;
 use super::traffic::{Counted, Traffic};
 use crate::limits;
 
+/// What hyper's buffer begins with, in bytes.
+const BUFFER_BYTES_MIN: usize = 8 * 1024;
+
 /// What a request carries.
 pub(super) type Payload = http_body_util::Empty<Bytes>;
 
@@ -32,6 +35,8 @@ pub(super) struct Line {
     ended: bool,
     /// Since when nobody uses it.
     pub(super) idle_since: Instant,
+    /// Most bytes of a body that were read at once.
+    pub(super) most_read: usize,
 }
 
 /// Why there was no answer.
@@ -51,13 +56,18 @@ impl Line {
             .max_buf_size(limits::BACKEND_READ_BYTES_MAX)
             .handshake(TokioIo::new(wire))
             .await?;
-        Ok(Box::new(Self { sender, connection, traffic, ended: false, idle_since: Instant::now() }))
+        Ok(Box::new(Self { sender, connection, traffic, ended: false, idle_since: Instant::now(), most_read: 0 }))
     }
 
     /// Whether it can take a request. One that the peer closed cannot, nor one on which bytes came that nobody asked for.
     pub(super) fn is_ready(&mut self) -> bool {
         self.drive(&mut Context::from_waker(Waker::noop()));
         !self.ended && self.sender.is_ready()
+    }
+
+    /// Bytes of the buffer that it keeps while nobody uses it, about: hyper's has up to twice what was read at once.
+    pub(super) fn room(&self) -> usize {
+        (2 * self.most_read).clamp(BUFFER_BYTES_MIN, limits::BACKEND_READ_BYTES_MAX)
     }
 
     /// Sends a request and waits for the head of its answer.
@@ -127,7 +137,12 @@ impl Arriving {
                 self.give_back();
             }
             match came.map(|frame| frame.map(|frame| frame.into_data())) {
-                Some(Ok(Ok(data))) => return Poll::Ready(Some(Ok(data))),
+                Some(Ok(Ok(data))) => {
+                    if let Some((line, _)) = &mut self.line {
+                        line.most_read = line.most_read.max(data.len());
+                    }
+                    return Poll::Ready(Some(Ok(data)));
+                }
                 // Trailers say nothing that counts here.
                 Some(Ok(Err(_))) => {}
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),

@@ -8,7 +8,14 @@ use super::line::Line;
 use crate::limits;
 
 /// Boxed, since a connection is large and is moved often.
-type Idle = Vec<Box<Line>>;
+type Lines = Vec<Box<Line>>;
+
+#[derive(Default)]
+struct Idle {
+    lines: Lines,
+    /// Bytes of their buffers.
+    room: usize,
+}
 
 /// Connections that wait to be used. Its lock is held to push or pop one, never while anything is waited for.
 #[derive(Default)]
@@ -42,26 +49,38 @@ impl Pool {
         }
     }
 
-    /// Keeps it, unless enough are kept.
+    /// Keeps it, unless enough are kept, or their buffers are large enough.
     pub(super) fn keep(&self, line: Box<Line>) {
         let mut idle = self.idle();
-        if idle.len() < limits::BACKEND_POOL_MAX {
-            idle.push(line);
+        let room = idle.room + line.room();
+        if idle.lines.len() < limits::BACKEND_POOL_MAX && room <= limits::BACKEND_POOL_BYTES_MAX {
+            idle.room = room;
+            idle.lines.push(line);
         }
     }
 
     /// Lets go of those that ended, or were not used for long enough.
     pub(super) fn sweep(&self) {
-        self.idle().retain_mut(|line| is_fresh(line) && line.is_ready());
+        let mut idle = self.idle();
+        idle.lines.retain_mut(|line| is_fresh(line) && line.is_ready());
+        idle.room = idle.lines.iter().map(|line| line.room()).sum();
     }
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.idle().len()
+        self.idle().lines.len()
     }
 
     fn idle(&self) -> MutexGuard<'_, Idle> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Idle {
+    fn pop(&mut self) -> Option<Box<Line>> {
+        let line = self.lines.pop()?;
+        self.room -= line.room();
+        Some(line)
     }
 }
 

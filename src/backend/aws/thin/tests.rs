@@ -343,3 +343,39 @@ async fn no_more_connections_are_kept_than_the_bound() {
     }
     assert_eq!(pool.len(), limits::BACKEND_POOL_MAX);
 }
+
+/// A crowd of them, each of which was once alone and read much at once, would else hold that much each.
+#[tokio::test]
+async fn connections_with_large_buffers_are_kept_as_long_as_they_fit() {
+    let (pool, mut open) = (Pool::default(), Vec::new());
+    let fitting = limits::BACKEND_POOL_BYTES_MAX / limits::BACKEND_READ_BYTES_MAX;
+    for _ in 0..2 {
+        for _ in 0..fitting + 3 {
+            let (mut one, theirs) = line().await;
+            one.most_read = limits::BACKEND_READ_BYTES_MAX;
+            open.push(theirs);
+            pool.put(one);
+        }
+        assert_eq!(pool.len(), fitting);
+        // What is taken, or swept out, leaves its room to others.
+        assert!(pool.take().is_some());
+        open.clear();
+        pool.sweep();
+        assert_eq!(pool.len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_knows_what_was_read_of_it_at_once() {
+    let long = "x".repeat(5 << 20);
+    let server = Scripted::new(vec![staying(&[kept("one"), kept(&long)])]).await;
+    let mut rooms = Vec::new();
+    for length in [3, long.len()] {
+        assert_eq!(server.get().await.unwrap().len(), length);
+        let pool = &server.aws.thin.places[&bucket()].origin.pool;
+        let line = pool.take().unwrap();
+        rooms.push(line.room());
+        pool.put(line);
+    }
+    assert!(rooms[0] <= 8 * 1024 && rooms[1] > 16 * 1024 && rooms[1] <= limits::BACKEND_READ_BYTES_MAX, "{rooms:?}");
+}
