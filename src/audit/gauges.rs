@@ -15,9 +15,9 @@ use crate::limits;
 pub enum State {
     /// All is well.
     Ok,
-    /// Served, but the disk's free space is below [`SpaceLeft::warn`].
+    /// Served, but the disk's free space is below [`SpaceLeft::warn`](super::journal::SpaceLeft::warn).
     SpaceLow,
-    /// Nothing new is served: the free space is below [`SpaceLeft::min`].
+    /// Nothing new is served: the free space is below [`SpaceLeft::min`](super::journal::SpaceLeft::min).
     SpaceShort,
     /// Nothing new is served: no space for another segment.
     Full,

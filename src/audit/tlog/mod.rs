@@ -65,7 +65,7 @@ impl Hash {
         &self.0
     }
 
-    /// The hash that [`Hash`]'s `Display` wrote.
+    /// The hash that this type's `Display` wrote.
     pub fn from_base64(text: &str) -> Option<Self> {
         Some(Self(STANDARD.decode(text).ok()?.try_into().ok()?))
     }

@@ -164,8 +164,8 @@ impl<'a, T: Tier, const WHOLE: bool> Block<'a, T, WHOLE> {
         let Strings { opening, closing, inside, .. } = *strings;
         let is = self.tier.structure(self.loaded);
         let outside = !inside & !closing & valid;
-        let (open, close) = (is.open & outside, is.close & outside);
-        let (colon, comma) = (is.colon & outside, is.comma & outside);
+        let (open, close, colon, comma) =
+            (is.open & outside, is.close & outside, is.colon & outside, is.comma & outside);
         let newlines = is.newline & outside & wanted.lines;
         let blank = is.blank & outside & !newlines;
         let scalar = outside & !(open | close | colon | comma | newlines | blank);
@@ -205,11 +205,7 @@ impl<'a, T: Tier, const WHOLE: bool> Block<'a, T, WHOLE> {
             return None;
         }
         next.members |= colon;
-        let texts = if wanted.texts {
-            opening & !name_opening & ((is.open | is.blank | strings.backslash | strings.high) >> 1 | self.last_bit())
-        } else {
-            0
-        };
+        let texts = if wanted.texts { self.texts(strings, &is) & !name_opening } else { 0 };
         let carried = std::mem::replace(&mut next.name, carries);
         let named = Names { within: inside & !sum, closing: names, carried };
         let candidates = self.filtered(&named, strings.backslash, next, wanted.filter)?;
@@ -232,6 +228,12 @@ impl<'a, T: Tier, const WHOLE: bool> Block<'a, T, WHOLE> {
             newlines,
             blank_lines: newlines & lined,
         })
+    }
+
+    /// Opening quotes behind which JSON may stand.
+    #[inline(always)]
+    fn texts(&self, strings: &Strings, is: &Structure) -> u64 {
+        strings.opening & ((is.open | is.blank | strings.backslash | strings.high) >> 1 | self.last_bit())
     }
 
     /// The names that the filter lets through. `None` if one may be too long.
