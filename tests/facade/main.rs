@@ -63,6 +63,8 @@ mod scan;
 #[cfg(test)]
 mod sealed;
 #[cfg(test)]
+mod shapes;
+#[cfg(test)]
 mod signatures;
 #[cfg(test)]
 mod slow;
