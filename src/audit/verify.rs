@@ -197,6 +197,9 @@ impl fmt::Display for Tampering {
 /// # Errors
 /// It cannot be checked at all. What is wrong with the log is no error, but stands in the report.
 pub fn verify(dir: &Path, terms: &Terms, progress: &mut dyn FnMut(u64, u64)) -> Result<Report, VerifyError> {
+    if !dir.is_dir() {
+        return Err(VerifyError::NoLog(dir.to_owned()));
+    }
     let own = tiles::verifier_keys(dir).map_err(|error| io_at(&tiles::keys_path(dir), error))?;
     let keys = if terms.keys.is_empty() { &own } else { &terms.keys };
     if keys.is_empty() {

@@ -9,7 +9,7 @@ use crate::audit::segment::{self, Found};
 use crate::audit::tiles;
 use crate::audit::tlog::tile::bytes_of;
 use crate::audit::tlog::{Checkpoint, Hash, SigningKeys, Tree};
-use crate::audit::verify::{Finding, Tampering, Terms, verify};
+use crate::audit::verify::{Finding, Tampering, Terms, VerifyError, verify};
 use crate::keyring::KeyRing;
 
 /// Two full tiles and a beginning of a third, with `log.start` and `log.stop`.
@@ -83,6 +83,13 @@ fn found_in(change: impl FnOnce(&mut Vec<Vec<u8>>)) -> (Tampering, u64) {
 
 /// In the first tile, at the edges of tiles, and in the last one, which is not full.
 const PLACES: [usize; 5] = [6, 255, 256, 512, 690];
+
+#[test]
+fn regression_a_folder_that_is_not_there_holds_no_log() {
+    let dir = tempfile::tempdir().unwrap().path().join("none");
+    let found = verify(&dir, &Terms::default(), &mut |_, _| {});
+    assert!(matches!(found, Err(VerifyError::NoLog(at)) if at == dir));
+}
 
 #[test]
 fn a_flipped_bit_is_a_changed_entry() {

@@ -52,6 +52,11 @@ impl Which {
     pub(super) fn listed_keys(&self) -> Result<Vec<VerifierKey>> {
         let dir = self.dir()?;
         let mut keys = listed_keys(&dir).with_context(|| dir.display().to_string())?;
+        anyhow::ensure!(
+            !keys.is_empty(),
+            "{} lists no verifier key: is a log there that was ever signed?",
+            dir.display()
+        );
         keys.reverse();
         Ok(keys)
     }
